@@ -1,0 +1,1 @@
+"""Who people are: patients by phone, staff by password and TOTP, devices by token."""

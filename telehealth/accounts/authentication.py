@@ -1,0 +1,64 @@
+"""From a request's token to the principal it stands for."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from flask import request
+from flask import session as cookie
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from telehealth.core.crypto import token_hash
+from telehealth.core.principal import ANONYMOUS, Grant, Principal, PrincipalKind, Role
+
+_ENTER = text("SELECT * FROM app_enter(:token_hash, :now)")
+
+SESSION_TOKEN = "_user_id"  # noqa: S105  where Flask-Login keeps the signed-in identity
+
+
+def load_principal(session: Session, now: datetime) -> Principal:
+    """Return who sent this request, and enter the transaction as that principal.
+
+    With an Authorization header the cookie is ignored. No token costs no query.
+    """
+    token = presented_token()
+    if token is None:
+        return ANONYMOUS
+    found = session.execute(_ENTER, {"token_hash": token_hash(token), "now": now}).one_or_none()
+    if found is None:
+        return ANONYMOUS
+    kind = PrincipalKind(found.kind)
+    patient_ids = frozenset(found.patient_ids)
+    return Principal(
+        kind=kind,
+        id=found.account_id or found.client_id or found.device_id,
+        session_id=found.session_id,
+        grants=_grants(kind, found.grants),
+        practitioner_id=found.practitioner_id,
+        patient_ids=patient_ids,
+        scopes=frozenset(found.scopes),
+        device_id=found.device_id,
+        display_name=found.display_name,
+    )
+
+
+def presented_token() -> str | None:
+    """Return the bearer token, or the browser session's, or None."""
+    header = request.headers.get("Authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+    token = cookie.get(SESSION_TOKEN)
+    return str(token) if token else None
+
+
+def _grants(kind: PrincipalKind, granted: str | list[dict[str, str]]) -> frozenset[Grant]:
+    if kind is PrincipalKind.PATIENT:
+        return frozenset({Grant(Role.PATIENT), Grant(Role.GUARDIAN)})
+    from_json = json.loads(granted) if isinstance(granted, str) else granted
+    return frozenset(Grant(Role(item["role"]), _uuid(item["facility"])) for item in from_json)
+
+
+def _uuid(value: str | None) -> UUID | None:
+    return UUID(value) if value else None

@@ -1,0 +1,89 @@
+"""The composition root: the only module that knows every feature."""
+
+import os
+from datetime import timedelta
+
+from flask import Flask
+from flask_smorest import Api
+
+from notifications import Outbox
+from telehealth.accounts.authentication import load_principal
+from telehealth.core.clock import Clock, system_clock
+from telehealth.core.permit import Policy, gather
+from telehealth.settings import Settings
+from telehealth.web import health, pages
+from telehealth.web.assets import init_assets
+from telehealth.web.context import Services, db, may, principal
+from telehealth.web.errors import init_errors
+from telehealth.web.localization import init_localization
+from telehealth.web.security import init_security
+
+MAX_BODY = 2 * 1024 * 1024
+
+
+def policy() -> Policy:
+    """Return every feature's rules."""
+    return gather()
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = system_clock) -> Flask:
+    """Build the application from its settings and its clock."""
+    settings = settings or Settings.from_environ(os.environ)
+    app = Flask(__name__, static_folder="web/static", template_folder="web/templates")
+    app.config.update(_configuration(settings))
+    app.extensions["telehealth"] = Services(
+        settings=settings,
+        clock=clock,
+        policy=policy(),
+        outbox=Outbox(settings.cipher),
+        load_principal=load_principal,
+    )
+    db.init_app(app)
+    init_errors(app)
+    init_security(app)
+    init_localization(app)
+    init_assets(app)
+    _template_globals(app)
+    _register(app)
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_size": 10,
+            "max_overflow": 6,
+            "pool_timeout": 2,
+            "pool_pre_ping": False,
+            "connect_args": {"options": "-c lock_timeout=2000 -c statement_timeout=10000"},
+        },
+        "MAX_CONTENT_LENGTH": MAX_BODY,
+        "SESSION_COOKIE_NAME": "__Host-session" if settings.secure else "session",
+        "SESSION_COOKIE_SECURE": settings.secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "SEND_FILE_MAX_AGE_DEFAULT": timedelta(days=365),
+        "API_TITLE": "Telehealth",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/api/v1",
+        "OPENAPI_JSON_PATH": "openapi.json",
+    }
+
+
+def _template_globals(app: Flask) -> None:
+    app.add_template_global(may, "may")
+
+    @app.context_processor
+    def actor() -> dict[str, object]:
+        return {"principal": principal()}
+
+
+def _register(app: Flask) -> None:
+    api = Api(app)
+    app.extensions["smorest"] = api
+    for blueprint in (health.blueprint, pages.blueprint):
+        app.register_blueprint(blueprint)

@@ -1,0 +1,1 @@
+"""A row for each read or change of patient data, in the same transaction."""

@@ -1,0 +1,1 @@
+"""The booking ledger: holds, appointments, claims; nobody ever gets another's slot."""

@@ -1,0 +1,149 @@
+"""Appointments, the claims that guard them, and stored answers."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from telehealth.core.ids import new_id
+from telehealth.core.orm import Base, one_of
+from telehealth.directory.models import Modality
+
+
+class AppointmentStatus(StrEnum):
+    """FHIR AppointmentStatus, with `held` (FHIR pending) and `expired` for holds."""
+
+    HELD = "held"
+    EXPIRED = "expired"
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+
+
+class Channel(StrEnum):
+    """The door a booking came through."""
+
+    ONLINE = "online"
+    DESK = "desk"
+    KIOSK = "kiosk"
+    REFERRAL = "referral"
+
+
+class CoverageBasis(StrEnum):
+    """On what ground the patient expects insurance to pay; the product never computes it."""
+
+    REGISTERED_HERE = "registered-here"
+    REFERRAL_SLIP = "referral-slip"
+    REEXAMINATION_SLIP = "reexamination-slip"
+    LISTED_DISEASE = "listed-disease"
+    EMERGENCY = "emergency"
+    TEMPORARY_RESIDENCE = "temporary-residence"
+    ELSEWHERE = "elsewhere"
+    NONE = "none"
+
+
+class Appointment(Base):
+    """A slot held for, or given to, a patient. A hold is the same row with status `held`."""
+
+    __tablename__ = "appointment"
+    __table_args__ = (
+        CheckConstraint(one_of("status", AppointmentStatus), name="status"),
+        CheckConstraint(one_of("channel", Channel), name="channel"),
+        CheckConstraint(one_of("modality", Modality), name="modality"),
+        CheckConstraint(one_of("coverage_basis", CoverageBasis), name="coverage_basis"),
+        CheckConstraint("start_at < end_at", name="times"),
+        CheckConstraint("(status IN ('held', 'expired')) OR patient_id IS NOT NULL", name="patient"),
+        CheckConstraint("status <> 'held' OR hold_until IS NOT NULL", name="hold_until"),
+        UniqueConstraint("code"),
+        Index("ix_appointment_patient_id_start_at", "patient_id", "start_at"),
+        Index("ix_appointment_practitioner_id_start_at", "practitioner_id", "start_at"),
+        Index("ix_appointment_facility_id_start_at", "facility_id", "start_at"),
+        Index("ix_appointment_clinic_session_id", "clinic_session_id"),
+        Index("ix_appointment_account_id", "account_id"),
+        Index("ix_appointment_hold_until", "hold_until", postgresql_where=text("status = 'held'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    code: Mapped[str]
+    status: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+    clinic_session_id: Mapped[UUID] = mapped_column(ForeignKey("clinic_session.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioner.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("healthcare_service.id"))
+    modality: Mapped[str]
+    start_at: Mapped[datetime]
+    end_at: Mapped[datetime]
+    lane: Mapped[int]
+    channel: Mapped[str]
+    patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    hold_until: Mapped[datetime | None]
+    price_class: Mapped[str] = mapped_column(default="self")
+    coverage_basis: Mapped[str] = mapped_column(default=CoverageBasis.NONE)
+    coverage_checked_at: Mapped[datetime | None]
+    coverage_checked_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    companion: Mapped[bool] = mapped_column(default=False)
+    reason_sealed: Mapped[bytes | None]
+    cancel_reason: Mapped[str | None]
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Claim(Base):
+    """The right to a resource (practitioner or patient) for a time, on one lane.
+
+    Written only by INSERT ... ON CONFLICT DO NOTHING in (resource_id, lane) order: a bare insert
+    into an exclusion constraint deadlocks (booking.md 0.3).
+    """
+
+    __tablename__ = "claim"
+    __table_args__ = (
+        ExcludeConstraint(
+            ("resource_id", "="),
+            ("lane", "="),
+            ("during", "&&"),
+            where=text("active"),
+            using="gist",
+            name="ex_claim_overlap",
+        ),
+        CheckConstraint("resource_kind IN ('practitioner', 'patient')", name="resource_kind"),
+        CheckConstraint("lane > 0", name="lane"),
+        CheckConstraint("NOT isempty(during)", name="during"),
+        Index("ix_claim_appointment_id", "appointment_id"),
+        Index(
+            "ix_claim_resource_id_start",
+            "resource_id",
+            text("lower(during)"),
+            postgresql_include=["during", "lane"],
+            postgresql_where=text("active"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"))
+    resource_kind: Mapped[str]
+    resource_id: Mapped[UUID]
+    lane: Mapped[int]
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Idempotency(Base):
+    """The stored answer of a write: the same key gives the same answer (IETF idempotency-key draft)."""
+
+    __tablename__ = "idempotency"
+
+    principal: Mapped[str] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes]
+    status: Mapped[int | None]
+    response_sealed: Mapped[bytes | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""Video consults: rooms, and who may enter them."""

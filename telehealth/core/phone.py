@@ -1,0 +1,42 @@
+"""Telephone numbers: E.164 inside, the local form on a screen."""
+
+import phonenumbers
+
+
+def normalise_phone(value: str) -> str | None:
+    """Return E.164 (`+84912345678`) of a valid number, read as Vietnamese, or None."""
+    candidate = value.strip()
+    if candidate.startswith("84") and len(candidate) >= 11:
+        candidate = "+" + candidate
+    try:
+        number = phonenumbers.parse(candidate, "VN")
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def can_receive_sms(e164: str) -> bool:
+    """Tell whether a short message may reach the number."""
+    kind = phonenumbers.number_type(phonenumbers.parse(e164))
+    return kind in (
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    )
+
+
+def display_phone(e164: str) -> str:
+    """Return the number as people read it: `0912 345 678`, or the international form."""
+    number = phonenumbers.parse(e164)
+    form = (
+        phonenumbers.PhoneNumberFormat.NATIONAL
+        if number.country_code == 84
+        else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    )
+    return str(phonenumbers.format_number(number, form))
+
+
+def masked_phone(e164: str) -> str:
+    """Return the number with only its last three digits: `*** *** 678`."""
+    return f"*** *** {e164[-3:]}"

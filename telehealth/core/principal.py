@@ -1,0 +1,82 @@
+"""Who acts."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+
+class PrincipalKind(StrEnum):
+    """What sort of actor; row-level security reads it as `app.kind`."""
+
+    ANONYMOUS = "anonymous"
+    PATIENT = "patient"
+    STAFF = "staff"
+    KIOSK = "kiosk"
+    INTEGRATOR = "integrator"
+    SYSTEM = "system"
+
+
+class Role(StrEnum):
+    """What an actor may be; a staff role holds at one facility or, without one, everywhere."""
+
+    PATIENT = "patient"
+    GUARDIAN = "guardian"
+    PRACTITIONER = "practitioner"
+    DESK = "desk"
+    FACILITY_ADMIN = "facility-admin"
+    PROVINCE_OFFICER = "province-officer"
+    KIOSK = "kiosk"
+    INTEGRATOR = "integrator"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role and where it holds (None: the whole province)."""
+
+    role: Role
+    facility_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The actor of a request or a job, as the policy sees it."""
+
+    kind: PrincipalKind = PrincipalKind.ANONYMOUS
+    id: UUID | None = None
+    session_id: UUID | None = None
+    grants: frozenset[Grant] = field(default_factory=frozenset)
+    practitioner_id: UUID | None = None
+    patient_ids: frozenset[UUID] = field(default_factory=frozenset)
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    device_id: UUID | None = None
+    display_name: str = ""
+
+    @property
+    def signed_in(self) -> bool:
+        """Tell whether anybody is known."""
+        return self.kind is not PrincipalKind.ANONYMOUS
+
+    def has(self, role: Role, facility_id: UUID | None = None) -> bool:
+        """Tell whether the role holds, at the facility if one is named."""
+        return any(
+            grant.role is role
+            and (facility_id is None or grant.facility_id is None or grant.facility_id == facility_id)
+            for grant in self.grants
+        )
+
+    def has_any(self, roles: frozenset[Role]) -> bool:
+        """Tell whether one of the roles holds anywhere."""
+        return any(grant.role in roles for grant in self.grants)
+
+    def facilities(self, *roles: Role) -> frozenset[UUID]:
+        """Return the facilities where one of the roles (any, if none is named) holds."""
+        return frozenset(
+            grant.facility_id
+            for grant in self.grants
+            if grant.facility_id is not None and (not roles or grant.role in roles)
+        )
+
+
+ANONYMOUS = Principal()
+SYSTEM = Principal(kind=PrincipalKind.SYSTEM, grants=frozenset({Grant(Role.SYSTEM)}), display_name="system")

@@ -1,0 +1,1 @@
+"""Facilities, services, practitioners, service points, on-call rosters and the calendar."""

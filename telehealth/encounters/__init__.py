@@ -1,0 +1,1 @@
+"""Encounters: what happened between patient and practitioner, who was there and when."""

@@ -1,0 +1,1 @@
+"""Jobs of the worker: each a few lines that call one service."""

@@ -1,0 +1,1 @@
+"""Patients, their identifiers, families and consents."""

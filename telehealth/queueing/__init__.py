@@ -1,0 +1,1 @@
+"""Queue numbers: issued once, called in order, shown on boards."""

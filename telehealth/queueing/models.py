@@ -1,0 +1,152 @@
+"""Queues, counters, tickets and what boards show."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from telehealth.core.ids import new_id
+from telehealth.core.orm import Base, one_of
+from telehealth.directory.models import ServicePointKind
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    WAITING = "waiting"
+    CALLED = "called"
+    SERVING = "serving"
+    PARKED = "parked"
+    DONE = "done"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+class PriorityClass(StrEnum):
+    """Law on Medical Examination and Treatment 15/2023, article 3(2)."""
+
+    NONE = "none"
+    UNDER_6 = "under-6"
+    PREGNANT = "pregnant"
+    DISABILITY = "disability"
+    AGED_75 = "aged-75"
+    MERIT = "merit"
+
+
+class Queue(Base):
+    """People waiting for one kind of point; a clinic's queue is named for its room."""
+
+    __tablename__ = "queue"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", ServicePointKind), name="kind"),
+        UniqueConstraint("facility_id", "code"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    code: Mapped[str]
+    name: Mapped[str]
+    kind: Mapped[str]
+    service_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_point.id"))
+    prefix: Mapped[str] = mapped_column(default="")
+    minutes_per_visit: Mapped[int] = mapped_column(default=8)
+    daily_limit: Mapped[int | None]
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class QueueCounter(Base):
+    """The last number of a queue on a business date (Asia/Ho_Chi_Minh)."""
+
+    __tablename__ = "queue_counter"
+    __table_args__ = (CheckConstraint("last >= 0", name="last"),)
+
+    queue_id: Mapped[UUID] = mapped_column(ForeignKey("queue.id"), primary_key=True)
+    business_date: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]
+
+
+class Ticket(Base):
+    """A number in a queue. The public token opens its status page and is stored hashed."""
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        CheckConstraint(one_of("status", TicketStatus), name="status"),
+        CheckConstraint(one_of("priority_class", PriorityClass), name="priority_class"),
+        CheckConstraint("number > 0", name="number"),
+        UniqueConstraint("queue_id", "business_date", "number"),
+        UniqueConstraint("public_token_hash"),
+        UniqueConstraint("issued_by", "press_key"),
+        Index(
+            "ix_ticket_waiting",
+            "queue_id",
+            "business_date",
+            postgresql_where=text("status IN ('waiting', 'called', 'serving', 'parked')"),
+        ),
+        Index("ix_ticket_appointment_id", "appointment_id"),
+        Index("ix_ticket_encounter_id", "encounter_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    queue_id: Mapped[UUID] = mapped_column(ForeignKey("queue.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    business_date: Mapped[date]
+    number: Mapped[int]
+    public_token_hash: Mapped[bytes]
+    status: Mapped[str] = mapped_column(default=TicketStatus.WAITING)
+    version: Mapped[int] = mapped_column(default=1)
+    priority_class: Mapped[str] = mapped_column(default=PriorityClass.NONE)
+    priority_set_by: Mapped[str | None]
+    appointment_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
+    encounter_id: Mapped[UUID | None] = mapped_column(ForeignKey("encounter.id"))
+    patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
+    appointment_start: Mapped[datetime | None]
+    issued_by: Mapped[UUID | None]
+    press_key: Mapped[str | None]
+    print_status: Mapped[str] = mapped_column(default="unprinted")
+    issued_at: Mapped[datetime]
+    called_at: Mapped[datetime | None]
+    call_count: Mapped[int] = mapped_column(default=0)
+    service_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_point.id"))
+    served_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    near_notified_at: Mapped[datetime | None]
+
+
+class TicketEvent(Base):
+    """Each step of a ticket: what, when, by whom."""
+
+    __tablename__ = "ticket_event"
+    __table_args__ = (Index("ix_ticket_event_ticket_id", "ticket_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("ticket.id"))
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    service_point_id: Mapped[UUID | None]
+
+
+class Board(Base):
+    """The counter that numbers a facility's board events; locked until commit, so none is skipped."""
+
+    __tablename__ = "board"
+
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"), primary_key=True)
+    last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class BoardEvent(Base):
+    """What a board shows next: number, room; never a name."""
+
+    __tablename__ = "board_event"
+
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    business_date: Mapped[date]
+    created_at: Mapped[datetime]

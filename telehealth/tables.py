@@ -1,0 +1,17 @@
+"""Every table of the product in one place, for migrations and for tests."""
+
+from sqlalchemy import MetaData
+
+from telehealth.accounts import models as _accounts
+from telehealth.audit import models as _audit
+from telehealth.booking import models as _booking
+from telehealth.core.orm import Base
+from telehealth.directory import models as _directory
+from telehealth.encounters import models as _encounters
+from telehealth.patients import models as _patients
+from telehealth.queueing import models as _queueing
+from telehealth.scheduling import models as _scheduling
+
+_REGISTERED = (_accounts, _audit, _booking, _directory, _encounters, _patients, _queueing, _scheduling)
+
+METADATAS: tuple[MetaData, ...] = (Base.metadata,)

@@ -1,0 +1,38 @@
+"""The home page and the language choice."""
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from telehealth.web.context import settings
+from telehealth.web.guard import public
+from telehealth.web.localization import LANGUAGE_COOKIE, LOCALES
+
+blueprint = Blueprint("pages", __name__)
+
+_A_YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/")
+@public
+def home() -> str:
+    """Show what a patient can do, without signing in."""
+    return render_template("home.html")
+
+
+@blueprint.get("/<any(vi, en):language>")
+@public
+def choose_language(language: str) -> ResponseReturnValue:
+    """Remember the language and go on where the reader was."""
+    target = request.args.get("next", "")
+    if not _is_local(target):
+        target = url_for("pages.home")
+    response = make_response(redirect(target))
+    if language in LOCALES:
+        response.set_cookie(
+            LANGUAGE_COOKIE, language, max_age=_A_YEAR, samesite="Lax", secure=settings().secure, httponly=True
+        )
+    return response
+
+
+def _is_local(target: str) -> bool:
+    return target.startswith("/") and not target.startswith(("//", "/\\"))

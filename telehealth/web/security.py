@@ -1,0 +1,95 @@
+"""Request ids, headers and cross-site request forgery.
+
+A change from a browser needs the session's token (header `X-CSRF-Token` or form field `csrf_token`)
+and our own Origin. A request with an Authorization header carries no cookie identity and needs
+neither (OWASP CSRF Prevention: token and origin checks; ASVS 5.0 3.5.1-3.5.3).
+"""
+
+import hmac
+import secrets
+
+from flask import Flask, Response, g, request, session
+
+from telehealth.core.errors import Forbidden
+from telehealth.core.ids import new_id
+from telehealth.web.context import settings
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_TOKEN = "csrf"  # noqa: S105  the name under which the session keeps it
+_UNCHECKED_PREFIXES = ("/webhooks/",)
+
+
+class WrongCsrfToken(Forbidden):
+    """The form is old or came from another site."""
+
+    code = "wrong-csrf-token"
+
+
+def csrf_token() -> str:
+    """Return this session's token."""
+    if _TOKEN not in session:
+        session[_TOKEN] = secrets.token_urlsafe(24)
+    return str(session[_TOKEN])
+
+
+def csp_nonce() -> str:
+    """Return this response's nonce."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
+
+
+def init_security(app: Flask) -> None:
+    """Check what comes in and mark what goes out."""
+    app.add_template_global(csrf_token)
+    app.add_template_global(csp_nonce)
+    app.before_request(_give_request_id)
+    app.before_request(_check_csrf)
+    app.after_request(_headers)
+
+
+def _give_request_id() -> None:
+    g.request_id = str(new_id())
+
+
+def _check_csrf() -> None:
+    if request.method in _SAFE or request.path.startswith(_UNCHECKED_PREFIXES):
+        return
+    if request.headers.get("Authorization"):
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in (settings().origin, request.host_url.rstrip("/")):
+        raise WrongCsrfToken
+    given = request.headers.get("X-CSRF-Token") or (
+        "" if request.is_json else request.form.get("csrf_token", "")
+    )
+    expected = str(session.get(_TOKEN, ""))
+    if not expected or not hmac.compare_digest(given, expected):
+        raise WrongCsrfToken
+
+
+def _headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(self)")
+    headers.setdefault("X-Request-Id", g.get("request_id", ""))
+    if response.mimetype == "text/html":
+        headers.setdefault("Content-Security-Policy", _content_security_policy())
+    if settings().secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    if not request.path.startswith("/static/"):
+        headers.setdefault("Cache-Control", "no-store")
+        headers.add("Vary", "Cookie")
+    return response
+
+
+def _content_security_policy() -> str:
+    return (
+        "default-src 'self'; "
+        f"script-src 'self' 'nonce-{csp_nonce()}'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; connect-src 'self' ws: wss:; font-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
