@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 
 from flask import Flask
-from flask_smorest import Api
 
 from notifications import Outbox
 from telehealth.accounts.authentication import load_principal
@@ -12,6 +11,7 @@ from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.settings import Settings
 from telehealth.web import health, pages
+from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
 from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
@@ -83,7 +83,7 @@ def _template_globals(app: Flask) -> None:
 
 
 def _register(app: Flask) -> None:
-    api = Api(app)
+    api = ProblemApi(app)
     app.extensions["smorest"] = api
     for blueprint in (health.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)

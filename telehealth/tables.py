@@ -2,6 +2,7 @@
 
 from sqlalchemy import MetaData
 
+from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
@@ -14,4 +15,4 @@ from telehealth.scheduling import models as _scheduling
 
 _REGISTERED = (_accounts, _audit, _booking, _directory, _encounters, _patients, _queueing, _scheduling)
 
-METADATAS: tuple[MetaData, ...] = (Base.metadata,)
+METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

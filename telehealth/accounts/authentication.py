@@ -49,8 +49,8 @@ def presented_token() -> str | None:
     if header is not None:
         scheme, _, token = header.partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
-    token = cookie.get(SESSION_TOKEN)
-    return str(token) if token else None
+    signed_in = cookie.get(SESSION_TOKEN)
+    return str(signed_in) if signed_in else None
 
 
 def _grants(kind: PrincipalKind, granted: str | list[dict[str, str]]) -> frozenset[Grant]:

@@ -85,7 +85,7 @@ def _domain(error: DomainError) -> Response:
 
 
 def _validation(error: ValidationError) -> Response:
-    messages = error.normalized_messages()
+    messages: Any = error.normalized_messages()  # type: ignore[no-untyped-call]
     fields = translated_fields(messages.get("json", messages) if isinstance(messages, dict) else {})
     return _answer(422, "invalid", t("error-invalid"), fields=fields)
 

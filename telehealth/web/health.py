@@ -4,9 +4,9 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from telehealth.migrate import head_revision
 from telehealth.web.context import now, session
 from telehealth.web.guard import public
-from telehealth.migrate import head_revision
 
 blueprint = Blueprint("health", __name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date as babel_date
-from fluent.runtime import FluentBundle, FluentResource
 from flask import Flask, g, has_request_context, request
+from fluent.runtime import FluentBundle, FluentResource
 
 from telehealth.core.clock import local
 

@@ -29,7 +29,12 @@ def choose_language(language: str) -> ResponseReturnValue:
     response = make_response(redirect(target))
     if language in LOCALES:
         response.set_cookie(
-            LANGUAGE_COOKIE, language, max_age=_A_YEAR, samesite="Lax", secure=settings().secure, httponly=True
+            LANGUAGE_COOKIE,
+            language,
+            max_age=_A_YEAR,
+            samesite="Lax",
+            secure=settings().secure,
+            httponly=True,
         )
     return response
 

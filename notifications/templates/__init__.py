@@ -1,0 +1,104 @@
+"""The texts, Vietnamese first: one small TOML file per kind and language beside this module."""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifications.kinds import KINDS, LANGUAGES
+from notifications.templates.segments import unaccented
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True)
+class ZaloTemplate:
+    """A template as registered with Zalo: the provider holds these words, we send only the values by name."""
+
+    template_id: str
+    title: str
+    paragraphs: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...] = ()
+    button: tuple[str, str] | None = None
+
+    def texts(self) -> tuple[str, ...]:
+        return (
+            self.title,
+            *self.paragraphs,
+            *(cell for row in self.rows for cell in row),
+            *(self.button or ()),
+        )
+
+
+@dataclass(frozen=True)
+class Template:
+    kind: str
+    language: str
+    version: int
+    sms: str
+    zalo: ZaloTemplate
+
+    def sms_text(self, params: Mapping[str, str], *, accented: bool = False) -> str:
+        """The short message; without accents (the default) it takes half the segments and suits old phones."""
+        written = fill(self.sms, params)
+        return written if accented else unaccented(written)
+
+
+class Catalogue:
+    def __init__(self, templates: Iterable[Template]) -> None:
+        self._templates = {(template.kind, template.language): template for template in templates}
+
+    def template(self, kind: str, language: str) -> Template:
+        return self._templates[kind, language]
+
+    def with_zalo_id(self, template_id: str) -> Template | None:
+        """The template registered with Zalo under this id."""
+        return next((t for t in self._templates.values() if t.zalo.template_id == template_id), None)
+
+    def __iter__(self) -> Iterator[Template]:
+        return iter(self._templates.values())
+
+
+def fill(text: str, params: Mapping[str, str]) -> str:
+    """Put the values in. A value is never read as a template again and carries no line breaks."""
+    return PLACEHOLDER.sub(lambda match: tidy(params[match[1]]), text)
+
+
+def tidy(value: str) -> str:
+    visible = "".join(sign if unicodedata.category(sign)[0] not in "CZ" else " " for sign in value)
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def placeholders(text: str) -> set[str]:
+    return set(PLACEHOLDER.findall(text))
+
+
+def _read(path: Path, kind: str, language: str) -> Template:
+    source = tomllib.loads(path.read_text(encoding="utf-8"))
+    zalo = source["zalo"]
+    button = zalo.get("button")
+    return Template(
+        kind=kind,
+        language=language,
+        version=source["version"],
+        sms=source["sms"],
+        zalo=ZaloTemplate(
+            template_id=zalo["template_id"],
+            title=zalo["title"],
+            paragraphs=tuple(zalo["paragraphs"]),
+            rows=tuple((label, value) for label, value in zalo.get("rows", ())),
+            button=(button[0], button[1]) if button else None,
+        ),
+    )
+
+
+def load(folder: Path) -> Catalogue:
+    """Every kind in every language; a missing file is an error at start, not at two in the morning."""
+    return Catalogue(
+        _read(folder / language / f"{kind}.toml", kind, language) for kind in KINDS for language in LANGUAGES
+    )
+
+
+CATALOGUE = load(Path(__file__).parent)

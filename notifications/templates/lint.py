@@ -1,0 +1,84 @@
+"""What every text must keep to. Each problem is one sentence; the tests expect none."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from notifications.kinds import KINDS, LANGUAGES
+from notifications.templates import Catalogue, Template, ZaloTemplate, fill, placeholders
+from notifications.templates.segments import measure
+
+# The longest values that the product puts in; a message with them still fits into one segment.
+LONGEST = {
+    "facility": "B" * 24,
+    "time": "08:30",
+    "date": "Chủ Nhật 24/11",
+    "code": "K" * 8,
+    "number": "A 1234",
+    "room": "Phòng khám số 12",
+    "link": "h" * 60,
+    "minutes": "10",
+}
+# Words that would tell a stranger who picks up the phone what somebody is treated for, or who they are.
+TELLING = (
+    "HIV", "ung bướu", "ung thư", "tâm thần", "da liễu", "sản", "phụ khoa", "lao", "nam khoa",
+    "bệnh nhân", "chẩn đoán", "chuyên khoa", "xét nghiệm", "họ tên", "cancer", "psychiatr", "oncology",
+    "diagnos", "specialty",
+    "patient name", "gynaec", "tuberc",
+)  # fmt: skip
+_ADDRESSING = re.compile(r"\banh/chị\b", re.IGNORECASE)
+
+
+def problems(catalogue: Catalogue) -> list[str]:
+    found: list[str] = []
+    for kind in KINDS.values():
+        for template in (catalogue.template(kind.name, language) for language in LANGUAGES):
+            where = f"{template.language}/{template.kind}"
+            found += (f"{where}: {problem}" for problem in _template_problems(template, kind.params))
+    return found
+
+
+def _template_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
+    yield from _placeholder_problems(template, params)
+    yield from _word_problems((template.sms, *template.zalo.texts()))
+    yield from _zalo_problems(template.zalo)
+    size = measure(template.sms_text(LONGEST))
+    if size.encoding != "GSM-7" or size.segments > 1:
+        yield f"the SMS takes {size.segments} {size.encoding} segments ({size.units} units)"
+    if measure(template.sms_text(LONGEST, accented=True)).segments > 3:
+        yield "the accented SMS takes more than 3 segments"
+
+
+def _placeholder_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
+    zalo = set().union(*(placeholders(text) for text in template.zalo.texts()))
+    for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo)):
+        if used != params:
+            yield f"{channel} uses {sorted(used)} instead of {sorted(params)}"
+
+
+def _word_problems(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        if text != unicodedata.normalize("NFC", text):
+            yield f"not NFC: {text!r}"
+        for word in TELLING:
+            if re.search(rf"\b{word}", text, re.IGNORECASE):
+                yield f"tells too much ({word}): {text!r}"
+        if _ADDRESSING.search(text):
+            yield f"Zalo refuses this form of address: {text!r}"
+
+
+def _zalo_problems(zalo: ZaloTemplate) -> Iterator[str]:
+    filled = {text: fill(text, LONGEST) for text in zalo.texts()}
+    if not 9 <= len(filled[zalo.title]) <= 65:
+        yield "a Zalo title has 9 to 65 characters"
+    if not 1 <= len(zalo.paragraphs) <= 4:
+        yield "a Zalo template has 1 to 4 paragraphs"
+    if any(not 9 <= len(filled[paragraph]) <= 400 for paragraph in zalo.paragraphs):
+        yield "a Zalo paragraph has 9 to 400 characters"
+    if zalo.rows and not 2 <= len(zalo.rows) <= 8:
+        yield "a Zalo table has 2 to 8 rows"
+    for label, value in zalo.rows:
+        if not 3 <= len(label) <= 35 or not 3 <= len(filled[value]) <= 90:
+            yield f"a Zalo table row has 3 to 35 and 3 to 90 characters: {label!r}"
+    if any("{link}" in text for text in (zalo.title, *zalo.paragraphs)):
+        yield "Zalo refuses a bare link in the text; it belongs on the button"

@@ -1,0 +1,30 @@
+"""Alive, able to serve, and clear when refusing."""
+
+from flask.testing import FlaskClient
+
+
+def test_a_running_process_is_alive(client: FlaskClient):
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_without_a_worker_it_is_not_ready(client: FlaskClient):
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["database"] is True
+    assert answer.json["migrations"] is True
+    assert answer.json["worker"] is False
+
+
+def test_an_unknown_api_address_is_a_problem_document(client: FlaskClient):
+    answer = client.get("/api/v1/nothing", headers={"Accept-Language": "en"})
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json["code"] == "not-found"
+    assert answer.json["detail"].startswith("Not found")
+
+
+def test_an_unknown_page_answers_in_vietnamese(client: FlaskClient):
+    answer = client.get("/khong-co", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "Không tìm thấy" in answer.get_data(as_text=True)
