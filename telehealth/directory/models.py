@@ -1,7 +1,6 @@
 """The province's directory."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,42 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from telehealth.core.orm import Base, one_of
-
-
-class CareLevel(StrEnum):
-    """Law on Medical Examination and Treatment 15/2023, article 104."""
-
-    INITIAL = "initial"
-    BASIC = "basic"
-    SPECIALISED = "specialised"
-
-
-class FacilityKind(StrEnum):
-    """What sort of facility."""
-
-    HOSPITAL = "hospital"
-    CENTRE = "centre"
-    STATION = "station"
-
-
-class Modality(StrEnum):
-    """How patient and practitioner meet."""
-
-    IN_PERSON = "in-person"
-    VIDEO = "video"
-
-
-class ServicePointKind(StrEnum):
-    """What people do at a point; `clinic` is the roster's room."""
-
-    REGISTRATION = "registration"
-    CLINIC = "clinic"
-    CASHIER = "cashier"
-    SAMPLING = "sampling"
-    IMAGING = "imaging"
-    RESULTS = "results"
-    PHARMACY = "pharmacy"
-    EMERGENCY = "emergency"
+from telehealth.directory.codes import CareLevel, FacilityKind, ServicePointKind
 
 
 class Facility(Base):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
-from telehealth.directory.models import Modality
+from telehealth.directory.codes import Modality
 
 
 class EncounterStatus(StrEnum):

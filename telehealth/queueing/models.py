@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
-from telehealth.directory.models import ServicePointKind
+from telehealth.directory.codes import ServicePointKind
 
 
 class TicketStatus(StrEnum):

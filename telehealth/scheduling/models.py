@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import SmallInteger
 
 from telehealth.core.orm import Base, one_of
-from telehealth.directory.models import Modality
+from telehealth.directory.codes import Modality
 
 
 class ExceptionKind(StrEnum):
