@@ -1,0 +1,1 @@
+"""Telehealth and appointment service for one province's health network."""
