@@ -10,12 +10,13 @@ from telehealth.accounts.authentication import load_principal
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.settings import Settings
-from telehealth.web import health, pages
+from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
 from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
+from telehealth.web.metrics import init_metrics
 from telehealth.web.security import init_security
 
 MAX_BODY = 2 * 1024 * 1024
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     )
     db.init_app(app)
     init_errors(app)
+    init_metrics(app)
     init_security(app)
     init_localization(app)
     init_assets(app)
@@ -85,5 +87,5 @@ def _template_globals(app: Flask) -> None:
 def _register(app: Flask) -> None:
     api = ProblemApi(app)
     app.extensions["smorest"] = api
-    for blueprint in (health.blueprint, pages.blueprint):
+    for blueprint in (health.blueprint, pages.blueprint, api_docs.blueprint):
         app.register_blueprint(blueprint)

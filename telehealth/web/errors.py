@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELLED = "57014"
 
+_PROGRAM_PATHS = ("/api/", "/webhooks/", "/fhir/", "/metrics")
+_STAFF_PATHS = ("/admin", "/clinic", "/desk")
+
 _HTTP_CODES = {
     400: "bad-request",
     401: "not-signed-in",
@@ -37,7 +40,7 @@ _HTTP_CODES = {
 
 def wants_problem() -> bool:
     """Tell whether the caller is a program."""
-    if request.path.startswith(("/api/", "/webhooks/", "/fhir/")) or request.is_json:
+    if request.path.startswith(_PROGRAM_PATHS) or request.is_json:
         return True
     best = request.accept_mimetypes.best_match(["text/html", "application/json", "application/problem+json"])
     return best in ("application/json", "application/problem+json")
@@ -76,12 +79,18 @@ def init_errors(app: Flask) -> None:
 def _domain(error: DomainError) -> Response:
     status = http_status(error)
     if isinstance(error, Unauthenticated) and request.method == "GET" and not wants_problem():
-        return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))  # type: ignore[return-value]
+        return _to_sign_in()
     fields = translated_fields(error.fields) if isinstance(error, Unprocessable) else None
     response = _answer(status, error.code, error_text(error), fields=fields, **error.extra)
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _to_sign_in() -> Response:
+    door = "accounts.staff_sign_in" if request.path.startswith(_STAFF_PATHS) else "accounts.sign_in"
+    answer: Any = redirect(url_for(door, next=request.full_path.rstrip("?")))
+    return answer  # type: ignore[no-any-return]
 
 
 def _validation(error: ValidationError) -> Response:

@@ -1,8 +1,11 @@
 """The home page and the language choice."""
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from telehealth.core.errors import NotFound
 from telehealth.web.context import settings
 from telehealth.web.guard import public
 from telehealth.web.localization import LANGUAGE_COOKIE, LOCALES
@@ -37,6 +40,17 @@ def choose_language(language: str) -> ResponseReturnValue:
             httponly=True,
         )
     return response
+
+
+@blueprint.get("/sandbox")
+@public
+def sandbox() -> ResponseReturnValue:
+    """Show a newcomer the phones of the demo and what they received; nothing in production."""
+    inbox = settings().sandbox_url
+    if inbox is None:
+        raise NotFound
+    port = urlsplit(inbox).port
+    return redirect(f"{request.scheme}://{request.host.partition(':')[0]}:{port}/")
 
 
 def _is_local(target: str) -> bool:

@@ -28,3 +28,18 @@ def test_an_unknown_page_answers_in_vietnamese(client: FlaskClient):
     answer = client.get("/khong-co", headers={"Accept": "text/html"})
     assert answer.status_code == 404
     assert "Không tìm thấy" in answer.get_data(as_text=True)
+
+
+def test_metrics_open_only_with_the_operators_token(client: FlaskClient):
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 403
+    answer = client.get("/metrics", headers={"Authorization": "Bearer metrics"})
+    assert answer.status_code == 200
+    assert "outbox_depth 0.0" in answer.get_data(as_text=True)
+
+
+def test_the_api_page_lists_what_the_openapi_document_holds(client: FlaskClient):
+    document = client.get("/api/v1/openapi.json").json
+    page = client.get("/api/docs").get_data(as_text=True)
+    assert document["openapi"].startswith("3.1")
+    assert all(path in page for path in document["paths"])
