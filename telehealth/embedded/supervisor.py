@@ -87,6 +87,7 @@ class Supervisor:
                 seconds = f"{program.ready_seconds:g} seconds"
                 msg = f"{program.name} does not serve after {seconds}: see its lines above."
                 raise Refusal(msg)
+        self._pass_output_on(0)
 
     def run(self) -> None:
         """Keep everything running until somebody asks to stop, which raises Stopped."""

@@ -36,6 +36,25 @@ def environ(folder: Path) -> dict[str, str]:
     return {**os.environ, "TELEHEALTH_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
 
 
+@pytest.fixture(scope="session")
+def ready_made() -> Iterator[Path]:
+    """A state folder with a database, made once: copying one is ten times faster than making it."""
+    home = Path(tempfile.mkdtemp(prefix="th-made-"))
+    home.chmod(0o711)
+    cluster = settle(home, os.environ, durable=False)
+    with running_server(home, cluster):
+        pass
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def var(folder: Path, ready_made: Path) -> Path:
+    """A state folder of this test's own, with a database in it."""
+    subprocess.run(["cp", "-a", ready_made, folder / "var"], check=True)
+    return folder / "var"
+
+
 @pytest.fixture
 def open_server(environ: dict[str, str]) -> Iterator[Callable[[Path], Server]]:
     """Open servers on state folders; all are closed after the test."""

@@ -72,6 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.xdist_group("project")
 def test_what_uv_cannot_install_is_left_to_pip_and_done_only_once(project: Path) -> None:
     folder = project
     (folder / "requirements.txt").write_text("pip==0 ; python_version < '3'\n")
@@ -89,6 +90,7 @@ def test_what_uv_cannot_install_is_left_to_pip_and_done_only_once(project: Path)
     assert not environment.has(folder / "requirements.txt")
 
 
+@pytest.mark.xdist_group("project")
 def test_requirements_that_cannot_be_had_are_refused_in_one_sentence(project: Path) -> None:
     folder = project
     (folder / "requirements.txt").write_text("pip==0 --hash=sha256:" + "0" * 64 + "\n")

@@ -37,8 +37,8 @@ def kill_tree(pid: int) -> None:
         process.kill()
 
 
-def test_committed_rows_outlive_a_stop_and_a_start(folder: Path, open_server: OpenServer) -> None:
-    server = open_server(folder / "var")
+def test_committed_rows_outlive_a_stop_and_a_start(var: Path, open_server: OpenServer) -> None:
+    server = open_server(var)
     execute(server, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS i")
     server.close()
     server.open()
@@ -46,9 +46,9 @@ def test_committed_rows_outlive_a_stop_and_a_start(folder: Path, open_server: Op
 
 
 def test_a_killed_server_is_started_again_at_once_with_every_committed_row(
-    folder: Path, open_server: OpenServer
+    var: Path, open_server: OpenServer
 ) -> None:
-    server = open_server(folder / "var")
+    server = open_server(var)
     execute(server, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS i")
     assert server.pid is not None
     kill_tree(server.pid)
@@ -57,8 +57,8 @@ def test_a_killed_server_is_started_again_at_once_with_every_committed_row(
     assert server.tend() is None
 
 
-def test_a_killed_backend_is_healed_by_the_server_itself(folder: Path, open_server: OpenServer) -> None:
-    server = open_server(folder / "var")
+def test_a_killed_backend_is_healed_by_the_server_itself(var: Path, open_server: OpenServer) -> None:
+    server = open_server(var)
     with psycopg.connect(server.cluster.conninfo()) as connection:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         with pytest.raises(psycopg.OperationalError):
@@ -67,8 +67,8 @@ def test_a_killed_backend_is_healed_by_the_server_itself(folder: Path, open_serv
     assert server.tend() is None
 
 
-def test_a_zombie_in_the_pid_file_is_not_taken_for_a_server(folder: Path, open_server: OpenServer) -> None:
-    server = open_server(folder / "var")
+def test_a_zombie_in_the_pid_file_is_not_taken_for_a_server(var: Path, open_server: OpenServer) -> None:
+    server = open_server(var)
     server.close()
     account = server.cluster.account
     zombie = subprocess.Popen(["/bin/true"], **account.spawn_options())
@@ -81,11 +81,11 @@ def test_a_zombie_in_the_pid_file_is_not_taken_for_a_server(folder: Path, open_s
 
 
 def test_a_second_starter_attaches_and_takes_over_when_the_first_one_goes(
-    folder: Path, open_server: OpenServer
+    var: Path, open_server: OpenServer
 ) -> None:
-    first = open_server(folder / "var")
+    first = open_server(var)
     execute(first, "CREATE TABLE t (i int)")
-    second = open_server(folder / "var")
+    second = open_server(var)
     assert second.pid is None
     assert execute(second, "SELECT count(*) FROM t") == [(0,)]
     assert second.tend() is None
@@ -96,17 +96,16 @@ def test_a_second_starter_attaches_and_takes_over_when_the_first_one_goes(
 
 
 def test_a_killed_starter_leaves_no_server_and_the_next_start_has_every_row(
-    folder: Path, tiny_product: Callable[..., "subprocess.Popen[str]"], open_server: OpenServer
+    var: Path, tiny_product: Callable[..., "subprocess.Popen[str]"], open_server: OpenServer
 ) -> None:
-    home = folder / "var"
-    product = tiny_product(home)
+    product = tiny_product(var)
     read_until(product, "ready")
-    cluster = settle(home, {**os.environ, "TELEHEALTH_STATE_DIR": str(folder / "state")})
+    cluster = settle(var, os.environ)
     with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
         connection.execute("CREATE TABLE t AS SELECT generate_series(1, 500) AS i")
     kill_tree(product.pid)
     product.wait()
-    assert execute(open_server(home), "SELECT count(*) FROM t") == [(500,)]
+    assert execute(open_server(var), "SELECT count(*) FROM t") == [(500,)]
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_private_one(folder: Path, open_server: OpenServer) -> None:
@@ -127,9 +126,9 @@ def test_nothing_listens_on_tcp_and_the_data_is_private(folder: Path, open_serve
 
 
 def test_the_application_can_neither_bypass_the_walls_nor_change_the_schema(
-    folder: Path, open_server: OpenServer
+    var: Path, open_server: OpenServer
 ) -> None:
-    server = open_server(folder / "var")
+    server = open_server(var)
     addresses = provision(server.cluster, PASSWORDS)
     url = addresses["DATABASE_URL"].replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as app:
@@ -152,15 +151,15 @@ def test_the_application_can_neither_bypass_the_walls_nor_change_the_schema(
         psycopg.connect(url.replace(PASSWORDS.app, "wrong"))
 
 
-def test_passwords_follow_the_secrets_at_the_next_start(folder: Path, open_server: OpenServer) -> None:
-    server = open_server(folder / "var")
+def test_passwords_follow_the_secrets_at_the_next_start(var: Path, open_server: OpenServer) -> None:
+    server = open_server(var)
     provision(server.cluster, PASSWORDS)
     addresses = provision(server.cluster, Passwords(owner="another", app="one"))
     psycopg.connect(addresses["DATABASE_URL"].replace("+psycopg", "")).close()
 
 
-def test_the_log_says_nothing_about_the_row_that_broke_a_rule(folder: Path, open_server: OpenServer) -> None:
-    server = open_server(folder / "var")
+def test_the_log_says_nothing_about_the_row_that_broke_a_rule(var: Path, open_server: OpenServer) -> None:
+    server = open_server(var)
     execute(server, "CREATE TABLE t (phone text PRIMARY KEY)")
     with pytest.raises(psycopg.errors.UniqueViolation):
         execute(server, "INSERT INTO t VALUES ('0901234567'), ('0901234567')")

@@ -13,7 +13,7 @@ from telehealth.embedded.supervisor import Stopped, Supervisor
 SAYS = "import os,signal,sys,time; signal.signal(15, lambda *_: (print('bye', flush=True), os._exit(0)))\n"
 SERVES = (
     SAYS
-    + "open(sys.argv[1], 'w').write(str(os.getpid())); print('here', flush=True)\nwhile True: time.sleep(60)"
+    + "print('here', flush=True); open(sys.argv[1], 'w').write(str(os.getpid()))\nwhile True: time.sleep(60)"
 )
 DIES = "import sys; sys.exit(3)"
 STUBBORN = (
