@@ -1,5 +1,10 @@
-"""Schema migrations: one head, under an advisory lock, by the owner role."""
+"""Schema migrations: one head, under an advisory lock, by the owner role.
 
+`python -m telehealth.migrate [REVISION]` upgrades the database that DATABASE_OWNER_URL names.
+"""
+
+import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,3 +41,7 @@ def head_revision() -> str:
         msg = "no migrations"
         raise RuntimeError(msg)
     return head
+
+
+if __name__ == "__main__":
+    upgrade(os.environ["DATABASE_OWNER_URL"], *sys.argv[1:2])

@@ -80,11 +80,15 @@ class Lock:
         text = self._path.read_text().strip()
         return int(text) if text.isdigit() else None
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Give the lock back."""
         if self.held:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
             self.held = False
+
+    def close(self) -> None:
+        """Give the lock back for good."""
+        self.release()
         os.close(self.descriptor)
 
     def __enter__(self) -> Self:

@@ -14,7 +14,6 @@ from telehealth.embedded.guard import Guard
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 SETTLED_SECONDS = 30.0  # who lived this long begins the back-off anew
-STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,7 @@ class Program:
     command: Sequence[str]
     ready: Callable[[], bool] | None = None
     ready_seconds: float = 60.0
+    stop_seconds: float = 10.0
 
 
 class Process:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from telehealth.embedded.guard import Guard
 from telehealth.embedded.postgres import Server
-from telehealth.embedded.process import STOP_SECONDS, Process, Program
+from telehealth.embedded.process import Process, Program
 from telehealth.embedded.refusal import Refusal
 
 TEND_SECONDS = 0.2
@@ -87,6 +87,7 @@ class Supervisor:
                 seconds = f"{program.ready_seconds:g} seconds"
                 msg = f"{program.name} does not serve after {seconds}: see its lines above."
                 raise Refusal(msg)
+        self._pass_output_on(0)
 
     def run(self) -> None:
         """Keep everything running until somebody asks to stop, which raises Stopped."""
@@ -149,7 +150,7 @@ class Supervisor:
         """Stop a process: by request, then by force. What it writes meanwhile is passed on."""
         if process.exit_code() is None:
             process.ask_to_stop()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + process.program.stop_seconds
         while process.pid is not None and process.exit_code() is None and time.monotonic() < deadline:
             self._pass_output_on(0.02)
         for key in [key for key in self._outputs.get_map().values() if key.data is process]:

@@ -1,0 +1,113 @@
+"""What stands in the way of serving is said in one sentence; what is needed to use the product is shown."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from telehealth.embedded import keys
+from telehealth.embedded.home import Lock, open_home
+from telehealth.embedded.place import Place
+from telehealth.embedded.refusal import Refusal
+from telehealth.embedded.serving import welcome
+from telehealth.embedded.testing import options
+from telehealth.settings import DEMO_SECRET_PREFIX, Settings
+from tests.embedded.conftest import ROOT
+
+
+def run(folder: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "telehealth.embedded"],
+        env={**os.environ, "VAR_DIR": str(folder / "var"), "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_port_in_use_is_named(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(folder, PORT=str(port))
+        sandbox = run(folder, SANDBOX_PORT=str(port), PORT="18199")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"run.py: Port {port}: address already in use; choose another one, as in `PORT="
+    )
+    assert "`SANDBOX_PORT=" in sandbox.stderr
+    assert not (folder / "var" / "pg18").exists()
+
+
+def test_a_port_that_is_none_is_refused(folder: Path) -> None:
+    assert (
+        run(folder, PORT="eighty").stderr
+        == "run.py: PORT is 'eighty', but must be a port number from 1 to 65535.\n"
+    )
+
+
+def test_a_second_run_on_the_same_state_is_refused(folder: Path) -> None:
+    home = open_home(folder / "var")
+    with Lock(home / "run.lock") as lock:
+        assert lock.take()
+        done = run(folder, PORT="18198")
+    assert done.stderr == (
+        f"run.py: The product already runs from {home} (process {os.getpid()}): stop it, or set VAR_DIR.\n"
+    )
+
+
+def test_secrets_are_made_once_privately_and_fit_the_settings(folder: Path) -> None:
+    home = open_home(folder / "var")
+    made = keys.load_or_make(home, data_exists=False)
+    assert keys.load_or_make(home, data_exists=True) == made
+    assert (home / keys.FILE).stat().st_mode & 0o777 == 0o600
+    assert keys.DEMO_MARK == DEMO_SECRET_PREFIX
+    Settings.from_environ({**made, "DATABASE_URL": "postgresql:///x", "DEMO": "1"})
+
+
+def test_lost_secrets_are_not_replaced_while_data_depends_on_them(folder: Path) -> None:
+    home = open_home(folder / "var")
+    with pytest.raises(Refusal, match="put it back from a backup"):
+        keys.load_or_make(home, data_exists=True)
+
+
+def test_a_database_of_ones_own_turns_the_demo_off(folder: Path) -> None:
+    def place(environ: Mapping[str, str]) -> Place:
+        return Place.from_environ({**environ, "VAR_DIR": str(folder / "var")})
+
+    assert place({}).demo
+    assert not place({"DATABASE_URL": "postgresql:///x"}).demo
+    assert place({"DATABASE_URL": "postgresql:///x", "DEMO": "1"}).demo
+    assert not place({"DEMO": "0"}).demo
+    assert place({"PORT": "8100"}).sandbox_port == 8101
+
+
+def test_the_welcome_shows_who_to_be(folder: Path) -> None:
+    place = Place.from_environ({"VAR_DIR": str(folder / "var"), "PORT": "8100"})
+    accounts = [
+        {
+            "login": "bs.lan",
+            "password": "p4ss",
+            "totp_secret": "ABC",
+            "roles": ["practitioner"],
+            "facility": "BV01",
+        },
+        {"device_token": "t", "facility": "BV01"},
+    ]
+    place.demo_accounts.write_text(json.dumps(accounts))
+    text = welcome(place)
+    assert "Ready: http://127.0.0.1:8100\n" in text
+    assert "bs.lan  p4ss      ABC          practitioner  BV01" in text
+
+
+def test_the_callers_pytest_options_win() -> None:
+    chromium = Path("/usr/bin/chromium")
+    assert options(["-k", "x"], chromium)[-2:] == ["-k", "x"]
+    assert "not long" in options([], chromium)
+    assert "-m" not in options(["--long"], chromium)
+    assert options(["-n", "0"], chromium).count("-n") == 1
+    assert "not long and not browser" in options([], None)
