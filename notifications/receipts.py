@@ -52,9 +52,11 @@ class Receipt:
 
 @dataclass(frozen=True)
 class WebhookSecrets:
-    twilio_auth_token: str
-    zalo_app_id: str
-    zalo_oa_secret: str
+    """None: this provider is not configured, and nothing that claims to come from it is believed."""
+
+    twilio_auth_token: str | None
+    zalo_app_id: str | None
+    zalo_oa_secret: str | None
 
 
 # Zalo repeats an event for almost two hours and counts the tries in a header.
@@ -91,7 +93,9 @@ def parse(
     raise BadReceipt(f"no provider {provider!r} sends receipts")
 
 
-def _twilio(headers: Mapping[str, str], raw_body: bytes, url: str, auth_token: str) -> list[Receipt]:
+def _twilio(headers: Mapping[str, str], raw_body: bytes, url: str, auth_token: str | None) -> list[Receipt]:
+    if not auth_token:
+        raise BadReceipt("Twilio is not configured")
     try:
         fields = dict(parse_qsl(raw_body.decode("utf-8"), keep_blank_values=True))
     except UnicodeDecodeError:
@@ -122,6 +126,8 @@ def _twilio(headers: Mapping[str, str], raw_body: bytes, url: str, auth_token: s
 def _zalo(
     headers: Mapping[str, str], raw_body: bytes, secrets: WebhookSecrets, now: datetime
 ) -> list[Receipt]:
+    if not secrets.zalo_app_id or not secrets.zalo_oa_secret:
+        raise BadReceipt("Zalo is not configured")
     try:
         event = json.loads(raw_body)
         timestamp = str(event["timestamp"])
