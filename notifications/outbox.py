@@ -64,7 +64,8 @@ WITH message AS (
   SELECT * FROM unnest(
     %(id)s::uuid[], %(dedupe_key)s::text[], %(kind)s::text[], %(language)s::text[],
     %(template_version)s::int[], %(recipient)s::bytea[], %(recipient_index)s::bytea[],
-    %(params)s::bytea[], %(subject)s::uuid[], %(group_id)s::uuid[], %(not_before)s::timestamptz[], %(expires_at)s::timestamptz[], %(channel)s::text[],
+    %(params)s::bytea[], %(subject)s::uuid[], %(group_id)s::uuid[],
+    %(not_before)s::timestamptz[], %(expires_at)s::timestamptz[], %(channel)s::text[],
     %(priority)s::smallint[]
   ) AS m (id, dedupe_key, kind, language, template_version, recipient, recipient_index, params, subject,
           group_id, not_before, expires_at, channel, priority)

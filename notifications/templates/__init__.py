@@ -41,7 +41,7 @@ class Template:
     zalo: ZaloTemplate
 
     def sms_text(self, params: Mapping[str, str], *, accented: bool = False) -> str:
-        """The short message; without accents (the default) it takes half the segments and suits old phones."""
+        """The short message; without accents (the default) it is half as long and suits old phones."""
         written = fill(self.sms, params)
         return written if accented else unaccented(written)
 

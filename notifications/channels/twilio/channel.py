@@ -1,0 +1,107 @@
+"""SMS by Twilio's SDK. Twilio drops no second copy of a send, but it can be asked what it has sent."""
+
+import logging
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+from uuid import UUID
+
+import requests
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http import HttpClient
+from twilio.rest import Client
+
+from notifications.channels import codes
+from notifications.channels.base import (
+    Accepted,
+    Ambiguous,
+    Capabilities,
+    Outcome,
+    Outgoing,
+    Rejected,
+    Retry,
+    Scope,
+)
+from notifications.channels.codes import CodeClass
+from notifications.channels.transport import lost
+from notifications.channels.twilio.client import Throttled
+
+CODES = codes.load(Path(__file__).parent / "codes.yaml")
+WEBHOOK_PATH = "/webhooks/twilio"
+
+_log = logging.getLogger(__name__)
+# Twilio's clock and ours, and its times in whole seconds.
+_CLOCK_SLACK = timedelta(seconds=90)
+# A stale reminder is worse than none: the carrier stops trying after an hour.
+_VALID_SECONDS = 3600
+
+
+class TwilioSms:
+    provider = "twilio"
+    capabilities = Capabilities(lookup=True)
+
+    def __init__(
+        self, account_sid: str, auth_token: str, sender: str, public_base_url: str, http_client: HttpClient
+    ) -> None:
+        self._client = Client(account_sid, auth_token, http_client=http_client)
+        self._sender = sender
+        self._callback = public_base_url.rstrip("/") + WEBHOOK_PATH
+
+    def send(self, message: Outgoing, key: UUID) -> Outcome:
+        try:
+            sent = self._client.messages.create(
+                to=message.address,
+                from_=self._sender,
+                body=_text(message),
+                status_callback=f"{self._callback}?{urlencode({'key': str(key)})}",
+                validity_period=_VALID_SECONDS,
+                content_retention="discard",
+                address_retention="obfuscate",
+            )
+        except Throttled as error:
+            return Retry(code="20429", after=error.after)
+        except (TwilioRestException, TwilioServiceException) as error:
+            return _judged(error.status, error.code)
+        except requests.RequestException as error:
+            return lost(error)
+        return Accepted(ref=sent.sid, segments=int(sent.num_segments or 0) or None)
+
+    def lookup(
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+    ) -> Outcome | None:
+        """Find the send in Twilio's own list. Its text may already be discarded there; then the number, the
+        time, and not belonging to another message decide."""
+        earliest = since - _CLOCK_SLACK
+        try:
+            listed = self._client.messages.list(
+                to=message.address, date_sent_after=earliest - timedelta(days=1), limit=100
+            )
+        except Throttled as error:
+            return Retry(code="20429", after=error.after)
+        except (TwilioRestException, TwilioServiceException, requests.RequestException) as error:
+            return Ambiguous(reason=f"lookup {type(error).__name__}")
+        text = _text(message)
+        for found in listed:
+            if found.sid not in taken and found.date_created >= earliest and found.body in {text, "", None}:
+                return Accepted(ref=found.sid, segments=int(found.num_segments or 0) or None, reconciled=True)
+        return None
+
+
+def _text(message: Outgoing) -> str:
+    return message.template.sms_text(message.params)
+
+
+def _judged(status: int, code: int | None) -> Outcome:
+    if status >= 500:
+        return Ambiguous(reason=f"HTTP {status}")
+    name = str(code if code is not None else status)
+    match CODES.class_of(name):
+        case CodeClass.RETRY:
+            return Retry(code=name)
+        case CodeClass.RECIPIENT | CodeClass.CONFIG | CodeClass.TEMPLATE as scope:
+            if name not in CODES.classes:
+                _log.error("unknown Twilio code %s", name)
+            return Rejected(code=name, scope=Scope(scope.value))
+        case other:
+            raise AssertionError(f"the Twilio table has no use for class {other}")

@@ -1,0 +1,1 @@
+"""Zalo template messages (ZBS, formerly ZNS) from the province's official account."""
