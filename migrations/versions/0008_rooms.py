@@ -14,7 +14,7 @@ def upgrade() -> None:
         CREATE TABLE room (
             id uuid CONSTRAINT pk_room PRIMARY KEY,
             kind text NOT NULL,
-            appointment_id uuid,
+            appointment_id uuid CONSTRAINT fk_room_appointment_id REFERENCES appointment (id),
             opens_at timestamptz NOT NULL,
             closes_at timestamptz NOT NULL,
             ended_at timestamptz,
@@ -39,7 +39,7 @@ def upgrade() -> None:
         """
         CREATE TABLE room_presence (
             id uuid CONSTRAINT pk_room_presence PRIMARY KEY,
-            room_id uuid NOT NULL CONSTRAINT fk_room_presence_room_id_room REFERENCES room (id),
+            room_id uuid NOT NULL CONSTRAINT fk_room_presence_room_id REFERENCES room (id),
             participant_id uuid NOT NULL,
             role text NOT NULL,
             client_id uuid NOT NULL,
@@ -73,7 +73,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE room_message (
-            room_id uuid NOT NULL CONSTRAINT fk_room_message_room_id_room REFERENCES room (id),
+            room_id uuid NOT NULL CONSTRAINT fk_room_message_room_id REFERENCES room (id),
             seq bigint NOT NULL,
             kind text NOT NULL,
             sender uuid NOT NULL,
@@ -86,8 +86,8 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX ix_room_message_created_at ON room_message (created_at)")
-    op.execute("GRANT SELECT, INSERT, UPDATE ON room, room_presence TO telehealth_app")
-    op.execute("GRANT SELECT, INSERT, DELETE ON room_message TO telehealth_app")
+    op.execute("REVOKE DELETE ON room, room_presence FROM telehealth_app")
+    op.execute("REVOKE UPDATE ON room_message FROM telehealth_app")
 
 
 def downgrade() -> None:

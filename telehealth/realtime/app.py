@@ -50,6 +50,7 @@ class Realtime:
     boards: Boards
     tickets: Tickets
     signalling: Signalling
+    housekeeper: Housekeeper
 
     def let_go(self) -> None:
         """End every stream and socket; their clients come back elsewhere, each after its own pause."""
@@ -84,7 +85,7 @@ async def serving(settings: Settings) -> AsyncIterator[Realtime]:
         realtime = _wire(settings, Store(pool, settings.cipher))
         tasks = [
             asyncio.create_task(realtime.bus.run(), name="bus"),
-            asyncio.create_task(Housekeeper(realtime.store, realtime.live).run(), name="housekeeper"),
+            asyncio.create_task(realtime.housekeeper.run(), name="housekeeper"),
         ]
         try:
             yield realtime
@@ -101,6 +102,7 @@ def _wire(settings: Settings, store: Store) -> Realtime:
         store=store,
         bus=bus,
         live=live,
+        housekeeper=Housekeeper(store, live),
         boards=Boards(store, bus),
         tickets=Tickets(store, bus),
         signalling=Signalling(
@@ -147,14 +149,22 @@ async def rooms_socket(socket: WebSocket) -> None:
 
 
 async def healthz(request: Request) -> Response:
-    """GET /rt/healthz: the database answers and hints arrive."""
+    """GET /rt/healthz: the database answers and hints arrive.
+
+    `steady` says that this worker has been well for long enough to declare people vanished.
+    """
     realtime: Realtime = request.app.state.realtime
     database = False
     with suppress(psycopg.Error, PoolTimeout):
         database = await realtime.store.ready()
     listening = realtime.bus.connected.is_set()
     healthy = database and listening
-    body = {"status": "ok" if healthy else "down", "database": database, "listening": listening}
+    body = {
+        "status": "ok" if healthy else "down",
+        "database": database,
+        "listening": listening,
+        "steady": realtime.housekeeper.steady,
+    }
     return JSONResponse(body, status_code=200 if healthy else 503)
 
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 TICK = 1.0
 GONE_AFTER = timedelta(seconds=7)
-STEADY_TICKS = 10
+STEADY_TICKS = 8
 WARN_BEFORE = timedelta(minutes=5)
 FORGET_EVERY_TICKS = 60
 
@@ -32,7 +32,7 @@ class Housekeeper:
     def __init__(self, store: Store, live: LiveRooms) -> None:
         self._store = store
         self._live = live
-        self._steady = 0
+        self._steady_ticks = 0
         self._ticks = 0
         self._clock = asyncio.get_running_loop().time
 
@@ -43,11 +43,16 @@ class Housekeeper:
             self._ticks += 1
             self._part_silent()
             done = [await self._attempt(step) for step in self._steps()]
-            self._steady = self._steady + 1 if all(done) else 0
+            self._steady_ticks = self._steady_ticks + 1 if all(done) else 0
+
+    @property
+    def steady(self) -> bool:
+        """Tell whether this worker declares people vanished."""
+        return self._steady_ticks >= STEADY_TICKS
 
     def _steps(self) -> list[Callable[[], Awaitable[object]]]:
         steps: list[Callable[[], Awaitable[object]]] = [self._touch, self._store.end_overdue, self._warn]
-        if self._steady >= STEADY_TICKS:
+        if self.steady:
             steps.append(self._sweep)
         if self._ticks % FORGET_EVERY_TICKS == 0:
             steps.append(self._store.forget_messages)

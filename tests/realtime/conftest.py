@@ -1,67 +1,22 @@
-"""Realtime's own cast and servers."""
+"""Realtime's own cast, and two servers side by side on the worker's database."""
 
-import importlib
-import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from sqlalchemy import create_engine
 
 from telehealth.core.join_ticket import ParticipantRole
-
-from .harness import ORIGIN, SECRET_KEY, Rooms, Server, Somebody, running
-
-DEV = os.environ.get("REALTIME_TEST_DSN", "postgresql://dev@127.0.0.1:55432/postgres")
-
-
-@pytest.fixture(scope="session")
-def dsn() -> Iterator[str]:
-    name = f"realtime_{os.getpid()}"
-    with psycopg.connect(DEV, autocommit=True) as c:
-        c.execute(f"CREATE DATABASE {name}")
-        if not c.execute("SELECT 1 FROM pg_roles WHERE rolname='telehealth_app'").fetchone():
-            c.execute("CREATE ROLE telehealth_app LOGIN")
-    url = DEV.rsplit("/", 1)[0] + "/" + name
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as c:
-        c.exec_driver_sql(
-            "CREATE FUNCTION app_clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()'"
-        )
-        c.exec_driver_sql("CREATE TABLE facility (id uuid primary key, code text unique)")
-        c.exec_driver_sql(
-            "CREATE TABLE board_event (facility_id uuid, seq bigint, kind text, body jsonb, created_at timestamptz, primary key (facility_id, seq))"
-        )
-        c.exec_driver_sql(
-            "CREATE TABLE ticket (id uuid primary key, queue_id uuid, status text, public_token_hash bytea)"
-        )
-        c.exec_driver_sql("GRANT SELECT ON facility, board_event, ticket TO telehealth_app")
-        with Operations.context(MigrationContext.configure(c)):
-            import sys
-
-            sys.path.insert(0, "migrations/versions")
-            importlib.import_module("0008_rooms").upgrade()
-    engine.dispose()
-    yield url
-    with psycopg.connect(DEV, autocommit=True) as c:
-        c.execute(f"DROP DATABASE {name} WITH (FORCE)")
+from telehealth.settings import psycopg_url
+from tests.conftest import Databases
+from tests.realtime.harness import ORIGIN, Rooms, Server, Somebody, environ_of, running
 
 
 @pytest.fixture(scope="session")
-def environ(dsn: str) -> dict[str, str]:
-    app = dsn.replace("//dev@", "//telehealth_app@")
-    return {
-        "DATABASE_URL": app,
-        "DATABASE_DIRECT_URL": app,
-        "SECRET_KEY": SECRET_KEY,
-        "FIELD_KEYS": "1:" + "A" * 43 + "=",
-        "INDEX_KEY": "A" * 43 + "=",
-        "PUBLIC_BASE_URL": ORIGIN,
-        "DEMO": "0",
-    }
+def environ(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a realtime process is started with: the application's role, never a superuser."""
+    return environ_of(databases.app_url, ORIGIN, Path(tmp_path_factory.mktemp("realtime")))
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +38,9 @@ def two(servers: tuple[Server, Server]) -> Server:
 
 
 @pytest.fixture
-def database(dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
+def database(databases: Databases) -> Iterator[psycopg.Connection[Any]]:
+    """The owner's connection: what web and queueing write is written here by hand."""
+    with psycopg.connect(psycopg_url(databases.owner_url), autocommit=True) as connection:
         yield connection
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from telehealth.core import join_ticket
 from telehealth.core.join_ticket import ParticipantRole
+from telehealth.settings import random_base64
 
 SECRET_KEY = "a-secret-of-the-tests-that-is-long-enough"
 ORIGIN = "https://kham.example.vn"
@@ -39,6 +41,19 @@ SERVERS = {
         "warning",
     ],
 }
+
+
+def environ_of(database_url: str, origin: str, var_dir: Path) -> dict[str, str]:
+    """Return the environment a process of the product runs in."""
+    return {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": SECRET_KEY,
+        "FIELD_KEYS": f"1:{random_base64(bytes(range(32)))}",
+        "INDEX_KEY": random_base64(bytes(32)),
+        "PUBLIC_BASE_URL": origin,
+        "VAR_DIR": str(var_dir),
+        "DEMO": "0",
+    }
 
 
 def free_port() -> int:
@@ -69,16 +84,22 @@ class Server:
         self.process = subprocess.Popen(command, env={**os.environ, **self.environ})
         return self
 
-    def wait_until_healthy(self) -> Self:
+    def wait_until(self, **health: object) -> None:
+        """Wait until the server answers and its health says so."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"http://{self.address}/rt/healthz", timeout=2) as answer:
-                    if answer.status == 200:
-                        return self
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError(f"{self.kind} did not become healthy")
+            if health.items() <= self._health().items():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{self.kind} never said {health}")
+
+    def _health(self) -> dict[str, object]:
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/rt/healthz", timeout=2) as answer:
+                said: dict[str, object] = json.load(answer)
+                return said
+        except OSError:
+            return {}
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Stop it and return how long that took, in seconds."""
@@ -270,7 +291,7 @@ def running(*servers: Server) -> Iterator[None]:
         for server in servers:
             server.start()
         for server in servers:
-            server.wait_until_healthy()
+            server.wait_until(status="ok")
         yield
     finally:
         for server in servers:

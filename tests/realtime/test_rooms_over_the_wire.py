@@ -1,7 +1,6 @@
 """Rooms through real sockets, with the two people on two different processes."""
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,8 +8,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from telehealth.core.join_ticket import ParticipantRole
+from tests.realtime.harness import Guest, Rooms, Server, Somebody, open_socket, refusal, refusal_on
 
-from .harness import Guest, Rooms, Server, Somebody, open_socket, refusal, refusal_on
+pytestmark = pytest.mark.xdist_group("realtime")
 
 
 def test_two_people_on_two_processes_meet(
@@ -148,27 +148,6 @@ def test_the_seat_of_a_side_is_taken_once(one: Server, two: Server, rooms: Rooms
     with Guest(one, rooms.ticket(room, patient)):
         refused = refusal(two, rooms.ticket(room, stranger))
     assert (refused.error["code"], refused.error["fault"], refused.code) == ("room-full", "room", 4010)
-
-
-def test_a_vanished_person_is_gone_within_ten_seconds(
-    one: Server, two: Server, rooms: Rooms, doctor: Somebody, patient: Somebody
-) -> None:
-    room = rooms.open()
-    with Guest(two, rooms.ticket(room, doctor)) as care:
-        family = Guest(one, rooms.ticket(room, patient))
-        care.hear("joined")
-        family.vanish()
-        began = time.monotonic()
-        while not any(m["type"] == "left" for m in care.waiting):
-            care.say_raw({"type": "ping", "t": 0})
-            care.hear("pong")
-            assert time.monotonic() - began < 10
-            time.sleep(0.2)
-        assert care.hear("left")["reason"] == "vanished"
-        with Guest(one, family.ticket, resume=(family.client, family.seen)) as back:
-            assert back.client == family.client
-            assert care.hear("joined")["peer"]["client"] == family.client
-    assert [departure for role, departure in rooms.presences(room) if role == "patient"] == ["vanished", None]
 
 
 @pytest.mark.parametrize(

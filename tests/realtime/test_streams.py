@@ -12,10 +12,54 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from .harness import Guest, Rooms, Server, Somebody, running
+from tests.realtime.harness import Guest, Rooms, Server, Somebody, running
+
+pytestmark = pytest.mark.xdist_group("realtime")
 
 Database = psycopg.Connection[Any]
+
+
+A_FACILITY = {
+    "name": "Bệnh viện Bà Rịa",
+    "name_search": "benh vien ba ria",
+    "name_sort": "benh vien ba ria",
+    "kind": "hospital",
+    "care_level": "basic",
+    "address": "",
+    "area": "",
+    "province": "",
+    "hotline": "",
+    "hours": "{}",
+    "after_hours": "{}",
+    "active": True,
+}
+A_QUEUE = {
+    "code": "P1",
+    "name": "Phòng 1",
+    "kind": "clinic",
+    "prefix": "A",
+    "minutes_per_visit": 8,
+    "active": True,
+}
+A_TICKET = {
+    "business_date": "2026-11-30",
+    "number": 1,
+    "status": "waiting",
+    "version": 1,
+    "priority_class": "none",
+    "print_status": "unprinted",
+    "issued_at": "2026-11-30T01:00:00Z",
+    "call_count": 0,
+}
+
+
+def insert(database: Database, table: str, values: dict[str, Any]) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, values))
+    places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(sql.Identifier(table), columns, places)
+    database.execute(statement, list(values.values()))
 
 
 class Stream:
@@ -60,11 +104,16 @@ class Board:
         self.id = uuid4()
         self.code = f"T{self.id.hex[:6]}"
         self.path = f"/rt/boards/{self.code}"
-        database.execute("INSERT INTO facility (id, code) VALUES (%s, %s)", (self.id, self.code))
+        insert(
+            database, "facility", A_FACILITY | {"id": self.id, "code": self.code, "national_code": self.code}
+        )
 
     def call(self, seq: int, number: str, at: datetime | None = None) -> None:
         self.database.execute(
-            "INSERT INTO board_event VALUES (%s, %s, 'called', %s, %s)",
+            """
+            INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
+            VALUES (%s, %s, 'called', %s, current_date, %s)
+            """,
             (self.id, seq, json.dumps({"number": number}), at or datetime.now(UTC)),
         )
         self.database.execute("SELECT pg_notify('board', %s)", (str(self.id),))
@@ -125,18 +174,29 @@ def test_what_is_not_there_is_404(one: Server, path: str) -> None:
         assert stream.status == 404
 
 
-def a_ticket(database: Database, queue: UUID, token: str) -> UUID:
-    ticket = uuid4()
-    database.execute(
-        "INSERT INTO ticket (id, queue_id, status, public_token_hash) VALUES (%s, %s, 'waiting', %s)",
-        (ticket, queue, sha256(token.encode()).digest()),
+def a_ticket(database: Database, facility: UUID, token: str) -> tuple[UUID, UUID]:
+    """Return (queue, ticket)."""
+    queue, ticket = uuid4(), uuid4()
+    insert(database, "queue", A_QUEUE | {"id": queue, "facility_id": facility})
+    insert(
+        database,
+        "ticket",
+        A_TICKET
+        | {
+            "id": ticket,
+            "queue_id": queue,
+            "facility_id": facility,
+            "public_token_hash": sha256(token.encode()).digest(),
+        },
     )
-    return ticket
+    return queue, ticket
 
 
-def test_who_holds_a_slip_hears_of_every_change_of_the_queue(one: Server, database: Database) -> None:
-    queue, token = uuid4(), uuid4().hex
-    ticket = a_ticket(database, queue, token)
+def test_who_holds_a_slip_hears_of_every_change_of_the_queue(
+    one: Server, database: Database, board: Board
+) -> None:
+    token = uuid4().hex
+    queue, ticket = a_ticket(database, board.id, token)
     with following(one, f"/rt/tickets/{token}") as stream:
         assert stream.event()["status"] == "waiting"
         database.execute("UPDATE ticket SET status = 'called' WHERE id = %s", (ticket,))
