@@ -6,6 +6,7 @@ from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
 from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
@@ -13,6 +14,16 @@ from telehealth.patients import models as _patients
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
 
-_REGISTERED = (_accounts, _audit, _booking, _directory, _encounters, _patients, _queueing, _scheduling)
+_REGISTERED = (
+    _accounts,
+    _audit,
+    _booking,
+    _consultations,
+    _directory,
+    _encounters,
+    _patients,
+    _queueing,
+    _scheduling,
+)
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

@@ -1,0 +1,232 @@
+"""Boards and queue places as server-sent events."""
+
+import http.client
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.realtime.harness import Guest, Rooms, Server, Somebody, running
+
+pytestmark = pytest.mark.xdist_group("realtime")
+
+Database = psycopg.Connection[Any]
+
+
+A_FACILITY = {
+    "name": "Bệnh viện Bà Rịa",
+    "name_search": "benh vien ba ria",
+    "name_sort": "benh vien ba ria",
+    "kind": "hospital",
+    "care_level": "basic",
+    "address": "",
+    "area": "",
+    "province": "",
+    "hotline": "",
+    "hours": "{}",
+    "after_hours": "{}",
+    "active": True,
+}
+A_QUEUE = {
+    "code": "P1",
+    "name": "Phòng 1",
+    "kind": "clinic",
+    "prefix": "A",
+    "minutes_per_visit": 8,
+    "active": True,
+}
+A_TICKET = {
+    "business_date": "2026-11-30",
+    "number": 1,
+    "status": "waiting",
+    "version": 1,
+    "priority_class": "none",
+    "print_status": "unprinted",
+    "issued_at": "2026-11-30T01:00:00Z",
+    "call_count": 0,
+}
+
+
+def insert(database: Database, table: str, values: dict[str, Any]) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, values))
+    places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(sql.Identifier(table), columns, places)
+    database.execute(statement, list(values.values()))
+
+
+class Stream:
+    """One open event stream."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.response = response
+        self.status = response.status
+
+    def event(self) -> dict[str, Any]:
+        """Return the next event; comments and retry hints are passed over."""
+        fields: dict[str, str] = {}
+        while True:
+            line = self.response.readline().decode()
+            if line == "":
+                raise EOFError
+            if line == "\n":
+                if "data" in fields:
+                    return {"id": fields.get("id"), "name": fields["event"], **json.loads(fields["data"])}
+                fields = {}
+                continue
+            name, _, value = line.rstrip("\n").partition(": ")
+            fields[name] = value
+
+
+@contextmanager
+def following(server: Server, path: str, last_event_id: int | str | None = None) -> Iterator[Stream]:
+    connection = http.client.HTTPConnection(server.address, timeout=8)
+    headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+    connection.request("GET", path, headers=headers)
+    try:
+        yield Stream(connection.getresponse())
+    finally:
+        connection.close()
+
+
+class Board:
+    """A facility whose queueing side writes events."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.id = uuid4()
+        self.code = f"T{self.id.hex[:6]}"
+        self.path = f"/rt/boards/{self.code}"
+        insert(
+            database, "facility", A_FACILITY | {"id": self.id, "code": self.code, "national_code": self.code}
+        )
+
+    def call(self, seq: int, number: str, at: datetime | None = None) -> None:
+        self.database.execute(
+            """
+            INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
+            VALUES (%s, %s, 'called', %s, current_date, %s)
+            """,
+            (self.id, seq, json.dumps({"number": number}), at or datetime.now(UTC)),
+        )
+        self.database.execute("SELECT pg_notify('board', %s)", (str(self.id),))
+
+
+@pytest.fixture
+def board(database: Database) -> Board:
+    return Board(database)
+
+
+def test_a_new_board_begins_with_the_last_five_calls_and_goes_on(one: Server, board: Board) -> None:
+    for seq in range(1, 8):
+        board.call(seq, f"A{seq:03}")
+    with following(one, board.path) as stream:
+        snapshot = stream.event()
+        assert (snapshot["name"], snapshot["id"]) == ("snapshot", "7")
+        assert [call["number"] for call in snapshot["calls"]] == ["A003", "A004", "A005", "A006", "A007"]
+        board.call(8, "A008")
+        called = stream.event()
+        assert (called["name"], called["id"], called["number"]) == ("called", "8", "A008")
+
+
+def test_a_board_that_was_away_gets_just_what_it_missed(one: Server, two: Server, board: Board) -> None:
+    board.call(1, "A001")
+    with following(one, board.path) as stream:
+        last = stream.event()["id"]
+    board.call(2, "A002")
+    board.call(3, "A003")
+    with following(two, board.path, last) as stream:
+        assert [stream.event()["number"] for _ in range(2)] == ["A002", "A003"]
+        board.call(4, "A004")
+        assert stream.event()["number"] == "A004"
+
+
+def test_a_board_that_was_away_too_long_begins_anew(one: Server, board: Board) -> None:
+    for seq in range(1, 60):
+        board.call(seq, f"A{seq:03}")
+    with following(one, board.path, 1) as stream:
+        assert stream.event()["name"] == "snapshot"
+
+
+def test_yesterdays_calls_are_not_shown(one: Server, board: Board) -> None:
+    board.call(1, "A001", datetime.now(UTC) - timedelta(days=1))
+    with following(one, board.path) as stream:
+        assert stream.event()["calls"] == []
+
+
+@pytest.mark.parametrize("last", ["abc", "-1", "9" * 40, "99"])
+def test_an_odd_last_event_id_begins_anew(one: Server, board: Board, last: str) -> None:
+    board.call(1, "A001")
+    with following(one, board.path, last) as stream:
+        assert stream.event()["name"] == "snapshot"
+
+
+@pytest.mark.parametrize("path", ["/rt/boards/NOWHERE", "/rt/boards/" + "x" * 500, "/rt/tickets/nothing"])
+def test_what_is_not_there_is_404(one: Server, path: str) -> None:
+    with following(one, path) as stream:
+        assert stream.status == 404
+
+
+def a_ticket(database: Database, facility: UUID, token: str) -> tuple[UUID, UUID]:
+    """Return (queue, ticket)."""
+    queue, ticket = uuid4(), uuid4()
+    insert(database, "queue", A_QUEUE | {"id": queue, "facility_id": facility})
+    insert(
+        database,
+        "ticket",
+        A_TICKET
+        | {
+            "id": ticket,
+            "queue_id": queue,
+            "facility_id": facility,
+            "public_token_hash": sha256(token.encode()).digest(),
+        },
+    )
+    return queue, ticket
+
+
+def test_who_holds_a_slip_hears_of_every_change_of_the_queue(
+    one: Server, database: Database, board: Board
+) -> None:
+    token = uuid4().hex
+    queue, ticket = a_ticket(database, board.id, token)
+    with following(one, f"/rt/tickets/{token}") as stream:
+        assert stream.event()["status"] == "waiting"
+        database.execute("UPDATE ticket SET status = 'called' WHERE id = %s", (ticket,))
+        database.execute("SELECT pg_notify('queue', %s)", (str(queue),))
+        changed = stream.event()
+        assert (changed["name"], changed["status"]) == ("changed", "called")
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
+def test_a_stopping_server_lets_everybody_go_at_once(
+    environ: dict[str, str], kind: str, board: Board, rooms: Rooms, patient: Somebody
+) -> None:
+    server = Server(kind, environ)
+    with running(server), following(server, board.path) as stream:
+        stream.event()
+        with Guest(server, rooms.ticket(rooms.open(), patient)) as guest:
+            assert server.stop(signal.SIGTERM) < 3
+            with pytest.raises(EOFError):
+                stream.event()
+            assert guest.close_code() == 1012
+
+
+def test_a_lost_listener_comes_back_and_reads_what_it_missed(one: Server, two: Server, board: Board) -> None:
+    with following(one, board.path) as stream:
+        stream.event()
+        board.database.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE query = 'LISTEN queue' AND datname = current_database()
+            """
+        )
+        board.call(1, "A001")
+        assert stream.event()["number"] == "A001"
