@@ -7,6 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from telehealth.embedded.home import Lock
 from telehealth.embedded.place import ROOT, Place, python, running_server, server_lock
 from telehealth.embedded.postgres import Cluster, settle
@@ -19,22 +22,21 @@ INSTANCES = 9  # test runs at one time in one state folder
 def test(place: Place, arguments: Sequence[str]) -> int:
     """Run pytest with its arguments after ours; returns its exit code. Raises Refusal."""
     browser = have_browser(place.environ)
+    left_out = [] if "--long" in arguments else ["long"]
+    impossible = [*([] if browser else ["browser"]), *(["root"] if os.geteuid() else [])]
+    if impossible:
+        _show_left_out(impossible)
     cluster, lock = _free_cluster(place)
     with running_server(place.home, cluster, lock=lock):
-        env = place.settings() | {"TEST_DATABASE_ADMIN_URL": cluster.admin_address()}
-        for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_DIRECT_URL"):
-            env.pop(name, None)
-        if browser is not None:
-            env["CHROMIUM"] = str(browser)
-        return subprocess.run(
-            python("-m", "pytest", *options(arguments, browser)), env=env, cwd=ROOT, check=False
-        ).returncode
+        _drop_databases_of_earlier_runs(cluster)
+        env = _environment(place, cluster, browser)
+        command = python("-m", "pytest", *options(arguments, [*left_out, *impossible]))
+        return subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
 
 
-def options(arguments: Sequence[str], browser: Path | None) -> list[str]:
+def options(arguments: Sequence[str], left_out: Sequence[str]) -> list[str]:
     """Return pytest's options: ours, then the caller's, which win."""
     given = [argument for argument in arguments if argument != "--long"]
-    left_out = [*([] if "--long" in arguments else ["long"]), *([] if browser else ["browser"])]
     ours = ["-m", " and ".join(f"not {mark}" for mark in left_out)] if left_out else []
     if not any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in given):
         ours += ["-n", "2", "--dist", "loadgroup"]
@@ -47,11 +49,39 @@ def have_browser(environ: Mapping[str, str]) -> Path | None:
     if browser is None and environ.get("CI") == "true":
         msg = "No Chromium was found and none could be installed: in CI the browser tests must run."
         raise Refusal(msg)
-    if browser is None:
-        sys.stderr.write("run.py: no Chromium here, so these are left out (as root it would be installed):\n")
-        sys.stderr.flush()
-        subprocess.run(python("-m", "pytest", "--collect-only", "-q", "-m", "browser"), cwd=ROOT, check=False)
     return browser
+
+
+def _environment(place: Place, cluster: Cluster, browser: Path | None) -> dict[str, str]:
+    env = place.settings() | {"TEST_DATABASE_ADMIN_URL": cluster.admin_address()}
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_DIRECT_URL"):
+        env.pop(name, None)
+    return env | ({"CHROMIUM": str(browser)} if browser else {})
+
+
+def _show_left_out(marks: Sequence[str]) -> None:
+    needs = {
+        "browser": "Chromium, which is not here and which only root can install",
+        "root": "the rights of root",
+    }
+    for mark in marks:
+        sys.stderr.write(f"run.py: left out, because they need {needs[mark]}:\n")
+        sys.stderr.flush()
+        subprocess.run(
+            python("-m", "pytest", "--collect-only", "-q", "-m", mark),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            check=False,
+        )
+
+
+def _drop_databases_of_earlier_runs(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
+        names = connection.execute(
+            "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _find_browser(environ: Mapping[str, str]) -> Path | None:
