@@ -1,4 +1,4 @@
-"""How long the one command takes: from an empty state folder, again, after kill -9; and from nothing at all."""
+"""How long the one command takes: from an empty state folder, again, after kill -9; from nothing at all."""
 
 import argparse
 import os

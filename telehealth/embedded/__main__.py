@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from telehealth.embedded.bootstrap import USAGE
 from telehealth.embedded.place import ROOT, Place, opened_database, python
 from telehealth.embedded.refusal import Refusal
+from telehealth.embedded.schema import is_current
 from telehealth.embedded.serving import serve
 from telehealth.embedded.testing import test
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _with_database(place: Place, command: Sequence[str], *, migrate: bool = False) -> int:
     with opened_database(place) as database:
-        if migrate:
+        if migrate and not is_current(database.env["DATABASE_OWNER_URL"]):
             done = subprocess.run(python("-m", "telehealth.migrate"), env=database.env, cwd=ROOT, check=False)
             if done.returncode:
                 return done.returncode

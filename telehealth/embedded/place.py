@@ -79,7 +79,8 @@ def opened_database(place: Place, locks: tuple[Lock, ...] = ()) -> Iterator[Data
     if not place.embedded:
         made = keys.load_or_make(place.home, data_exists=False) if place.demo else {}
         with Guard([lock.descriptor for lock in locks]) as guard:
-            yield Database(None, guard, {**made, **place.settings()})
+            env = {**made, **place.settings()}
+            yield Database(None, guard, {"DATABASE_OWNER_URL": env["DATABASE_URL"], **env})
         return
     cluster = settle(place.home, place.environ)
     exists = (cluster.data / "PG_VERSION").exists()

@@ -37,6 +37,7 @@ class Process:
         self._cwd = cwd
         self._popen: subprocess.Popen[bytes] | None = None
         self.output_ended = False
+        self.deaths = 0
         self._tail = b""
         self._started = 0.0
         self._pause = FIRST_PAUSE_SECONDS
@@ -95,6 +96,7 @@ class Process:
 
     def plan_restart(self) -> float:
         """Set the time of the next start; returns the seconds until then, more each time it dies young."""
+        self.deaths += 1
         now = time.monotonic()
         if now - self._started > SETTLED_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS

@@ -5,7 +5,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from telehealth.embedded.home import Lock
@@ -13,6 +13,7 @@ from telehealth.embedded.place import ROOT, Database, Place, opened_database, py
 from telehealth.embedded.postgres import until
 from telehealth.embedded.process import Program
 from telehealth.embedded.refusal import Refusal
+from telehealth.embedded.schema import is_current
 from telehealth.embedded.supervisor import Stopped, Supervisor
 from telehealth.embedded.watchdog import alive
 
@@ -64,12 +65,11 @@ def _supervise(place: Place, database: Database) -> None:
     supervisor = Supervisor(database.server, database.guard, database.env, ROOT)
     with supervisor.signals():
         try:
-            for step in steps(place):
+            for step in steps(place, database.env):
                 if supervisor.run_once(step):
                     msg = f"The step '{step.name}' failed: see its lines above."
                     raise Refusal(msg)
-            for program in programs(place):
-                supervisor.start(program)
+            supervisor.start(programs(place))
             sys.stdout.write(welcome(place))
             sys.stdout.flush()
             supervisor.run()
@@ -79,9 +79,10 @@ def _supervise(place: Place, database: Database) -> None:
             supervisor.stop()
 
 
-def steps(place: Place) -> Iterator[Program]:
+def steps(place: Place, env: Mapping[str, str]) -> Iterator[Program]:
     """List what runs to its end before anything serves."""
-    yield Program("migrate", python("-m", "telehealth.migrate"))
+    if not is_current(env["DATABASE_OWNER_URL"]):
+        yield Program("migrate", python("-m", "telehealth.migrate"))
     if place.demo and not place.demo_accounts.exists():
         yield Program("demo", python("-m", "flask", "--app", "wsgi", "demo", "load"))
 
@@ -94,7 +95,7 @@ def programs(place: Place) -> Iterator[Program]:
     yield Program("worker", python("-m", "telehealth.jobs"))
     yield Program("media", python("-m", "telehealth.media"))
     front = python("-m", "gunicorn", "-k", "asgi", "-w", str(FRONT_WORKERS), "-b", f"{HOST}:{place.port}")
-    options = ["--no-control-socket", "--graceful-timeout", "5", "--log-level", "warning"]
+    options = ["--no-control-socket", "--preload", "--graceful-timeout", "5", "--log-level", "warning"]
     yield Program("front", [*front, *options, "telehealth.asgi:app"], _answers(place.port, "/healthz"))
 
 

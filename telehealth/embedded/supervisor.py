@@ -6,7 +6,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from telehealth.embedded.process import Process, Program
 from telehealth.embedded.refusal import Refusal
 
 TEND_SECONDS = 0.2
+PATIENCE_DEATHS = 3  # of a program that has yet to serve for the first time
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,19 +75,14 @@ class Supervisor:
             self._end(process)
         return code
 
-    def start(self, program: Program) -> None:
-        """Start a program and wait until it serves. Raises Refusal where it does not, Stopped."""
-        process = Process(program, self._guard, self.env, self._cwd)
-        self._processes.append(process)
-        self._watch(process)
-        deadline = time.monotonic() + program.ready_seconds
-        while program.ready is not None and not program.ready():
-            self._pump(0.05)
-            self._heed_stop()
-            if time.monotonic() > deadline:
-                seconds = f"{program.ready_seconds:g} seconds"
-                msg = f"{program.name} does not serve after {seconds}: see its lines above."
-                raise Refusal(msg)
+    def start(self, programs: Iterable[Program]) -> None:
+        """Start programs in their order and wait until all serve. Raises Refusal if one does not, Stopped."""
+        for program in programs:
+            process = Process(program, self._guard, self.env, self._cwd)
+            self._processes.append(process)
+            self._watch(process)
+        for process in self._processes:
+            self._await(process)
         self._pass_output_on(0)
 
     def run(self) -> None:
@@ -107,6 +103,16 @@ class Supervisor:
     def pids(self) -> dict[str, int | None]:
         """Return the running processes by name."""
         return {process.program.name: process.pid for process in self._processes}
+
+    def _await(self, process: Process) -> None:
+        program = process.program
+        deadline = time.monotonic() + program.ready_seconds
+        while program.ready is not None and not program.ready():
+            self._pump(0.05)
+            self._heed_stop()
+            if time.monotonic() > deadline or process.deaths == PATIENCE_DEATHS:
+                msg = f"{program.name} does not come to serve: see its lines above."
+                raise Refusal(msg)
 
     def _note_stop(self, number: int, frame: object) -> None:
         self._stopping = True

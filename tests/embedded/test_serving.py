@@ -14,8 +14,10 @@ from telehealth.embedded import keys
 from telehealth.embedded.home import Lock, open_home
 from telehealth.embedded.place import Place
 from telehealth.embedded.refusal import Refusal
+from telehealth.embedded.schema import VERSIONS, heads
 from telehealth.embedded.serving import welcome
 from telehealth.embedded.testing import options
+from telehealth.migrate import head_revision
 from telehealth.settings import DEMO_SECRET_PREFIX, Settings
 from tests.embedded.conftest import ROOT
 
@@ -102,6 +104,10 @@ def test_the_welcome_shows_who_to_be(folder: Path) -> None:
     text = welcome(place)
     assert "Ready: http://127.0.0.1:8100\n" in text
     assert "bs.lan  p4ss      ABC          practitioner  BV01" in text
+
+
+def test_the_head_is_found_without_loading_the_product() -> None:
+    assert heads(VERSIONS) == [head_revision()]
 
 
 def test_the_callers_pytest_options_win() -> None:

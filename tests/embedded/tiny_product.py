@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from telehealth.embedded.home import open_home
 from telehealth.embedded.place import running_server
 from telehealth.embedded.postgres import settle
 from telehealth.embedded.process import Program
+from telehealth.embedded.refusal import Refusal
 from telehealth.embedded.supervisor import Stopped, Supervisor
 
 SAYS = "import os,signal,sys,time; signal.signal(15, lambda *_: (print('bye', flush=True), os._exit(0)))\n"
@@ -21,6 +23,19 @@ STUBBORN = (
 )
 
 
+def programs(home: Path) -> Iterator[Program]:
+    for name in ("first", "second"):
+        sign = home / f"{name}.pid"
+        sign.unlink(missing_ok=True)
+        yield Program(name, [sys.executable, "-c", SERVES, str(sign)], sign.exists, ready_seconds=10)
+    if os.environ.get("WITH_DYING"):
+        yield Program("weak", [sys.executable, "-c", DIES])
+    if os.environ.get("WITH_BROKEN"):
+        yield Program("broken", [sys.executable, "-c", DIES], lambda: False)
+    if os.environ.get("WITH_STUBBORN"):
+        yield Program("stubborn", [sys.executable, "-c", STUBBORN], stop_seconds=0.3)
+
+
 def main() -> None:
     home = open_home(Path(sys.argv[1]))
     os.environ["TINY_HOME"] = str(home)
@@ -29,19 +44,11 @@ def main() -> None:
         supervisor = Supervisor(server, guard, dict(os.environ), home)
         with supervisor.signals():
             try:
-                for name in ("first", "second"):
-                    sign = home / f"{name}.pid"
-                    sign.unlink(missing_ok=True)
-                    command = [sys.executable, "-c", SERVES, str(sign)]
-                    supervisor.start(Program(name, command, sign.exists, ready_seconds=10))
-                if os.environ.get("WITH_DYING"):
-                    supervisor.start(Program("weak", [sys.executable, "-c", DIES]))
-                if os.environ.get("WITH_STUBBORN"):
-                    supervisor.start(Program("stubborn", [sys.executable, "-c", STUBBORN], stop_seconds=0.3))
+                supervisor.start(programs(home))
                 supervisor.say("ready")
                 supervisor.run()
-            except Stopped:
-                supervisor.say("stopping")
+            except (Stopped, Refusal) as reason:
+                supervisor.say(f"stopping {reason}")
             finally:
                 supervisor.stop()
     print("stopped", flush=True)
