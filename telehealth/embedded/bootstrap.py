@@ -114,7 +114,7 @@ def _for_uv(environ: Mapping[str, str]) -> dict[str, str]:
 
     uv trusts only the certificates it ships unless told otherwise, and reads no pip.conf.
     """
-    given = {"UV_SYSTEM_CERTS": "true", "UV_NO_PROGRESS": "1", "UV_LINK_MODE": "copy"}
+    given = {"UV_SYSTEM_CERTS": "true", "UV_NO_PROGRESS": "1"}
     for ours, pips in (
         ("SSL_CERT_FILE", "PIP_CERT"),
         ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
