@@ -16,15 +16,20 @@ from notifications.states import State, before
 
 _SENDABLE = ", ".join(f"'{state}'" for state in (*before(State.SENDING), State.SENDING))
 
-# Leases run on the database's own clock; what is due or expired is judged by the host's (see `clock`).
+# Leases run on the database's own clock; what is due or expired is judged by the host's (`clock`). Reminders
+# of months ahead wait in the same table, so every urgency is looked up by its own index range.
 _CLAIM = f"""
-WITH ready AS (
-  SELECT notification_id FROM notifications.outbox
-  WHERE lease_owner IS NULL AND due_at <= {{clock}}
-  ORDER BY priority, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WITH moment AS MATERIALIZED (
+  SELECT {{clock}} AS now
+), ready AS (
+  SELECT due.notification_id FROM generate_series(0, 9) AS urgency (priority) CROSS JOIN LATERAL (
+    SELECT notification_id FROM notifications.outbox
+    WHERE lease_owner IS NULL AND priority = urgency.priority AND due_at <= (SELECT now FROM moment)
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ) AS due LIMIT %(limit)s
 ), orphaned AS (
   SELECT notification_id FROM notifications.outbox
-  WHERE lease_owner IS NOT NULL AND lease_until < clock_timestamp()
+  WHERE lease_owner IS NOT NULL AND lease_until < statement_timestamp()
   ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), picked AS (
   SELECT notification_id FROM ready UNION ALL SELECT notification_id FROM orphaned
@@ -37,13 +42,13 @@ WITH ready AS (
 )
 UPDATE notifications.notification n
 SET state = CASE WHEN n.state IN ({_SENDABLE}) THEN '{State.SENDING}' ELSE n.state END,
-    updated_at = {{clock}}
-FROM leased l WHERE n.id = l.notification_id
+    updated_at = moment.now
+FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.recipient, n.params, n.state, n.recipient_index,
-  greatest(n.created_at, n.not_before) AS since, n.expires_at <= {{clock}} AS expired, {{clock}} AS now,
+  greatest(n.created_at, n.not_before) AS since, n.expires_at <= moment.now AS expired, moment.now,
   l.channel, l.attempt, l.in_doubt, l.cancelled, l.idem_key, l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
-        WHERE u.recipient_index = n.recipient_index AND u.until > {{clock}}) AS unreachable
+        WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable
 """
 
 # An attempt whose provider reference already belongs to another one finishes nothing: its lease runs out and

@@ -80,6 +80,7 @@ class OutboxItem(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         CheckConstraint("(lease_owner IS NULL) = (lease_until IS NULL)", name="lease"),
+        CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
         Index("outbox_ready", "priority", "due_at", postgresql_where=text("lease_owner IS NULL")),
         Index("outbox_leased", "lease_until", postgresql_where=text("lease_owner IS NOT NULL")),
         Index("outbox_idem_key", "idem_key", unique=True),

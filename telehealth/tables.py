@@ -10,6 +10,7 @@ from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
 from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
+from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
@@ -21,6 +22,7 @@ _REGISTERED = (
     _consultations,
     _directory,
     _encounters,
+    _jobs,
     _patients,
     _queueing,
     _scheduling,

@@ -41,7 +41,7 @@ CREATE TABLE notifications.outbox (
     notification_id uuid CONSTRAINT outbox_pkey PRIMARY KEY
         CONSTRAINT outbox_notification_id_fkey REFERENCES notifications.notification (id),
     channel text NOT NULL,
-    priority smallint NOT NULL,
+    priority smallint NOT NULL CONSTRAINT outbox_priority CHECK (priority BETWEEN 0 AND 9),
     due_at timestamptz NOT NULL,
     attempt integer NOT NULL DEFAULT 0,
     lease_owner text,

@@ -45,12 +45,14 @@ class TwilioSms:
         self, account_sid: str, auth_token: str, sender: str, public_base_url: str, http_client: HttpClient
     ) -> None:
         self._client = Client(account_sid, auth_token, http_client=http_client)
+        # The SDK imports what it needs at first use, half a second that no one-time code should wait for.
+        self._messages = self._client.messages
         self._sender = sender
         self._callback = public_base_url.rstrip("/") + WEBHOOK_PATH
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
         try:
-            sent = self._client.messages.create(
+            sent = self._messages.create(
                 to=message.address,
                 from_=self._sender,
                 body=_text(message),
@@ -74,7 +76,7 @@ class TwilioSms:
         time, and not belonging to another message decide."""
         earliest = since - _CLOCK_SLACK
         try:
-            listed = self._client.messages.list(
+            listed = self._messages.list(
                 to=message.address, date_sent_after=earliest - timedelta(days=1), limit=100
             )
         except Throttled as error:

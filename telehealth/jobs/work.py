@@ -1,0 +1,48 @@
+"""What a job may use."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, create_engine
+
+from notifications import Outbox
+from notifications.channels.zalo.tokens import ZaloTokens
+from notifications.settings import NotificationSettings
+from notifications.wiring import zalo_tokens
+from telehealth.core.clock import Clock, system_clock
+from telehealth.settings import Settings
+
+_POOL_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """One per worker process."""
+
+    settings: Settings
+    notification_settings: NotificationSettings
+    engine: Engine
+    outbox: Outbox
+    zalo_tokens: ZaloTokens | None
+    clock: Clock = system_clock
+
+
+def work(settings: Settings, *, clock: Clock = system_clock) -> Work:
+    """Connect to what the jobs use."""
+    engine = create_engine(
+        settings.database_url,
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_SIZE,
+        hide_parameters=True,
+        connect_args={"options": "-c lock_timeout=2000 -c statement_timeout=30000"},
+    )
+    notification_settings = NotificationSettings.from_environ(
+        settings.environ, sandbox_url=settings.sandbox_url
+    )
+    return Work(
+        settings=settings,
+        notification_settings=notification_settings,
+        engine=engine,
+        outbox=Outbox(settings.cipher),
+        zalo_tokens=zalo_tokens(notification_settings, engine, settings.cipher),
+        clock=clock,
+    )
