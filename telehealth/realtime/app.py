@@ -23,10 +23,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from telehealth.core import join_ticket
+from telehealth.media.control import MediaClient
 from telehealth.realtime import signalling
 from telehealth.realtime.boards import Boards, board
 from telehealth.realtime.bus import Bus
 from telehealth.realtime.housekeeping import Housekeeper
+from telehealth.realtime.line_test import LineTest, line_test
 from telehealth.realtime.origins import allowed_origins
 from telehealth.realtime.peers import LiveRooms
 from telehealth.realtime.signalling import Signalling
@@ -51,6 +53,7 @@ class Realtime:
     tickets: Tickets
     signalling: Signalling
     housekeeper: Housekeeper
+    line_test: LineTest
 
     def let_go(self) -> None:
         """End every stream and socket; their clients come back elsewhere, each after its own pause."""
@@ -96,6 +99,7 @@ async def serving(settings: Settings) -> AsyncIterator[Realtime]:
 
 
 def _wire(settings: Settings, store: Store) -> Realtime:
+    origins = allowed_origins(settings.public_base_url)
     bus = Bus(psycopg_url(settings.database_direct_url))
     live = LiveRooms(store, bus)
     return Realtime(
@@ -103,13 +107,14 @@ def _wire(settings: Settings, store: Store) -> Realtime:
         bus=bus,
         live=live,
         housekeeper=Housekeeper(store, live),
+        line_test=LineTest(MediaClient.of(settings), origins),
         boards=Boards(store, bus),
         tickets=Tickets(store, bus),
         signalling=Signalling(
             store=store,
             live=live,
             ticket_key=join_ticket.signing_key(settings.secret_key),
-            origins=allowed_origins(settings.public_base_url),
+            origins=origins,
             turn_urls=settings.turn_urls,
             turn_secret=settings.turn_secret or "",
         ),
@@ -172,6 +177,7 @@ routes = [
     WebSocketRoute("/rt/rooms", rooms_socket),
     Route("/rt/boards/{facility_code}", board),
     Route("/rt/tickets/{public_token}", ticket),
+    Route("/rt/media/test", line_test, methods=["POST"]),
     Route("/rt/healthz", healthz),
 ]
 
