@@ -9,6 +9,9 @@ from notifications import Outbox
 from telehealth.accounts.authentication import load_principal
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
+from telehealth.directory.cli import directory_commands
+from telehealth.directory.routes import api as directory_api
+from telehealth.provincial_import.cli import import_command
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi
@@ -89,3 +92,5 @@ def _register(app: Flask) -> None:
     app.extensions["smorest"] = api
     for blueprint in (health.blueprint, pages.blueprint, api_docs.blueprint):
         app.register_blueprint(blueprint)
+    api.register_blueprint(directory_api)
+    app.cli.add_command(directory_commands(import_command))

@@ -4,8 +4,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
@@ -25,7 +25,14 @@ class Facility(Base):
         CheckConstraint(one_of("care_level", CareLevel), name="care_level"),
         CheckConstraint("parent_id <> id", name="not_own_parent"),
         UniqueConstraint("code"),
-        UniqueConstraint("national_code"),
+        ExcludeConstraint(
+            ("national_code", "="),
+            using="btree",
+            where=text("active"),
+            deferrable=True,
+            initially="DEFERRED",
+            name="ex_facility_national_code",
+        ),
         Index(
             "ix_facility_name_search_trgm",
             "name_search",

@@ -1,0 +1,1 @@
+"""The demonstration: a made-up province, its people and their accounts."""

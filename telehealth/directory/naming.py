@@ -1,0 +1,20 @@
+"""Short names of facilities, for messages and narrow boards."""
+
+SHORT_NAME = 30
+
+_SHORTER = (
+    ("Bệnh viện", "BV"),
+    ("Trung tâm Y tế", "TTYT"),
+    ("Trạm Y tế", "TYT"),
+    ("Phòng khám", "PK"),
+    ("Đa khoa", "ĐK"),
+)
+
+
+def short_name(name: str) -> str:
+    """Return at most 30 characters: `Bệnh viện Bà Rịa` gives `BV Bà Rịa`."""
+    for words, letters in _SHORTER:
+        name = name.replace(words, letters).replace(words.lower(), letters)
+    if len(name) > SHORT_NAME:
+        name = name.partition(" (")[0]
+    return name if len(name) <= SHORT_NAME else name[: SHORT_NAME - 1].rstrip() + "…"

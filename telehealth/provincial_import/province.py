@@ -1,0 +1,294 @@
+"""The whole province as its files give it, and the rules that hold between lines and files."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import combinations, groupby
+from typing import Any, TypeVar
+
+from telehealth.directory.records import (
+    FacilityRecord,
+    OnCallRecord,
+    PractitionerRecord,
+    ServicePointRecord,
+    ServiceRecord,
+)
+from telehealth.directory.services import DirectoryRecords
+from telehealth.provincial_import import lines
+from telehealth.provincial_import.findings import Finding
+from telehealth.provincial_import.lines import Sourced, read_lines
+from telehealth.provincial_import.reading import Line, Tables
+from telehealth.scheduling.models import ExceptionKind
+from telehealth.scheduling.records import ExceptionRecord, RosterRecord
+
+Record = TypeVar("Record")
+_FOREVER = date.max
+
+
+@dataclass(frozen=True, slots=True)
+class Province:
+    """Every record with its line."""
+
+    facilities: Sequence[Sourced[FacilityRecord]]
+    services: Sequence[Sourced[ServiceRecord]]
+    practitioners: Sequence[Sourced[PractitionerRecord]]
+    service_points: Sequence[Sourced[ServicePointRecord]]
+    rosters: Sequence[Sourced[RosterRecord]]
+    exceptions: Sequence[Sourced[ExceptionRecord]]
+    on_call: Sequence[Sourced[OnCallRecord]]
+
+    @property
+    def directory(self) -> DirectoryRecords:
+        """The directory's part."""
+        return DirectoryRecords(
+            facilities=[item.record for item in self.facilities],
+            services=[item.record for item in self.services],
+            practitioners=[item.record for item in self.practitioners],
+            service_points=[item.record for item in self.service_points],
+            on_call=[item.record for item in self.on_call],
+        )
+
+    def moved(self, span: timedelta) -> "Province":
+        """Return the province with its dated lines (exceptions, on-call duty) moved in time."""
+        return replace(
+            self,
+            exceptions=[
+                replace(
+                    item,
+                    record=replace(
+                        item.record,
+                        from_date=item.record.from_date + span,
+                        to_date=item.record.to_date + span,
+                    ),
+                )
+                for item in self.exceptions
+            ],
+            on_call=[
+                replace(item, record=replace(item.record, day=item.record.day + span))
+                for item in self.on_call
+            ],
+        )
+
+
+def read_province(tables: Tables, findings: list[Finding]) -> Province:
+    """Read every line and check them against one another; what is wrong is added to findings."""
+    province = Province(
+        facilities=read_lines(tables["facilities"], lines.facility, findings),
+        services=read_lines(tables["services"], lines.service, findings),
+        practitioners=read_lines(tables["practitioners"], lines.practitioner, findings),
+        service_points=read_lines(tables["service_points"], lines.service_point, findings),
+        rosters=read_lines(tables["rosters"], lines.roster, findings),
+        exceptions=read_lines(tables["exceptions"], lines.exception, findings),
+        on_call=read_lines(tables["oncall"], lines.on_call, findings),
+    )
+    findings.extend(_duplicates(province))
+    findings.extend(_unknown(province, _Known.of(tables)))
+    findings.extend(_parent_cycles(province.facilities))
+    findings.extend(_not_offered(province))
+    findings.extend(_overlaps(province))
+    return province
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Codes that any line defines, even a faulty one: a fault is told once, not at each use."""
+
+    facilities: frozenset[str]
+    services: frozenset[tuple[str, str]]
+    specialties: frozenset[str]
+    licences: frozenset[str]
+    points: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, tables: Tables) -> "_Known":
+        return cls(
+            facilities=frozenset(_column(tables["facilities"], "facility_code")),
+            services=frozenset(_pairs(tables["services"], "facility_code", "service_code")),
+            specialties=frozenset(_column(tables["services"], "service_code")),
+            licences=frozenset(
+                text.upper().replace(" ", "") for text in _column(tables["practitioners"], "licence_no")
+            ),
+            points=frozenset(_pairs(tables["service_points"], "facility_code", "point_code")),
+        )
+
+
+def _column(rows: Iterable[Line], column: str) -> Iterator[str]:
+    return (line.cells[column] for line in rows)
+
+
+def _pairs(rows: Iterable[Line], first: str, second: str) -> Iterator[tuple[str, str]]:
+    return ((line.cells[first], line.cells[second]) for line in rows)
+
+
+def _duplicates(province: Province) -> Iterator[Finding]:
+    yield from _twice(province.facilities, "facility_code", lambda item: item.code)
+    yield from _twice(province.facilities, "national_code", lambda item: item.national_code)
+    yield from _twice(province.services, "service_code", lambda item: (item.facility_code, item.code))
+    yield from _twice(province.practitioners, "licence_no", lambda item: item.licence_no)
+    yield from _twice(province.service_points, "point_code", lambda item: (item.facility_code, item.code))
+    yield from _twice(province.exceptions, "from_date", lambda item: item.key)
+    yield from _twice(province.on_call, "date", lambda item: (item.facility_code, item.specialty, item.day))
+
+
+def _twice(
+    items: Iterable[Sourced[Record]], column: str, key: Callable[[Record], Hashable]
+) -> Iterator[Finding]:
+    first: dict[Hashable, Sourced[Record]] = {}
+    for item in items:
+        earlier = first.setdefault(key(item.record), item)
+        if earlier is not item:
+            yield item.finding(column, "twice", other=str(earlier.place))
+
+
+def _unknown(province: Province, known: _Known) -> Iterator[Finding]:
+    for facility in province.facilities:
+        if facility.record.parent_code and facility.record.parent_code not in known.facilities:
+            yield facility.finding("parent_code", "unknown-facility")
+    for service in province.services:
+        yield from _unknown_facility(service, service.record.facility_code, known)
+    for point in province.service_points:
+        yield from _unknown_facility(point, point.record.facility_code, known)
+    for doctor in province.practitioners:
+        yield from _unknown_facility(doctor, doctor.record.facility_code, known)
+        yield from _unknown_specialty(doctor, doctor.record.specialty, known)
+    for roster in province.rosters:
+        yield from _unknown_in_roster(roster, roster.record, known)
+    for exception in province.exceptions:
+        yield from _unknown_in_roster(exception, exception.record, known)
+    for duty in province.on_call:
+        yield from _unknown_facility(duty, duty.record.facility_code, known)
+        yield from _unknown_specialty(duty, duty.record.specialty, known)
+        yield from _unknown_licence(duty, "first_licence_no", duty.record.first_licence_no, known)
+        yield from _unknown_licence(duty, "second_licence_no", duty.record.second_licence_no, known)
+
+
+def _unknown_facility(item: Sourced[Any], code: str, known: _Known) -> Iterator[Finding]:
+    if code not in known.facilities:
+        yield item.finding("facility_code", "unknown-facility")
+
+
+def _unknown_specialty(item: Sourced[Any], code: str, known: _Known) -> Iterator[Finding]:
+    if code not in known.specialties:
+        yield item.finding("specialty", "unknown-specialty")
+
+
+def _unknown_licence(item: Sourced[Any], column: str, number: str, known: _Known) -> Iterator[Finding]:
+    if number and number not in known.licences:
+        yield item.finding(column, "unknown-licence")
+
+
+def _unknown_in_roster(
+    item: Sourced[Any], record: RosterRecord | ExceptionRecord, known: _Known
+) -> Iterator[Finding]:
+    yield from _unknown_licence(item, "licence_no", record.licence_no, known)
+    if record.facility_code not in known.facilities:
+        yield item.finding("facility_code", "unknown-facility")
+        return
+    if record.service_code and (record.facility_code, record.service_code) not in known.services:
+        yield item.finding("service_code", "unknown-service", facility=record.facility_code)
+    if record.room and (record.facility_code, record.room) not in known.points:
+        yield item.finding("room", "unknown-room", facility=record.facility_code)
+
+
+def _parent_cycles(facilities: Sequence[Sourced[FacilityRecord]]) -> Iterator[Finding]:
+    parents = {item.record.code: item.record.parent_code for item in facilities}
+    for item in facilities:
+        chain = [item.record.code]
+        while (parent := parents.get(chain[-1], "")) and parent not in chain:
+            chain.append(parent)
+        if parent == item.record.code:
+            yield item.finding("parent_code", "parent-cycle", chain=" > ".join([*chain, parent]))
+
+
+def _not_offered(province: Province) -> Iterator[Finding]:
+    offered = {
+        (item.record.facility_code, item.record.code): item.record.modalities for item in province.services
+    }
+    scheduled: list[Sourced[Any]] = [*province.rosters, *province.exceptions]
+    for item in scheduled:
+        record: RosterRecord | ExceptionRecord = item.record
+        modalities = offered.get((record.facility_code, record.service_code))
+        if modalities is not None and record.modality not in modalities:
+            yield item.finding("modality", "modality-not-offered", offered=", ".join(modalities))
+
+
+@dataclass(frozen=True, slots=True)
+class _Duty:
+    """When a practitioner is somewhere: weekdays and minutes within a span of days."""
+
+    item: Sourced[Any]
+    weekdays: frozenset[int]
+    start: int
+    end: int
+    first_day: date
+    last_day: date
+
+    def meets(self, other: "_Duty") -> bool:
+        """Tell whether one person would have to be at both at once."""
+        return (
+            self.start < other.end
+            and other.start < self.end
+            and self.first_day <= other.last_day
+            and other.first_day <= self.last_day
+            and bool(self.weekdays & other.weekdays)
+        )
+
+
+def _overlaps(province: Province) -> Iterator[Finding]:
+    """Refuse a practitioner in two places at once (Law 15/2023, articles 36-38).
+
+    An extra session may fall into the hours of a roster line only on a day of leave.
+    """
+    away = _days_away(province.exceptions)
+    duties = [(item.record.licence_no, _roster_duty(item)) for item in province.rosters]
+    for item in province.exceptions:
+        record = item.record
+        if record.kind == ExceptionKind.EXTRA and not _is_away(away, record):
+            duties.append((record.licence_no, _extra_duty(item)))
+    duties.sort(key=lambda pair: pair[0])
+    for _licence, mine in groupby(duties, key=lambda pair: pair[0]):
+        for (_, earlier), (_, later) in combinations(list(mine), 2):
+            if earlier.meets(later):
+                yield later.item.finding(
+                    "start",
+                    "roster-overlap",
+                    other=str(earlier.item.place),
+                    facility=earlier.item.record.facility_code,
+                )
+
+
+def _roster_duty(item: Sourced[RosterRecord]) -> _Duty:
+    record = item.record
+    return _Duty(
+        item,
+        frozenset(record.weekdays),
+        record.start_minute,
+        record.end_minute,
+        record.valid_from,
+        record.valid_to or _FOREVER,
+    )
+
+
+def _extra_duty(item: Sourced[ExceptionRecord]) -> _Duty:
+    record = item.record
+    days = min((record.to_date - record.from_date).days + 1, 7)
+    weekdays = frozenset((record.from_date.weekday() + ahead) % 7 for ahead in range(days))
+    start, end = record.start_minute or 0, record.end_minute or 0
+    return _Duty(item, weekdays, start, end, record.from_date, record.to_date)
+
+
+def _days_away(
+    exceptions: Iterable[Sourced[ExceptionRecord]],
+) -> Mapping[str, list[tuple[date, date]]]:
+    away: dict[str, list[tuple[date, date]]] = {}
+    for item in exceptions:
+        if item.record.kind == ExceptionKind.LEAVE:
+            away.setdefault(item.record.licence_no, []).append((item.record.from_date, item.record.to_date))
+    return away
+
+
+def _is_away(away: Mapping[str, list[tuple[date, date]]], record: ExceptionRecord) -> bool:
+    return any(
+        first <= record.from_date and record.to_date <= last
+        for first, last in away.get(record.licence_no, ())
+    )

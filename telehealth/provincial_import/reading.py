@@ -1,0 +1,155 @@
+"""From the files that hospitals send to lines of clean text.
+
+Takes a folder of CSV or .xlsx files named after the tables, or one workbook with a sheet for each.
+Bears a byte order mark, UTF-16, CRLF, semicolons for commas, decomposed letters (NFD), stray
+spaces, and Excel's own dates, times and numbers.
+"""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from telehealth.core.text import clean
+from telehealth.provincial_import.findings import Finding, Place
+from telehealth.provincial_import.layout import COLUMNS
+
+_CSV, _WORKBOOK = ".csv", ".xlsx"
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: where it stands and its cells as clean text, by column."""
+
+    place: Place
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table as it was sent."""
+
+    name: str
+    rows: list[list[str]]
+
+
+Tables = Mapping[str, list[Line]]
+
+
+def read_tables(source: Path) -> tuple[Tables, list[Finding]]:
+    """Return every table's lines, and what is wrong with the files themselves."""
+    findings: list[Finding] = []
+    sheets: dict[str, Sheet] = {}
+    for table, sheet in _sheets(source, findings):
+        if table in sheets:
+            findings.append(
+                Finding(Place(sheet.name), "", table, "table-twice", {"other": sheets[table].name})
+            )
+        sheets[table] = sheet
+    refused = {finding.value for finding in findings}
+    findings.extend(
+        Finding(Place(source.name), "", table, "file-missing", {"table": table})
+        for table in COLUMNS
+        if table not in sheets and table not in refused
+    )
+    lines = {table: _lines(table, sheet, findings) for table, sheet in sheets.items()}
+    return {table: lines.get(table, []) for table in COLUMNS}, findings
+
+
+def _sheets(source: Path, findings: list[Finding]) -> Iterator[tuple[str, Sheet]]:
+    for path in sorted(source.iterdir()) if source.is_dir() else [source]:
+        suffix, table = path.suffix.lower(), path.stem.lower()
+        try:
+            if suffix == _CSV and table in COLUMNS:
+                yield table, Sheet(path.name, _csv_rows(path.read_bytes()))
+            elif suffix == _WORKBOOK:
+                yield from _workbook(path)
+        except UnicodeDecodeError:
+            findings.append(Finding(Place(path.name), "", table, "not-utf8"))
+        except (csv.Error, InvalidFileException, zipfile.BadZipFile, KeyError, OSError):
+            findings.append(Finding(Place(path.name), "", table, "file-unreadable"))
+
+
+def _workbook(path: Path) -> Iterator[tuple[str, Sheet]]:
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        named = {sheet.title.strip().lower(): sheet for sheet in book.worksheets}
+        if path.stem.lower() in COLUMNS and not named.keys() & COLUMNS.keys():
+            named = {path.stem.lower(): book.worksheets[0]}
+        for table, sheet in named.items():
+            if table in COLUMNS:
+                name = path.name if table == path.stem.lower() else f"{path.name}[{sheet.title}]"
+                yield table, Sheet(name, [[_text(cell) for cell in row] for row in sheet.values])
+    finally:
+        book.close()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time.min else value.isoformat(" ", "minutes")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, time):
+        return value.strftime("%H:%M")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def _csv_rows(raw: bytes) -> list[list[str]]:
+    text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    heading = text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=heading.count)
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _lines(table: str, sheet: Sheet, findings: list[Finding]) -> list[Line]:
+    if not sheet.rows:
+        findings.append(Finding(Place(sheet.name), "", "", "file-empty"))
+        return []
+    heading = [clean(cell).lower().replace(" ", "_") for cell in sheet.rows[0]]
+    while heading and not heading[-1]:
+        heading.pop()
+    wrong = list(_heading_findings(table, Place(sheet.name, 1), heading))
+    findings.extend(wrong)
+    if wrong:
+        return []
+    return list(_body(sheet, heading, findings))
+
+
+def _heading_findings(table: str, place: Place, heading: list[str]) -> Iterator[Finding]:
+    known = COLUMNS[table]
+    for column in known:
+        if column not in heading:
+            yield Finding(place, column, "", "column-missing")
+    for column in dict.fromkeys(heading):
+        if column not in known:
+            yield Finding(place, column, column, "column-unknown", {"known": ", ".join(known)})
+        elif heading.count(column) > 1:
+            yield Finding(place, column, column, "column-twice")
+
+
+def _body(sheet: Sheet, heading: list[str], findings: list[Finding]) -> Iterator[Line]:
+    for number, row in enumerate(sheet.rows[1:], start=2):
+        cells = [clean(cell) for cell in row]
+        if not any(cells):
+            continue
+        place = Place(sheet.name, number)
+        if any(cells[len(heading) :]):
+            findings.append(Finding(place, "", _rest(cells[len(heading) :]), "too-many-cells"))
+            continue
+        padded = cells + [""] * (len(heading) - len(cells))
+        yield Line(place, dict(zip(heading, padded, strict=False)))
+
+
+def _rest(cells: Iterable[str]) -> str:
+    return ", ".join(cell for cell in cells if cell)
