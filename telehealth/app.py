@@ -27,7 +27,10 @@ MAX_BODY = 2 * 1024 * 1024
 
 def policy() -> Policy:
     """Return every feature's rules."""
-    return gather()
+    return gather(
+        account_policies.RULES,
+        patient_policies.RULES,
+    )
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock = system_clock) -> Flask:

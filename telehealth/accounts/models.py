@@ -51,6 +51,7 @@ class Account(Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
+    enabled_at: Mapped[datetime | None]
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -89,6 +90,7 @@ class AccessSession(Base):
     device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"))
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("integrator_client.id"))
     mfa: Mapped[bool] = mapped_column(default=False)
+    idle_seconds: Mapped[int | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
@@ -104,9 +106,11 @@ class OtpChallenge(Base):
     __table_args__ = (
         Index("ix_otp_challenge_phone_index_created_at", "phone_index", "created_at"),
         Index("ix_otp_challenge_ip_created_at", "ip", "created_at"),
+        Index("ix_otp_challenge_account_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     phone_sealed: Mapped[bytes]
     phone_index: Mapped[bytes]
     purpose: Mapped[str]
@@ -137,6 +141,49 @@ class Device(Base):
     enrolled_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class DeviceEnrolment(Base):
+    """A code that turns one machine into a device of a facility, once."""
+
+    __tablename__ = "device_enrolment"
+    __table_args__ = (
+        CheckConstraint("kind IN ('kiosk', 'board', 'computer')", name="kind"),
+        UniqueConstraint("code_index"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    code_index: Mapped[bytes]
+    kind: Mapped[str]
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    name: Mapped[str]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class DeviceUser(Base):
+    """Who signed in fully on an enrolled computer, and until when a PIN changes back to them."""
+
+    __tablename__ = "device_user"
+
+    device_id: Mapped[UUID] = mapped_column(ForeignKey("device.id"), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    signed_in_at: Mapped[datetime]
+    mfa: Mapped[bool]
+    pin_failures: Mapped[int] = mapped_column(default=0)
+
+
+class RateCount(Base):
+    """How often something was done under a name in one window of time."""
+
+    __tablename__ = "rate_count"
+    __table_args__ = (Index("ix_rate_count_window_start", "window_start"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    window_start: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
 
 
 class IntegratorClient(Base):

@@ -1,0 +1,52 @@
+"""Limits as rows: counted for all processes alike, and counted before the thing is done.
+
+A try is spent in a transaction of its own, so that neither a refusal, nor a crash, nor many tries
+at once leave it uncounted; with the database away nothing is allowed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from telehealth.accounts.rules import Limit
+from telehealth.core.errors import TooMany
+from telehealth.core.uow import system_unit_of_work
+
+_COUNT = text(
+    """
+    INSERT INTO rate_count AS r (name, window_start, count) VALUES (:name, :window_start, 1)
+    ON CONFLICT (name, window_start) DO UPDATE SET count = r.count + 1
+    RETURNING count
+    """
+)
+_FORGET = text("DELETE FROM rate_count WHERE name = ANY(:names)")
+
+
+def engine_of(session: Session) -> Engine:
+    """Return the engine under a session, for a transaction beside the caller's."""
+    bind = session.get_bind()
+    return bind if isinstance(bind, Engine) else bind.engine
+
+
+def spend(
+    session: Session, limits: Sequence[Limit], *, now: datetime, refusal: type[TooMany] = TooMany
+) -> None:
+    """Count one try under each limit. Raises the refusal when one of them is used up."""
+    with system_unit_of_work(engine_of(session)) as beside:
+        over = [limit for limit in sorted(limits, key=lambda limit: limit.name) if _over(beside, limit, now)]
+    if over:
+        raise refusal(max(limit.retry_after(now) for limit in over))
+
+
+def forget(session: Session, names: Sequence[str]) -> None:
+    """Give back what was counted under these names, after a try that was right."""
+    session.execute(_FORGET, {"names": list(names)})
+
+
+def _over(session: Session, limit: Limit, now: datetime) -> bool:
+    count = session.execute(
+        _COUNT, {"name": limit.name, "window_start": limit.window_start(now)}
+    ).scalar_one()
+    return bool(count > limit.most)

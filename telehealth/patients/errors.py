@@ -1,0 +1,27 @@
+"""What registering people may refuse."""
+
+from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
+
+
+class PatientNotFound(NotFound):
+    """No such person, or not one the caller may see."""
+
+    code = "patient-not-found"
+
+
+class PatientChanged(PreconditionFailed):
+    """Somebody else changed the person's data first."""
+
+    code = "patient-changed"
+
+
+class BadPatient(Unprocessable):
+    """Something about the person cannot be right."""
+
+    code = "bad-patient"
+
+
+class TooManyRelatives(Conflict):
+    """One account looks after more people than a family has."""
+
+    code = "too-many-relatives"

@@ -1,0 +1,232 @@
+"""Reading people. Row-level security lets each see only theirs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from notifications import Recipient
+from telehealth.accounts.queries import phone_of_account
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.phone import normalise_phone
+from telehealth.core.principal import Principal
+from telehealth.core.text import search_form
+from telehealth.patients.models import (
+    AccountPatient,
+    IdentifierSystem,
+    Patient,
+    PatientFacility,
+    PatientIdentifier,
+)
+from telehealth.patients.policies import PatientScope
+from telehealth.patients.rules import masked
+
+PHONE_INDEX = "patient.phone"
+MOST_FOUND = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PatientView:
+    """A person, as pages and the API show them. Numbers are masked but for the last four."""
+
+    id: UUID
+    full_name: str
+    birth_date: str | None
+    sex: str
+    phone: str | None
+    national_id_masked: str | None
+    insurance_no_masked: str | None
+    passport_no_masked: str | None
+    nationality: str
+    address: str | None
+    guardian_id: UUID | None
+    unidentified: bool
+    language: str
+    relation: str | None
+    version: int
+    facility_ids: frozenset[UUID]
+
+    @property
+    def scope(self) -> PatientScope:
+        """Return what the policy needs to know."""
+        return PatientScope(self.id, self.facility_ids)
+
+
+def patient(session: Session, patient_id: UUID, cipher: FieldCipher) -> PatientView | None:
+    """Return a person the entered principal may see; one that was merged gives the person it became."""
+    row = session.get(Patient, patient_id)
+    if row is not None and row.merged_into is not None:
+        row = session.get(Patient, row.merged_into)
+    return None if row is None else _views(session, [row], {}, cipher)[0]
+
+
+def patients_of(session: Session, principal: Principal, cipher: FieldCipher) -> list[PatientView]:
+    """Return the people an account acts for: the account's owner first, then by name."""
+    rows = session.execute(
+        select(Patient, AccountPatient.relation)
+        .join(AccountPatient, AccountPatient.patient_id == Patient.id)
+        .where(
+            AccountPatient.account_id == principal.id,
+            Patient.merged_into.is_(None),
+            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > func.now()),
+        )
+        .order_by(AccountPatient.relation != "self", Patient.name_sort)
+    ).all()
+    relations = {row.Patient.id: row.relation for row in rows}
+    return _views(session, [row.Patient for row in rows], relations, cipher)
+
+
+def patients_by_ids(
+    session: Session, patient_ids: Iterable[UUID], cipher: FieldCipher
+) -> dict[UUID, PatientView]:
+    """Return several people at once, by id; those the principal may not see are left out."""
+    rows = session.execute(select(Patient).where(Patient.id.in_(list(patient_ids)))).scalars().all()
+    return {view.id: view for view in _views(session, rows, {}, cipher)}
+
+
+def search_patients(
+    session: Session,
+    facility_id: UUID,
+    *,
+    name: str | None = None,
+    phone: str | None = None,
+    birth_year: int | None = None,
+    cipher: FieldCipher,
+) -> list[PatientView]:
+    """Return people the facility knows, by parts of the name, by phone and by year of birth."""
+    conditions = _conditions(name, phone, birth_year, cipher)
+    if not conditions:
+        return []
+    rows = session.execute(
+        select(Patient)
+        .join(
+            PatientFacility,
+            and_(PatientFacility.patient_id == Patient.id, PatientFacility.facility_id == facility_id),
+        )
+        .where(Patient.merged_into.is_(None), *conditions)
+        .order_by(Patient.name_sort, Patient.birth_date)
+        .limit(MOST_FOUND)
+    )
+    return _views(session, rows.scalars().all(), {}, cipher)
+
+
+def recipient_of(
+    session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
+) -> Recipient | None:
+    """Return who hears of a person's appointments: themselves, else the guardian, else the account."""
+    row = session.get(Patient, patient_id)
+    if row is None:
+        return None
+    phone = _phone(row, cipher)
+    if phone is None and row.guardian_id is not None:
+        guardian = session.get(Patient, row.guardian_id)
+        phone = None if guardian is None else _phone(guardian, cipher)
+    if phone is None and account_id is not None:
+        phone = phone_of_account(session, account_id, cipher)
+    return None if phone is None else Recipient(phone=phone, language=row.language)
+
+
+def national_id_of(session: Session, patient_id: UUID, cipher: FieldCipher) -> str | None:
+    """Return the whole personal number, for papers and other systems; the caller writes the audit row."""
+    found = session.execute(
+        select(PatientIdentifier).where(
+            PatientIdentifier.patient_id == patient_id,
+            PatientIdentifier.system == IdentifierSystem.NATIONAL_ID,
+            PatientIdentifier.active,
+        )
+    ).scalar_one_or_none()
+    return None if found is None else _opened(found, cipher)
+
+
+def matching_in_account(
+    session: Session, account_id: UUID, name_search: str, birth_date: str | None, now: datetime
+) -> UUID | None:
+    """Return the person of the same name and birth date that the account already looks after."""
+    return session.execute(
+        select(Patient.id)
+        .join(AccountPatient, AccountPatient.patient_id == Patient.id)
+        .where(
+            AccountPatient.account_id == account_id,
+            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > now),
+            Patient.name_search == name_search,
+            Patient.birth_date == birth_date,
+            Patient.merged_into.is_(None),
+        )
+        .order_by(Patient.created_at)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def _conditions(
+    name: str | None, phone: str | None, birth_year: int | None, cipher: FieldCipher
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    words = search_form(name or "").split(" ")
+    conditions += [Patient.name_search.contains(word, autoescape=True) for word in words if word]
+    if phone:
+        number = normalise_phone(phone)
+        index = b"" if number is None else cipher.index_text(number, PHONE_INDEX)
+        conditions.append(Patient.phone_index == index)
+    if birth_year is not None:
+        conditions.append(Patient.birth_date.startswith(f"{birth_year:04d}"))
+    return conditions
+
+
+def _views(
+    session: Session, rows: Sequence[Patient], relations: dict[UUID, str], cipher: FieldCipher
+) -> list[PatientView]:
+    ids = [row.id for row in rows]
+    if not ids:
+        return []
+    identifiers = session.execute(
+        select(PatientIdentifier).where(PatientIdentifier.patient_id.in_(ids), PatientIdentifier.active)
+    )
+    numbers = {
+        (item.patient_id, item.system): masked(_opened(item, cipher)) for item in identifiers.scalars()
+    }
+    known: dict[UUID, set[UUID]] = {}
+    for patient_id, facility_id in session.execute(
+        select(PatientFacility.patient_id, PatientFacility.facility_id).where(
+            PatientFacility.patient_id.in_(ids)
+        )
+    ):
+        known.setdefault(patient_id, set()).add(facility_id)
+    return [
+        PatientView(
+            **_plain(row, cipher),
+            national_id_masked=numbers.get((row.id, IdentifierSystem.NATIONAL_ID.value)),
+            insurance_no_masked=numbers.get((row.id, IdentifierSystem.INSURANCE.value)),
+            passport_no_masked=numbers.get((row.id, IdentifierSystem.PASSPORT.value)),
+            relation=relations.get(row.id),
+            facility_ids=frozenset(known.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def _plain(row: Patient, cipher: FieldCipher) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "full_name": row.full_name,
+        "birth_date": row.birth_date,
+        "sex": row.sex,
+        "phone": _phone(row, cipher),
+        "nationality": row.nationality,
+        "address": cipher.open_text(row.address_sealed, f"patient.address:{row.id}"),
+        "guardian_id": row.guardian_id,
+        "unidentified": row.unidentified,
+        "language": row.language,
+        "version": row.version,
+    }
+
+
+def _phone(row: Patient, cipher: FieldCipher) -> str | None:
+    return cipher.open_text(row.phone_sealed, f"patient.phone:{row.id}")
+
+
+def _opened(item: PatientIdentifier, cipher: FieldCipher) -> str | None:
+    return cipher.open_text(item.value_sealed, f"patient_identifier.value:{item.id}")

@@ -1,0 +1,144 @@
+"""The signed-in person and family, for programs."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from flask import Response, jsonify
+from flask.views import MethodView
+from flask_smorest import Blueprint
+
+from telehealth.accounts.queries import account_name
+from telehealth.audit.queries import events_of_patient
+from telehealth.core.principal import PrincipalKind, Role
+from telehealth.patients import queries, schemas, services
+from telehealth.patients.errors import PatientNotFound
+from telehealth.patients.queries import PatientView
+from telehealth.patients.rules import national_id_warnings
+from telehealth.web.context import cipher, now, permit, principal, session, unit_of_work
+from telehealth.web.guard import guarded
+from telehealth.web.localization import t
+from telehealth.web.requests import if_match
+
+api = Blueprint("patients-api", __name__, url_prefix="/api/v1", description="People and families")
+
+
+@api.route("/patients")
+class Patients(MethodView):
+    """The people an account looks after."""
+
+    @guarded("patient.list")
+    @api.response(200, schemas.PatientList)
+    def get(self) -> dict[str, Any]:
+        """List the signed-in person and family."""
+        with unit_of_work() as work:
+            found = queries.patients_of(work, principal(), cipher())
+            services.note_read(work, principal(), *[view.id for view in found], now=now())
+        return {"items": [_body(view) for view in found]}
+
+    @guarded("patient.register")
+    @api.arguments(schemas.PatientFields)
+    @api.response(201, schemas.PatientBody)
+    def post(self, body: dict[str, Any]) -> Response:
+        """Register a person; the first one of an account is its owner."""
+        permit("patient.register")
+        warnings = _warnings(body)
+        with unit_of_work() as work:
+            patient_id = services.register(
+                work, principal(), schemas.new_patient(body), now=now(), cipher=cipher()
+            )
+            if principal().kind is PrincipalKind.STAFF:
+                for facility_id in principal().facilities(Role.DESK, Role.FACILITY_ADMIN):
+                    services.link_facility(work, patient_id, facility_id, now())
+            view = _seen(patient_id)
+        return _answer(view, 201, warnings)
+
+
+@api.route("/patients/<uuid:patient_id>")
+class OnePatient(MethodView):
+    """One person."""
+
+    @guarded("patient.read")
+    @api.response(200, schemas.PatientBody)
+    def get(self, patient_id: UUID) -> Response:
+        """Show a person. The ETag is the version that changes name."""
+        with unit_of_work() as work:
+            view = _seen(patient_id)
+            permit("patient.read", view.scope)
+            services.note_read(work, principal(), view.id, now=now())
+        return _answer(view, 200)
+
+    @guarded("patient.change")
+    @api.arguments(schemas.PatientChange)
+    @api.response(200, schemas.PatientBody)
+    def patch(self, body: dict[str, Any], patient_id: UUID) -> Response:
+        """Change what is named. Needs If-Match."""
+        version = if_match()
+        with unit_of_work() as work:
+            view = _seen(patient_id)
+            permit("patient.change", view.scope)
+            services.change(work, principal(), view.id, body, version=version, now=now(), cipher=cipher())
+            view = _seen(view.id)
+        return _answer(view, 200, _warnings(body | {"sex": view.sex, "birth_date": view.birth_date}))
+
+    @guarded("patient.leave")
+    @api.response(204)
+    def delete(self, patient_id: UUID) -> None:
+        """Stop acting for a person. Nothing of theirs is deleted."""
+        with unit_of_work() as work:
+            view = _seen(patient_id)
+            permit("patient.leave", view.scope)
+            services.leave(work, principal(), view.id, now=now())
+
+
+@api.get("/patients/<uuid:patient_id>/trail")
+@guarded("patient.trail")
+@api.response(200, schemas.Trail)
+def trail(patient_id: UUID) -> dict[str, Any]:
+    """Show who looked at a person's data."""
+    with unit_of_work() as work:
+        view = _seen(patient_id)
+        permit("patient.trail", view.scope)
+        events = events_of_patient(work, view.id)
+        names = {
+            event.actor_id: account_name(work, event.actor_id)
+            for event in events
+            if event.actor_id is not None and event.actor_kind == PrincipalKind.STAFF.value
+        }
+    return {
+        "items": [
+            {
+                "at": event.at,
+                "actor_kind": event.actor_kind,
+                "actor": names.get(event.actor_id) if event.actor_id else None,
+                "action": event.action,
+            }
+            for event in events
+        ]
+    }
+
+
+def _seen(patient_id: UUID) -> PatientView:
+    view = queries.patient(session(), patient_id, cipher())
+    if view is None:
+        raise PatientNotFound
+    return view
+
+
+def _body(view: PatientView) -> dict[str, Any]:
+    return {name: value for name, value in asdict(view).items() if name != "facility_ids"}
+
+
+def _warnings(body: dict[str, Any]) -> list[str]:
+    number = (body.get("national_id") or "").replace(" ", "")
+    birth = body.get("birth_date") or (str(body["birth_year"]) if body.get("birth_year") else None)
+    if len(number) != 12 or not number.isdigit():
+        return []
+    return [t(key) for key in national_id_warnings(number, body.get("sex", "unknown"), birth)]
+
+
+def _answer(view: PatientView, status: int, warnings: list[str] | None = None) -> Response:
+    response = jsonify(schemas.PatientBody().dump({**_body(view), "warnings": warnings or []}))
+    response.status_code = status
+    response.set_etag(str(view.version))
+    return response

@@ -1,0 +1,420 @@
+"""Registering and changing people, their families and their consents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from telehealth.audit.services import Entry, record
+from telehealth.core.clock import business_date
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.ids import new_id
+from telehealth.core.phone import normalise_phone
+from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.core.text import person_sort_key, search_form
+from telehealth.patients.errors import BadPatient, PatientChanged, PatientNotFound, TooManyRelatives
+from telehealth.patients.models import (
+    AccountPatient,
+    Consent,
+    IdentifierSystem,
+    Patient,
+    PatientFacility,
+    PatientIdentifier,
+    Relation,
+    Sex,
+)
+from telehealth.patients.queries import (
+    PHONE_INDEX,
+    PatientView,
+    matching_in_account,
+    patients_by_ids,
+)
+from telehealth.patients.rules import (
+    birth_date_fault,
+    clean_name,
+    compact,
+    insurance_number,
+    name_fault,
+    passport_number,
+    valid_national_id,
+)
+
+MOST_RELATIVES = 20
+_BY_IDENTIFIER = text("SELECT patients_by_identifier(:system, :value_index)")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPatient:
+    """A person to register. Either `birth_date` (YYYY, YYYY-MM, YYYY-MM-DD) or `birth_year`.
+
+    An unidentified person has neither; `relation` is what the registering account is to them.
+    """
+
+    full_name: str
+    sex: str = Sex.UNKNOWN.value
+    birth_date: str | None = None
+    birth_year: int | None = None
+    phone: str | None = None
+    national_id: str | None = None
+    insurance_no: str | None = None
+    passport_no: str | None = None
+    old_national_id: str | None = None
+    nationality: str = "VN"
+    guardian_id: UUID | None = None
+    address: str | None = None
+    language: str = "vi"
+    unidentified: bool = False
+    relation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Clean:
+    """A person whose every value was checked; only what is to be written is there."""
+
+    columns: Mapping[str, Any]
+    phone: str | None
+    address: str | None
+    identifiers: Mapping[IdentifierSystem, str] = field(default_factory=dict)
+
+
+def register(
+    session: Session, principal: Principal, new: NewPatient, *, now: datetime, cipher: FieldCipher
+) -> UUID:
+    """Register a person and return their id; one the account already looks after is the same person.
+
+    Raises BadPatient, TooManyRelatives. Staff call link_facility afterwards.
+    """
+    cleaned = _cleaned(new, now)
+    by_account = principal.kind is PrincipalKind.PATIENT and principal.id is not None
+    if by_account:
+        known = matching_in_account(
+            session,
+            principal.id,  # type: ignore[arg-type]
+            cleaned.columns["name_search"],
+            cleaned.columns["birth_date"],
+            now,
+        )
+        if known is not None:
+            return known
+    patient_id = new_id()
+    session.execute(
+        insert(Patient).values(
+            id=patient_id,
+            **cleaned.columns,
+            **_sealed(patient_id, cleaned, cipher),
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
+    if by_account:
+        relation = new.relation or _default_relation(session, principal)
+        _relate(session, principal, patient_id, relation, now)
+    record(
+        session,
+        principal,
+        Entry(
+            "patient.register", "Patient", patient_id, patient_id, details={"unidentified": new.unidentified}
+        ),
+        now=now,
+    )
+    return patient_id
+
+
+def change(
+    session: Session,
+    principal: Principal,
+    patient_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    version: int,
+    now: datetime,
+    cipher: FieldCipher,
+) -> None:
+    """Change what is named in `changes` (fields of NewPatient). Raises PatientChanged, BadPatient."""
+    current = session.get(Patient, patient_id)
+    if current is None:
+        raise PatientNotFound
+    whole = replace(_as_new(current), **changes)
+    cleaned = _cleaned(whole, now)
+    values = dict(cleaned.columns)
+    sealed = _sealed(patient_id, cleaned, cipher)
+    if "phone" in changes:
+        values |= {name: sealed[name] for name in ("phone_sealed", "phone_index")}
+    if "address" in changes:
+        values["address_sealed"] = sealed["address_sealed"]
+    done = session.execute(
+        update(Patient)
+        .where(Patient.id == patient_id, Patient.version == version)
+        .values(**values, version=version + 1, updated_at=now)
+        .returning(Patient.id)
+        .execution_options(synchronize_session=False)
+    )
+    if done.first() is None:
+        raise PatientChanged
+    session.expire(current)
+    _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
+    record(
+        session,
+        principal,
+        Entry("patient.change", "Patient", patient_id, patient_id, details={"fields": sorted(changes)}),
+        now=now,
+    )
+
+
+def note_read(
+    session: Session,
+    principal: Principal,
+    *patient_ids: UUID,
+    now: datetime,
+    facility_id: UUID | None = None,
+    why: str = "patient.read",
+) -> None:
+    """Write that somebody looked at these people."""
+    entries = [Entry(why, "Patient", patient_id, patient_id, facility_id) for patient_id in patient_ids]
+    record(session, principal, *entries, now=now)
+
+
+def link_facility(session: Session, patient_id: UUID, facility_id: UUID, now: datetime) -> None:
+    """Let a facility know a person: its staff see them from now on."""
+    session.execute(
+        upsert(PatientFacility)
+        .values(patient_id=patient_id, facility_id=facility_id, created_at=now)
+        .on_conflict_do_nothing(index_elements=["patient_id", "facility_id"])
+    )
+
+
+def find_by_identifier(
+    session: Session,
+    principal: Principal,
+    system: str,
+    value: str,
+    *,
+    facility_id: UUID,
+    now: datetime,
+    cipher: FieldCipher,
+) -> list[PatientView]:
+    """Return the people with a number they have shown at a facility, which knows them from now on.
+
+    A person has been met who holds the card; each finding is in the audit trail.
+    """
+    index = cipher.index_text(compact(value), f"patient_identifier.{system}")
+    found = session.execute(_BY_IDENTIFIER, {"system": system, "value_index": index}).scalars().all()
+    for patient_id in found:
+        link_facility(session, patient_id, facility_id, now)
+    note_read(session, principal, *found, now=now, facility_id=facility_id, why="patient.find-by-card")
+    views = patients_by_ids(session, found, cipher)
+    return [views[patient_id] for patient_id in found if patient_id in views]
+
+
+def look_after(
+    session: Session, principal: Principal, patient_id: UUID, relation: str, *, now: datetime
+) -> None:
+    """Let an account act for a person. Only for a person the account has just proved to stand for."""
+    _relate(session, principal, patient_id, relation, now)
+
+
+def leave(session: Session, principal: Principal, patient_id: UUID, *, now: datetime) -> None:
+    """End an account's right to act for a person, at once; nothing of the person is deleted."""
+    session.execute(
+        update(AccountPatient)
+        .where(AccountPatient.account_id == principal.id, AccountPatient.patient_id == patient_id)
+        .values(valid_to=now)
+    )
+    record(session, principal, Entry("patient.leave", "Patient", patient_id, patient_id), now=now)
+
+
+def consent(
+    session: Session,
+    principal: Principal,
+    patient_id: UUID,
+    *,
+    purpose: str,
+    text_version: str,
+    channel: str,
+    now: datetime,
+) -> None:
+    """Keep what a person agreed to, in which words, when and how."""
+    session.execute(
+        insert(Consent).values(
+            id=new_id(),
+            patient_id=patient_id,
+            purpose=purpose,
+            text_version=text_version,
+            channel=channel,
+            given_by=principal.id,
+            given_at=now,
+        )
+    )
+    details = {"purpose": purpose, "text": text_version, "channel": channel}
+    record(
+        session,
+        principal,
+        Entry("consent.give", "Consent", None, patient_id, details=details),
+        now=now,
+    )
+
+
+def _cleaned(new: NewPatient, now: datetime) -> _Clean:
+    faults: dict[str, list[str]] = {}
+    name = clean_name(new.full_name)
+    birth = new.birth_date or (f"{new.birth_year:04d}" if new.birth_year else None)
+    _note(faults, "full_name", name_fault(name))
+    if birth is not None:
+        _note(faults, "birth_date", birth_date_fault(birth, business_date(now)))
+    elif not new.unidentified:
+        _note(faults, "birth_date", "patients-birth-date-missing")
+    if new.sex not in {sex.value for sex in Sex}:
+        _note(faults, "sex", "patients-sex-wrong")
+    phone = normalise_phone(new.phone) if new.phone else None
+    if new.phone and phone is None:
+        _note(faults, "phone", "patients-phone-wrong")
+    identifiers = _identifiers(new, faults)
+    if faults:
+        raise BadPatient(faults)
+    return _Clean(
+        columns={
+            "full_name": name,
+            "name_search": search_form(name),
+            "name_sort": person_sort_key(name),
+            "birth_date": birth,
+            "sex": new.sex,
+            "nationality": new.nationality,
+            "language": new.language,
+            "guardian_id": new.guardian_id,
+            "unidentified": new.unidentified,
+        },
+        phone=phone,
+        address=new.address or None,
+        identifiers=identifiers,
+    )
+
+
+def _identifiers(new: NewPatient, faults: dict[str, list[str]]) -> dict[IdentifierSystem, str]:
+    found: dict[IdentifierSystem, str] = {}
+    if new.national_id:
+        number = compact(new.national_id)
+        if valid_national_id(number):
+            found[IdentifierSystem.NATIONAL_ID] = number
+        else:
+            _note(faults, "national_id", "patients-national-id-wrong")
+    if new.old_national_id:
+        found[IdentifierSystem.OLD_NATIONAL_ID] = compact(new.old_national_id)
+    for system, name, value, read in (
+        (IdentifierSystem.INSURANCE, "insurance_no", new.insurance_no, insurance_number),
+        (IdentifierSystem.PASSPORT, "passport_no", new.passport_no, passport_number),
+    ):
+        if not value:
+            continue
+        checked = read(value)
+        if checked is None:
+            _note(faults, name, f"patients-{name.replace('_', '-')}-wrong")
+        else:
+            found[system] = checked
+    return found
+
+
+def _note(faults: dict[str, list[str]], name: str, key: str | None) -> None:
+    if key is not None:
+        faults.setdefault(name, []).append(key)
+
+
+def _sealed(patient_id: UUID, cleaned: _Clean, cipher: FieldCipher) -> dict[str, bytes | None]:
+    return {
+        "phone_sealed": cipher.seal_text(cleaned.phone, f"patient.phone:{patient_id}"),
+        "phone_index": None if cleaned.phone is None else cipher.index_text(cleaned.phone, PHONE_INDEX),
+        "address_sealed": cipher.seal_text(cleaned.address, f"patient.address:{patient_id}"),
+    }
+
+
+def _add_identifiers(
+    session: Session,
+    patient_id: UUID,
+    identifiers: Mapping[IdentifierSystem, str],
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+) -> None:
+    """Write numbers as the active ones of their kind; older ones stay, inactive."""
+    if not identifiers:
+        return
+    session.execute(
+        update(PatientIdentifier)
+        .where(
+            PatientIdentifier.patient_id == patient_id,
+            PatientIdentifier.system.in_([system.value for system in identifiers]),
+            PatientIdentifier.active,
+        )
+        .values(active=False)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        insert(PatientIdentifier),
+        [_identifier_row(patient_id, *item, now=now, cipher=cipher) for item in identifiers.items()],
+    )
+
+
+def _identifier_row(
+    patient_id: UUID, system: IdentifierSystem, value: str, *, now: datetime, cipher: FieldCipher
+) -> dict[str, Any]:
+    identifier_id = new_id()
+    return {
+        "id": identifier_id,
+        "patient_id": patient_id,
+        "system": system.value,
+        "value_sealed": cipher.seal_text(value, f"patient_identifier.value:{identifier_id}"),
+        "value_index": cipher.index_text(value, f"patient_identifier.{system.value}"),
+        "active": True,
+        "created_at": now,
+    }
+
+
+def _relate(session: Session, principal: Principal, patient_id: UUID, relation: str, now: datetime) -> None:
+    if relation not in {known.value for known in Relation}:
+        raise BadPatient({"relation": ["patients-relation-wrong"]})
+    count = session.execute(
+        select(func.count())
+        .select_from(AccountPatient)
+        .where(AccountPatient.account_id == principal.id, AccountPatient.valid_to.is_(None))
+    ).scalar_one()
+    if count >= MOST_RELATIVES:
+        raise TooManyRelatives(most=MOST_RELATIVES)
+    session.execute(
+        upsert(AccountPatient)
+        .values(
+            account_id=principal.id, patient_id=patient_id, relation=relation, valid_from=now, valid_to=None
+        )
+        .on_conflict_do_update(
+            index_elements=["account_id", "patient_id"],
+            set_={"relation": relation, "valid_from": now, "valid_to": None},
+        )
+    )
+
+
+def _default_relation(session: Session, principal: Principal) -> str:
+    has_self = session.execute(
+        select(AccountPatient.patient_id).where(
+            AccountPatient.account_id == principal.id,
+            AccountPatient.relation == Relation.SELF.value,
+            AccountPatient.valid_to.is_(None),
+        )
+    ).first()
+    return Relation.SELF.value if has_self is None else Relation.RELATIVE.value
+
+
+def _as_new(row: Patient) -> NewPatient:
+    return NewPatient(
+        full_name=row.full_name,
+        sex=row.sex,
+        birth_date=row.birth_date,
+        nationality=row.nationality,
+        guardian_id=row.guardian_id,
+        language=row.language,
+        unidentified=row.unidentified,
+    )
