@@ -1,7 +1,6 @@
 """Queues, counters, tickets and what boards show."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,29 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import ServicePointKind
-
-
-class TicketStatus(StrEnum):
-    """Where a ticket stands."""
-
-    WAITING = "waiting"
-    CALLED = "called"
-    SERVING = "serving"
-    PARKED = "parked"
-    DONE = "done"
-    MISSED = "missed"
-    CANCELLED = "cancelled"
-
-
-class PriorityClass(StrEnum):
-    """Law on Medical Examination and Treatment 15/2023, article 3(2)."""
-
-    NONE = "none"
-    UNDER_6 = "under-6"
-    PREGNANT = "pregnant"
-    DISABILITY = "disability"
-    AGED_75 = "aged-75"
-    MERIT = "merit"
+from telehealth.queueing.codes import PriorityClass, PrintStatus, Purpose, StaffCallKind, TicketStatus
 
 
 class Queue(Base):
@@ -69,12 +46,19 @@ class QueueCounter(Base):
 
 
 class Ticket(Base):
-    """A number in a queue. The public token opens its status page and is stored hashed."""
+    """A number in a queue. The public token opens its status page and is stored hashed.
+
+    `waiting_since` is when the person joined this line or the one they were transferred from.
+    `resume_after` holds the place of somebody who came back: how many people the queue shall have
+    called before them. `called_lane` is the lane (rules.Lane) of the last call.
+    """
 
     __tablename__ = "ticket"
     __table_args__ = (
         CheckConstraint(one_of("status", TicketStatus), name="status"),
         CheckConstraint(one_of("priority_class", PriorityClass), name="priority_class"),
+        CheckConstraint(one_of("purpose", Purpose), name="purpose"),
+        CheckConstraint(one_of("print_status", PrintStatus), name="print_status"),
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("queue_id", "business_date", "number"),
         UniqueConstraint("public_token_hash"),
@@ -84,6 +68,13 @@ class Ticket(Base):
             "queue_id",
             "business_date",
             postgresql_where=text("status IN ('waiting', 'called', 'serving', 'parked')"),
+        ),
+        Index(
+            "ix_ticket_called",
+            "queue_id",
+            "business_date",
+            "called_at",
+            postgresql_where=text("called_at IS NOT NULL"),
         ),
         Index("ix_ticket_appointment_id", "appointment_id"),
         Index("ix_ticket_encounter_id", "encounter_id"),
@@ -103,11 +94,16 @@ class Ticket(Base):
     encounter_id: Mapped[UUID | None] = mapped_column(ForeignKey("encounter.id"))
     patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
     appointment_start: Mapped[datetime | None]
+    purpose: Mapped[str] = mapped_column(default=Purpose.OTHER)
+    transferred_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket.id"))
     issued_by: Mapped[UUID | None]
     press_key: Mapped[str | None]
     print_status: Mapped[str] = mapped_column(default="unprinted")
     issued_at: Mapped[datetime]
+    waiting_since: Mapped[datetime]
+    resume_after: Mapped[int | None]
     called_at: Mapped[datetime | None]
+    called_lane: Mapped[str | None]
     call_count: Mapped[int] = mapped_column(default=0)
     service_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_point.id"))
     served_at: Mapped[datetime | None]
@@ -150,3 +146,22 @@ class BoardEvent(Base):
     body: Mapped[dict[str, Any]]
     business_date: Mapped[date]
     created_at: Mapped[datetime]
+
+
+class StaffCall(Base):
+    """Somebody at a kiosk needs a person: an emergency, or help with the screen."""
+
+    __tablename__ = "staff_call"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", StaffCallKind), name="kind"),
+        Index("ix_staff_call_open", "facility_id", postgresql_where=text("answered_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    kind: Mapped[str]
+    device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"))
+    place: Mapped[str]
+    at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))

@@ -1,0 +1,1 @@
+error-encounter-over = This visit is over.

@@ -1,0 +1,1 @@
+error-encounter-over = Lượt khám này đã kết thúc.

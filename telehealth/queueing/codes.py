@@ -1,0 +1,53 @@
+"""The code systems of queues, which rules and pages speak too."""
+
+from enum import StrEnum
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    WAITING = "waiting"
+    CALLED = "called"
+    SERVING = "serving"
+    PARKED = "parked"
+    DONE = "done"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+class PriorityClass(StrEnum):
+    """Law on Medical Examination and Treatment 15/2023, article 3(2)."""
+
+    NONE = "none"
+    UNDER_6 = "under-6"
+    PREGNANT = "pregnant"
+    DISABILITY = "disability"
+    AGED_75 = "aged-75"
+    MERIT = "merit"
+
+
+class Purpose(StrEnum):
+    """What a person who takes a number came for, as the kiosk's first page asks."""
+
+    APPOINTMENT = "appointment"
+    REEXAMINATION = "reexamination"
+    INSURED = "insured"
+    SELF_PAY = "self-pay"
+    FAMILY = "family"
+    FOREIGNER = "foreigner"
+    OTHER = "other"
+
+
+class PrintStatus(StrEnum):
+    """What became of the slip; a number stands whether or not paper came out."""
+
+    UNPRINTED = "unprinted"
+    PRINTED = "printed"
+    FAILED = "failed"
+
+
+class StaffCallKind(StrEnum):
+    """Why a kiosk calls for people."""
+
+    EMERGENCY = "emergency"
+    HELP = "help"

@@ -1,0 +1,75 @@
+"""Why a number is not given, or a person not called."""
+
+from telehealth.core.errors import Conflict, NotFound, Unprocessable
+
+
+class QueueClosed(Conflict):
+    """The queue is not in use."""
+
+    code = "queue-closed"
+
+
+class QueueFull(Conflict):
+    """The day's numbers are all given."""
+
+    code = "queue-full"
+
+
+class QueueEmpty(Conflict):
+    """Nobody waits."""
+
+    code = "queue-empty"
+
+
+class TicketMovedOn(Conflict):
+    """The ticket is no longer where this action starts from; `status` says where it is."""
+
+    code = "ticket-moved-on"
+
+
+class ReturnTooLate(Conflict):
+    """Too many people were called since: a new number is due."""
+
+    code = "return-too-late"
+
+
+class PressReused(Unprocessable):
+    """One press asked for two different numbers."""
+
+    code = "press-reused"
+
+
+class UnknownCode(NotFound):
+    """No appointment has this code."""
+
+    code = "check-in-unknown-code"
+
+
+class CheckInElsewhere(Conflict):
+    """The appointment is at another facility; params say where and when."""
+
+    code = "check-in-elsewhere"
+
+
+class CheckInOtherDay(Conflict):
+    """The appointment is on another day; params say when."""
+
+    code = "check-in-other-day"
+
+
+class CheckInByVideo(Conflict):
+    """A video appointment needs no number."""
+
+    code = "check-in-by-video"
+
+
+class CheckInNotBooked(Conflict):
+    """The appointment was cancelled, or is over."""
+
+    code = "check-in-not-booked"
+
+
+class NoClinicQueue(Conflict):
+    """The facility has no queue to put the person into."""
+
+    code = "check-in-no-queue"
