@@ -6,11 +6,13 @@ from datetime import timedelta
 from flask import Flask
 
 from notifications import Outbox
+from telehealth.accounts import policies as account_policies
 from telehealth.accounts.authentication import load_principal
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
+from telehealth.patients import policies as patient_policies
 from telehealth.provincial_import.cli import import_command
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages

@@ -44,6 +44,7 @@ A_QUEUE = {
     "active": True,
 }
 A_TICKET = {
+    "purpose": "other",
     "business_date": "2026-11-30",
     "number": 1,
     "status": "waiting",
