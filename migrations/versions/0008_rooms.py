@@ -86,11 +86,21 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX ix_room_message_created_at ON room_message (created_at)")
+    # A slip's follower is told its status, which says nothing about the person who holds it.
+    op.execute(
+        """
+        CREATE FUNCTION ticket_statuses(p_tickets uuid[]) RETURNS TABLE (id uuid, status text)
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+            SELECT t.id, t.status FROM ticket t WHERE t.id = ANY (p_tickets)
+        $$
+        """
+    )
     op.execute("REVOKE DELETE ON room, room_presence FROM telehealth_app")
     op.execute("REVOKE UPDATE ON room_message FROM telehealth_app")
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION ticket_statuses(uuid[])")
     op.execute("DROP TABLE room_message")
     op.execute("DROP TABLE room_presence")
     op.execute("DROP TABLE room")
