@@ -40,7 +40,7 @@ class Environment:
     def has(self, requirements: Path) -> bool:
         """Tell whether these requirements, to the letter, were installed by an earlier start."""
         marker = self._marker(requirements)
-        return self.python.exists() and marker.exists() and marker.read_text() == _digest(requirements)
+        return self.python.exists() and marker.exists() and marker.read_text() == self._digest(requirements)
 
     def install(self, requirements: Path, environ: Mapping[str, str]) -> None:
         """Make the environment if it is missing and install the requirements. Raises Refusal."""
@@ -49,10 +49,15 @@ class Environment:
             _create(self.folder, with_pip=uv is None)
         if not self._install_with_uv(requirements, uv, environ):
             self._install_with_pip(requirements, environ)
-        self._marker(requirements).write_text(_digest(requirements))
+        self._marker(requirements).write_text(self._digest(requirements))
 
     def _marker(self, requirements: Path) -> Path:
         return self.folder / f".installed-{requirements.name}"
+
+    def _digest(self, requirements: Path) -> str:
+        """Return what changes with the requirements and with the Python that the environment stands on."""
+        stands_on = os.fsencode(self.python.resolve()) + (self.folder / "pyvenv.cfg").read_bytes()
+        return hashlib.sha256(requirements.read_bytes() + stands_on).hexdigest()
 
     def _install_with_uv(self, requirements: Path, uv: str | None, environ: Mapping[str, str]) -> bool:
         if environ.get("TELEHEALTH_INSTALLER") == "pip":
@@ -124,10 +129,6 @@ def _for_uv(environ: Mapping[str, str]) -> dict[str, str]:
         if environ.get(pips):
             given[ours] = environ[pips]
     return {**given, **environ}
-
-
-def _digest(requirements: Path) -> str:
-    return hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
 
 
 @contextmanager

@@ -27,13 +27,15 @@ class Place:
     home: Path
     port: int
     sandbox_port: int
+    media_port: int
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment; makes the state folder. Raises Refusal."""
         port = _port(environ, "PORT", 8000)
         home = open_home(Path(environ.get("VAR_DIR") or ROOT / "var").resolve())
-        return cls(environ, home, port, _port(environ, "SANDBOX_PORT", port + 1))
+        sandbox, media = _port(environ, "SANDBOX_PORT", port + 1), _port(environ, "MEDIA_PORT", port + 2)
+        return cls(environ, home, port, sandbox, media)
 
     @property
     def embedded(self) -> bool:
@@ -58,6 +60,7 @@ class Place:
             "VAR_DIR": str(self.home),
             "PORT": str(self.port),
             "SANDBOX_PORT": str(self.sandbox_port),
+            "MEDIA_PORT": str(self.media_port),
             "DEMO": "1" if self.demo else "0",
             "PYTHONPATH": os.pathsep.join(part for part in path if part),
             "PYTHONUNBUFFERED": "1",

@@ -26,9 +26,7 @@ def serve(place: Place) -> int:
     """Run everything; returns 0 after a clean stop. Raises Refusal."""
     with Lock(place.home / "run.lock") as lock:
         _be_the_only_one(lock, place.home)
-        refuse_used_port(place.port, "PORT")
-        if place.demo:
-            refuse_used_port(place.sandbox_port, "SANDBOX_PORT")
+        _refuse_used_ports(place)
         with opened_database(place, (lock,)) as database:
             _supervise(place, database)
     return 0
@@ -49,8 +47,14 @@ def _be_the_only_one(lock: Lock, home: Path) -> None:
         raise Refusal(msg)
 
 
-def refuse_used_port(port: int, name: str) -> None:
-    """Raise Refusal when somebody listens on the port."""
+def _refuse_used_ports(place: Place) -> None:
+    _refuse_used_port(place.port, "PORT")
+    _refuse_used_port(place.media_port, "MEDIA_PORT")
+    if place.demo:
+        _refuse_used_port(place.sandbox_port, "SANDBOX_PORT")
+
+
+def _refuse_used_port(port: int, name: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
