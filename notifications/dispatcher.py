@@ -97,7 +97,7 @@ class Dispatcher:
             ):
                 while not stop.is_set():
                     if not self._round(pool, doorbell, stop):
-                        doorbell.wait(_POLL_SECONDS)
+                        doorbell.wait(_POLL_SECONDS, stop)
         finally:
             self._results.put(None)
             recorder.join()

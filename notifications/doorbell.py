@@ -8,7 +8,7 @@ from typing import Self
 import psycopg
 
 _log = logging.getLogger(__name__)
-_LOOK_UP_SECONDS = 0.5
+_LOOK_UP_SECONDS = 0.1
 _RECONNECT_SECONDS = 2.0
 
 
@@ -37,9 +37,11 @@ class Doorbell:
         if self._thread.is_alive():
             self._thread.join()
 
-    def wait(self, seconds: float) -> None:
-        """Until it rings, or that long."""
-        self._rung.wait(seconds)
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Until it rings, or that long, or soon after `stop`."""
+        for _ in range(round(seconds / _LOOK_UP_SECONDS)):
+            if self._rung.wait(_LOOK_UP_SECONDS) or stop.is_set():
+                break
         self._rung.clear()
 
     def ring(self) -> None:

@@ -63,14 +63,12 @@ def _desk(environ: Mapping[str, str], ledger: Path | None, delivery_seconds: flo
     credentials = Credentials(
         twilio_account_sid=values["TWILIO_ACCOUNT_SID"],
         twilio_auth_token=values["TWILIO_AUTH_TOKEN"],
-        zalo_app_id=values["ZALO_APP_ID"],
         zalo_app_secret=values["ZALO_APP_SECRET"],
         zalo_oa_secret=values["ZALO_OA_SECRET"],
         zalo_first_refresh_token=values["ZALO_REFRESH_TOKEN"],
     )
     callbacks = Callbacks(
         twilio_auth_token=credentials.twilio_auth_token,
-        zalo_app_id=credentials.zalo_app_id,
         zalo_oa_secret=credentials.zalo_oa_secret,
         zalo_webhook=public.rstrip("/") + "/webhooks/zalo",
     )

@@ -21,11 +21,8 @@ _WAITS = (0.0, 1.0, 5.0)
 class Callbacks:
     """`zalo_webhook` is the address that the official account has registered."""
 
-    def __init__(
-        self, *, twilio_auth_token: str, zalo_app_id: str, zalo_oa_secret: str, zalo_webhook: str
-    ) -> None:
+    def __init__(self, *, twilio_auth_token: str, zalo_oa_secret: str, zalo_webhook: str) -> None:
         self._validator = RequestValidator(twilio_auth_token)
-        self._app_id = zalo_app_id
         self._oa_secret = zalo_oa_secret
         self._zalo_webhook = zalo_webhook
 
@@ -49,10 +46,10 @@ class Callbacks:
         }
         await self._post(entry.callback, urlencode(fields).encode(), headers)
 
-    async def zalo(self, entry: Entry, now_milliseconds: int) -> None:
+    async def zalo(self, entry: Entry, app_id: str, now_milliseconds: int) -> None:
         event = {
             "event_name": "user_received_message",
-            "app_id": self._app_id,
+            "app_id": app_id,
             "sender": {"id": "official-account"},
             "recipient": {"id": hashlib.sha256(entry.to.encode()).hexdigest()[:19]},
             "message": {
@@ -63,7 +60,7 @@ class Callbacks:
             "timestamp": str(now_milliseconds),
         }
         body = json.dumps(event, ensure_ascii=False).encode()
-        mac = zalo_mac(self._app_id, body, str(now_milliseconds), self._oa_secret)
+        mac = zalo_mac(app_id, body, str(now_milliseconds), self._oa_secret)
         headers = {"X-ZEvent-Signature": f"mac={mac}", "Content-Type": "application/json"}
         await self._post(self._zalo_webhook, body, headers)
 

@@ -17,7 +17,6 @@ from notifications.sandbox.ledger import Entry, Ledger
 class Credentials:
     twilio_account_sid: str
     twilio_auth_token: str
-    zalo_app_id: str
     zalo_app_secret: str
     zalo_oa_secret: str
     zalo_first_refresh_token: str

@@ -34,22 +34,25 @@ class ZaloTokenIssuer:
         if not known or (app_id, refresh_token) in self._used:
             return None
         self._used.add((app_id, refresh_token))
-        access = self._token("access")
+        access = self._token("access", app_id)
         self._given.add(access)
         return {
             "access_token": access,
-            "refresh_token": self._token("refresh"),
+            "refresh_token": self._token("refresh", app_id),
             "expires_in": str(_ACCESS_SECONDS),
         }
 
-    def good(self, access_token: str) -> bool:
-        return self._proven("access", access_token) and access_token not in self._expired
+    def holder(self, access_token: str) -> str | None:
+        """The application that may use this token now."""
+        if access_token in self._expired or not self._proven("access", access_token):
+            return None
+        return access_token.partition("~")[0]
 
     def expire_all(self) -> None:
         self._expired |= self._given
 
-    def _token(self, use: str) -> str:
-        nonce = secrets.token_hex(12)
+    def _token(self, use: str, app_id: str) -> str:
+        nonce = f"{app_id}~{secrets.token_hex(12)}"
         return f"{nonce}.{self._proof(use, nonce)}"
 
     def _proven(self, use: str, token: str) -> bool:
@@ -69,7 +72,8 @@ def routes(desk: Desk, issuer: ZaloTokenIssuer) -> list[Route]:
         return JSONResponse(pair) if pair else _oauth_refusal(-14014, "Invalid refresh token")
 
     async def template_message(request: Request) -> Response:
-        if not issuer.good(request.headers.get("access_token", "")):
+        app_id = issuer.holder(request.headers.get("access_token", ""))
+        if app_id is None:
             return _refusal(200, -124, {})
         try:
             body = json.loads(await request.body())
@@ -84,7 +88,7 @@ def routes(desk: Desk, issuer: ZaloTokenIssuer) -> list[Route]:
             return _refusal(200, code or -109, {})
         sending = Sending(
             request=request,
-            accept=lambda: _accept(desk, to, template, data, body.get("tracking_id"), planned),
+            accept=lambda: _accept(desk, app_id, to, template, body, planned),
             accepted=_accepted,
             refused=_refusal,
         )
@@ -139,10 +143,10 @@ def _accepted(entry: Entry) -> Response:
 
 
 def _accept(
-    desk: Desk, to: str, template: Template, data: dict[str, str], key: str | None, planned: Planned | None
+    desk: Desk, app_id: str, to: str, template: Template, body: dict[str, Any], planned: Planned | None
 ) -> Entry:
     zalo = template.zalo
-    values = {name: str(value) for name, value in data.items()}
+    values = {name: str(value) for name, value in body["template_data"].items()}
     entry = desk.ledger.add(
         Entry(
             ref=reference("z"),
@@ -151,7 +155,7 @@ def _accept(
             to=to,
             text=fill("\n".join(zalo.paragraphs), values),
             at=instant().isoformat(),
-            key=key,
+            key=body.get("tracking_id"),
             sender="Sở Y tế",
             title=fill(zalo.title, values),
             paragraphs=[fill(paragraph, values) for paragraph in zalo.paragraphs],
@@ -159,13 +163,13 @@ def _accept(
             button=[fill(text, values) for text in zalo.button or ()],
         )
     )
-    desk.start(_deliver(desk, entry, planned))
+    desk.start(_deliver(desk, app_id, entry, planned))
     return entry
 
 
-async def _deliver(desk: Desk, entry: Entry, planned: Planned | None) -> None:
+async def _deliver(desk: Desk, app_id: str, entry: Entry, planned: Planned | None) -> None:
     await desk.travel()
     entry.status = desk.final_status(planned)
     if entry.status == "delivered":
         for _ in range(desk.receipts(planned)):
-            await desk.callbacks.zalo(entry, int(instant().timestamp() * 1000))
+            await desk.callbacks.zalo(entry, app_id, int(instant().timestamp() * 1000))

@@ -64,7 +64,7 @@ class TwilioSms:
         except Throttled as error:
             return Retry(code="20429", after=error.after)
         except (TwilioRestException, TwilioServiceException) as error:
-            return _judged(error.status, error.code)
+            return judged(error.status, error.code)
         except requests.RequestException as error:
             return lost(error)
         return Accepted(ref=sent.sid, segments=int(sent.num_segments or 0) or None)
@@ -94,7 +94,8 @@ def _text(message: Outgoing) -> str:
     return message.template.sms_text(message.params)
 
 
-def _judged(status: int, code: int | None) -> Outcome:
+def judged(status: int, code: int | None) -> Outcome:
+    """What a refusal by HTTP `status` and Twilio `code` means."""
     if status >= 500:
         return Ambiguous(reason=f"HTTP {status}")
     name = str(code if code is not None else status)

@@ -88,7 +88,10 @@ class ZaloTemplateMessages:
             return lost(error)
         if response.status_code == 429:
             return Retry(code="429", after=retry_after(response.headers.get("Retry-After")))
-        return _judged(response)
+        try:
+            return judged(response.json())
+        except (ValueError, KeyError, TypeError):
+            return Ambiguous(reason=f"HTTP {response.status_code}")
 
     def _body(self, message: Outgoing, key: UUID) -> dict[str, Any]:
         template = message.template
@@ -106,12 +109,9 @@ def _address(address: str) -> dict[str, str]:
     return {"phone": address[1:]} if address.startswith("+") else {"user_id": address}
 
 
-def _judged(response: requests.Response) -> Outcome | None:
-    try:
-        answer = response.json()
-        code = str(answer["error"])
-    except (ValueError, KeyError, TypeError):
-        return Ambiguous(reason=f"HTTP {response.status_code}")
+def judged(answer: Mapping[str, Any]) -> Outcome | None:
+    """What Zalo's answer means; None: the access token is no good. Raises KeyError for what is no answer."""
+    code = str(answer["error"])
     match CODES.class_of(code):
         case CodeClass.OK:
             return Accepted(ref=str(answer.get("data", {}).get("msg_id")))

@@ -1,0 +1,27 @@
+"""A dispatcher in a process of its own, to be killed. Its settings come as one JSON argument."""
+
+import json
+import sys
+import threading
+from dataclasses import replace
+
+from sqlalchemy import create_engine
+
+from notifications.dispatcher import Dispatcher
+from notifications.settings import NotificationSettings
+from notifications.wiring import channels, zalo_tokens
+from tests.notifications.hosting import QUICK, OwnSealer
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    settings = NotificationSettings.from_environ(given["environ"], sandbox_url=given["sandbox"])
+    engine = create_engine(given["database"])
+    sealer = OwnSealer()
+    policy = replace(QUICK, timeout=30.0, lease=33.0)  # waits for the answer that never comes, until killed
+    adapters = channels(settings, zalo_tokens(settings, engine, sealer), timeout=policy.timeout)
+    Dispatcher(engine, adapters, sealer, policy=policy).run(threading.Event())
+
+
+if __name__ == "__main__":
+    main()

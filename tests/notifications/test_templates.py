@@ -1,0 +1,96 @@
+"""What the messages say, and how long they are."""
+
+import dataclasses
+import unicodedata
+
+import pytest
+
+from notifications.kinds import KINDS, LANGUAGES
+from notifications.templates import CATALOGUE, Catalogue, fill
+from notifications.templates.lint import problems
+from notifications.templates.segments import measure, unaccented
+from tests.notifications.conftest import SAMPLE
+
+VIETNAMESE = (
+    "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ"
+    "ÀÁẢÃẠĂẰẮẲẴẶÂẦẤẨẪẬĐÈÉẺẼẸÊỀẾỂỄỆÌÍỈĨỊÒÓỎÕỌÔỒỐỔỖỘƠỜỚỞỠỢÙÚỦŨỤƯỪỨỬỮỰỲÝỶỸỴ"
+)
+PLAIN = (
+    "a" * 17 + "d" + "e" * 11 + "i" * 5 + "o" * 17 + "u" * 11 + "y" * 5
+    + "A" * 17 + "D" + "E" * 11 + "I" * 5 + "O" * 17 + "U" * 11 + "Y" * 5
+)  # fmt: skip
+
+
+def test_every_text_keeps_to_the_rules() -> None:
+    assert problems(CATALOGUE) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("{facility}: Lịch khám Ung bướu {time} {date}, mã {code}. {link}", "tells too much"),
+        ("{facility}: Lịch khám {time} {date}, mã {code}.", "instead of"),
+        ("{facility}: " + "lịch khám " * 12 + "{time} {date} {code} {link}", "segments"),
+        (unicodedata.normalize("NFD", "{facility}: Đã đặt {time} {date} {code} {link}"), "not NFC"),
+    ],
+)
+def test_the_rules_bite(change: str, complaint: str) -> None:
+    spoilt = Catalogue(
+        dataclasses.replace(template, sms=change)
+        if (template.kind, template.language) == ("appointment-booked", "vi")
+        else template
+        for template in CATALOGUE
+    )
+    assert any(complaint in problem for problem in problems(spoilt))
+
+
+def test_all_134_accented_letters_have_their_plain_form_composed_or_not() -> None:
+    assert len(VIETNAMESE) == 134
+    assert unaccented(VIETNAMESE) == PLAIN
+    assert unaccented(unicodedata.normalize("NFD", VIETNAMESE)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "segments"),
+    [
+        ("a" * 160, "GSM-7", 1),
+        ("a" * 161, "GSM-7", 2),
+        ("a" * 306, "GSM-7", 2),
+        ("a" * 307, "GSM-7", 3),
+        ("[" * 80, "GSM-7", 1),
+        ("[" * 81, "GSM-7", 2),
+        ("ạ" * 70, "UCS-2", 1),
+        ("ạ" * 71, "UCS-2", 2),
+        ("ạ" * 135, "UCS-2", 3),
+        ("😀" * 35, "UCS-2", 1),
+        ("😀" * 36, "UCS-2", 2),
+    ],
+)
+def test_segments_are_counted_as_the_networks_count_them(text: str, encoding: str, segments: int) -> None:
+    size = measure(text)
+    assert (size.encoding, size.segments) == (encoding, segments)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_is_one_plain_segment_in_every_language(kind: str, language: str) -> None:
+    text = CATALOGUE.template(kind, language).sms_text(SAMPLE)
+    assert measure(text).segments == 1
+    assert text.isascii()
+
+
+def test_a_value_is_never_read_as_a_template_and_never_breaks_the_line() -> None:
+    params = {"room": "{code}\n\u202ePhòng\t9\x00", "code": "SECRET"}
+    assert fill("Tới {room}.", params) == "Tới {code} Phòng 9."
+
+
+def test_the_booking_message_reads_as_a_person_would_write_it() -> None:
+    template = CATALOGUE.template("appointment-booked", "vi")
+    assert template.sms_text(SAMPLE, accented=True) == (
+        "BV Bà Rịa: Đã đặt lịch khám 08:30 thứ Ba 24/11, mã 482913. "
+        "Xem hoặc đổi lịch: http://127.0.0.1:8000/j/abc"
+    )
+    assert template.sms_text(SAMPLE) == (
+        "BV Ba Ria: Da dat lich kham 08:30 thu Ba 24/11, ma 482913. "
+        "Xem hoac doi lich: http://127.0.0.1:8000/j/abc"
+    )

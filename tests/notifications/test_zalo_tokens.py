@@ -1,0 +1,99 @@
+"""A refresh token that works once, used by many at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from notifications.settings import NotificationSettings
+from notifications.wiring import zalo_tokens
+from tests.notifications.conftest import World
+
+
+def version_and_state(world: World) -> tuple[int, str]:
+    (row,) = world.rows("SELECT version, state FROM notifications.provider_token")
+    return row.version, row.state
+
+
+def test_sixteen_threads_of_two_processes_refresh_once(world: World) -> None:
+    processes = [zalo_tokens(world.settings, world.engine, world.sealer) for _ in range(2)]
+    with ThreadPoolExecutor(16) as pool:
+        tokens = set(pool.map(lambda number: processes[number % 2].current(), range(16)))  # type: ignore[union-attr]
+    assert len(tokens) == 1
+    assert None not in tokens
+    assert version_and_state(world) == (2, "ok")
+
+
+def test_an_expired_access_token_is_renewed_and_the_message_sent_once(world: World) -> None:
+    first, second = world.new_phone(), world.new_phone()
+    with world.dispatching():
+        world.enqueue(world.message("appointment-booked", first))
+        world.until(lambda: bool(world.sandbox.messages(first)))
+        world.sandbox.fault("zalo", "token-expired")
+        world.enqueue(world.message("appointment-booked", second))
+        world.until(lambda: bool(world.sandbox.messages(second)))
+    assert [message["channel"] for message in world.sandbox.messages(second)] == ["zalo"]
+    assert version_and_state(world) == (3, "ok")
+
+
+def cut_off(world: World) -> None:
+    """Leave the row as a process leaves it that died during a refresh, a minute ago."""
+    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
+    assert tokens is not None
+    tokens.current()
+    world.run(
+        "UPDATE notifications.provider_token SET state = 'refreshing', access_token = NULL,"
+        " refresh_started_at = clock_timestamp() - interval '1 minute'"
+    )
+
+
+def test_a_refresh_cut_off_before_it_left_is_done_again(world: World) -> None:
+    cut_off(world)
+    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
+    assert tokens is not None
+    assert tokens.current() is not None
+    assert version_and_state(world) == (3, "ok")
+
+
+def test_a_burnt_token_needs_a_person_and_meanwhile_sms_goes_out(world: World) -> None:
+    cut_off(world)
+    world.run("UPDATE notifications.provider_token SET refresh_token = :token", token=burnt(world))
+    phone = world.new_phone()
+    world.enqueue(world.message("appointment-booked", phone))
+    world.dispatch_until_empty()
+    assert [message["channel"] for message in world.sandbox.messages(phone)] == ["sms"]
+    assert version_and_state(world)[1] == "needs_reauth"
+
+    # The administrator authorises again, and the new first token takes over.
+    used = requests.post(
+        f"{world.sandbox.url}/v4/oa/access_token",
+        data={"app_id": "another", "refresh_token": "demo-zalo-first-refresh", "grant_type": "refresh_token"},
+        headers={"secret_key": "demo-zalo-application"},
+        timeout=5,
+    ).json()
+    environ = {
+        "PUBLIC_BASE_URL": world.settings.public_base_url,
+        "ZALO_APP_ID": "authorised-again",
+        "ZALO_REFRESH_TOKEN": used["refresh_token"],
+    }
+    renewed = NotificationSettings.from_environ(environ, sandbox_url=world.sandbox.url)
+    tokens = zalo_tokens(renewed, world.engine, world.sealer)
+    assert tokens is not None
+    assert tokens.current() is not None
+    assert version_and_state(world)[1] == "ok"
+
+
+def burnt(world: World) -> bytes:
+    return world.sealer.seal(b'"a token that was used before"', b"notifications.token")
+
+
+def test_a_tick_renews_in_good_time(world: World) -> None:
+    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
+    assert tokens is not None
+    tokens.renew_when_due()
+    tokens.renew_when_due()
+    assert version_and_state(world) == (2, "ok")
+    world.run(
+        "UPDATE notifications.provider_token SET access_expires_at = clock_timestamp() + interval '5 hours'"
+    )
+    tokens.renew_when_due()
+    assert version_and_state(world) == (3, "ok")
