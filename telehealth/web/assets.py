@@ -1,28 +1,50 @@
 """Built assets by their source name: `asset("islands/room.ts")` gives the hashed address."""
 
 import json
+import mimetypes
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, Response, request, send_from_directory, url_for
+
+from telehealth.web.guard import public
 
 DIST = Path(__file__).resolve().parent / "static" / "dist"
+_FOR_EVER = 365 * 24 * 3600
+
+# Python 3.11's own table lacks it, and not every machine has a longer one.
+mimetypes.add_type("font/woff2", ".woff2")
 
 
 @lru_cache(maxsize=1)
 def _manifest() -> dict[str, Any]:
-    path = next((p for p in (DIST / "manifest.json", DIST / ".vite" / "manifest.json") if p.exists()), None)
-    return json.loads(path.read_text()) if path else {}
+    path = DIST / "manifest.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def asset(name: str) -> str:
     """Return the address of a built file. Raises KeyError for one that was never built."""
-    manifest = _manifest()
-    entry = manifest.get(name) or manifest[f"src/{name}"]
-    return url_for("static", filename=f"dist/{entry['file']}")
+    return url_for("built", filename=_manifest()[name]["file"])
+
+
+@public
+def built(filename: str) -> Response:
+    """Send a built file or the compressed copy beside it; its name changes with its content."""
+    packed = request.accept_encodings["gzip"] > 0 and (DIST / f"{filename}.gz").is_file()
+    kind = mimetypes.guess_type(filename)[0]
+    response = send_from_directory(
+        DIST, f"{filename}.gz" if packed else filename, mimetype=kind, max_age=_FOR_EVER
+    )
+    response.cache_control.public = True
+    response.cache_control.immutable = True
+    response.vary.add("Accept-Encoding")
+    if packed:
+        response.content_encoding = "gzip"
+    return response
 
 
 def init_assets(app: Flask) -> None:
-    """Give templates `asset()`."""
+    """Serve what the frontend build made and give templates `asset()`."""
+    app.add_url_rule("/static/dist/<path:filename>", "built", built)
     app.add_template_global(asset)

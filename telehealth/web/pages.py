@@ -42,6 +42,29 @@ def choose_language(language: str) -> ResponseReturnValue:
     return response
 
 
+@blueprint.get("/privacy")
+@public
+def privacy() -> str:
+    """Say what is kept about people, and who may read it."""
+    return render_template("privacy.html")
+
+
+@blueprint.get("/accessibility")
+@public
+def accessibility() -> str:
+    """Say what helps those who see, hear or move with difficulty."""
+    return render_template("accessibility.html")
+
+
+@blueprint.get("/styleguide")
+@public
+def styleguide() -> str:
+    """Show every component to those who write pages; nothing in production."""
+    if not settings().demo:
+        raise NotFound
+    return render_template("styleguide.html")
+
+
 @blueprint.get("/sandbox")
 @public
 def sandbox() -> ResponseReturnValue:

@@ -59,3 +59,25 @@ home-note-family = Book for the whole family
 home-note-family-text = One phone number can book for children, for parents, and for people without an identity card.
 home-note-video = Video visits
 home-note-video-text = Meet the doctor by video at home or at the commune health station.
+
+privacy-title = How your information is protected
+privacy-lead = We ask only what the visit needs. Health information opens only to those whose duty it is.
+privacy-keep = What we keep
+privacy-keep-text = Name, date or year of birth, phone number, the papers you tell us of, appointments and visits. Identity and insurance numbers, phone, address and reason for the visit are encrypted. We keep no photographs of identity cards.
+privacy-who = Who may see it
+privacy-who-text = You, those you allow, and the staff of the place of care while they look after you. Each time a record is seen or changed is written down: who, and when.
+privacy-messages = In messages
+privacy-messages-text = A message holds the time, the place and the booking code; no patient’s name and nothing about the illness. Call boards show numbers and rooms only.
+privacy-rights = Your rights
+privacy-rights-text = You may see your information, and ask for it to be corrected or deleted. Call { $number } or ask at the registration desk.
+
+accessibility-title = Accessibility
+accessibility-lead = This site is made for everybody, also with poor sight, unsteady hands or a weak connection.
+accessibility-phone = The site does not work for you?
+accessibility-phone-text = Call { $number }. A person books, changes or cancels for you. The commune health station can do it too.
+accessibility-reading = Type and colour
+accessibility-reading-text = Large type, open lines, strong contrast. You can enlarge the page to 400% and lose nothing. Nothing is said by colour alone.
+accessibility-keyboard = Keyboard and screen reader
+accessibility-keyboard-text = Everything can be done from the keyboard. Fields have labels; errors are read out and lead to their field. Booking works with JavaScript off.
+accessibility-tell = Something is hard to use
+accessibility-tell-text = Please call { $number } and say which page, so that we can mend it.

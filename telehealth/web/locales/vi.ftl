@@ -59,3 +59,25 @@ home-note-family = Đặt cho cả nhà
 home-note-family-text = Một số điện thoại đặt được cho con nhỏ, cha mẹ già và người chưa có căn cước.
 home-note-video = Khám từ xa qua điện thoại
 home-note-video-text = Gặp bác sĩ bằng cuộc gọi có hình ngay tại nhà hoặc tại trạm y tế xã.
+
+privacy-title = Bảo vệ thông tin của quý vị
+privacy-lead = Chỉ hỏi điều cần cho việc khám. Thông tin sức khỏe chỉ mở cho người có phận sự.
+privacy-keep = Chúng tôi giữ những gì
+privacy-keep-text = Họ tên, ngày hoặc năm sinh, số điện thoại, giấy tờ quý vị khai, lịch hẹn và lần khám. Số căn cước, số thẻ bảo hiểm, số điện thoại, địa chỉ và lý do khám được mã hóa. Chúng tôi không giữ ảnh chụp căn cước.
+privacy-who = Ai được xem
+privacy-who-text = Quý vị, người quý vị cho phép, và nhân viên của nơi khám khi họ chăm sóc quý vị. Mỗi lần xem hoặc sửa hồ sơ đều được ghi lại: ai, lúc nào.
+privacy-messages = Trong tin nhắn
+privacy-messages-text = Tin nhắn chỉ có giờ, nơi khám và mã hẹn; không có tên người bệnh và không nói khám bệnh gì. Bảng gọi số chỉ hiện số và phòng.
+privacy-rights = Quyền của quý vị
+privacy-rights-text = Quý vị có quyền xem, xin sửa hoặc xin xóa thông tin của mình. Gọi { $number } hoặc hỏi quầy đăng ký nơi khám.
+
+accessibility-title = Trang dễ đọc, dễ dùng
+accessibility-lead = Trang này làm cho mọi người, kể cả khi mắt kém, tay run hay mạng yếu.
+accessibility-phone = Không dùng được trang này?
+accessibility-phone-text = Gọi { $number }. Người trực sẽ đặt, đổi hoặc hủy lịch hộ quý vị. Trạm y tế xã cũng đặt giúp được.
+accessibility-reading = Chữ và màu
+accessibility-reading-text = Chữ lớn, dòng thoáng, màu tương phản cao. Quý vị có thể phóng to trang đến 400% mà không mất nội dung. Không điều gì chỉ báo bằng màu.
+accessibility-keyboard = Bàn phím và trình đọc màn hình
+accessibility-keyboard-text = Mọi việc đều làm được bằng bàn phím. Các ô có nhãn, lỗi được đọc lên và dẫn đến đúng ô. Đặt lịch được cả khi trình duyệt tắt JavaScript.
+accessibility-tell = Gặp chỗ khó dùng
+accessibility-tell-text = Xin gọi { $number } và cho biết trang nào, để chúng tôi sửa.
