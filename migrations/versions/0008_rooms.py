@@ -7,6 +7,27 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+CONSULTATION_BY_LINK = """
+-- Whoever holds a join link may see the one consultation it opens; the link is the right to it.
+CREATE FUNCTION consultation_by_link(p_token_hash bytea, p_now timestamptz)
+RETURNS TABLE (
+    appointment_id uuid, facility_id uuid, facility_name text, facility_hotline text,
+    practitioner_id uuid, practitioner_title text, practitioner_name text, licence_no text,
+    patient_id uuid, patient_name text, service_id uuid, modality text, status text,
+    start_at timestamptz, end_at timestamptz, participant_id uuid, role text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT a.id, f.id, f.name, f.hotline, d.id, d.title, d.name, d.licence_no,
+           p.id, p.full_name, a.service_id, a.modality, a.status, a.start_at, a.end_at,
+           l.participant_id, l.role
+      FROM join_link l
+      JOIN appointment a ON a.id = l.appointment_id
+      JOIN facility f ON f.id = a.facility_id
+      JOIN practitioner d ON d.id = a.practitioner_id
+      JOIN patient p ON p.id = a.patient_id
+     WHERE l.token_hash = p_token_hash AND l.revoked_at IS NULL AND l.expires_at > p_now
+$$
+"""
+
 
 def upgrade() -> None:
     op.execute(
@@ -95,12 +116,33 @@ def upgrade() -> None:
         $$
         """
     )
-    op.execute("REVOKE DELETE ON room, room_presence FROM telehealth_app")
+    op.execute(
+        """
+        CREATE TABLE join_link (
+            id uuid CONSTRAINT pk_join_link PRIMARY KEY,
+            token_hash bytea NOT NULL,
+            appointment_id uuid NOT NULL
+                CONSTRAINT fk_join_link_appointment_id REFERENCES appointment (id),
+            participant_id uuid NOT NULL,
+            role text NOT NULL,
+            expires_at timestamptz NOT NULL,
+            revoked_at timestamptz,
+            created_at timestamptz NOT NULL,
+            CONSTRAINT uq_join_link_token_hash UNIQUE (token_hash),
+            CONSTRAINT ck_join_link_role CHECK (role IN ('patient', 'guardian', 'practitioner'))
+        )
+        """
+    )
+    op.execute("CREATE INDEX ix_join_link_appointment_id ON join_link (appointment_id)")
+    op.execute(CONSULTATION_BY_LINK)
+    op.execute("REVOKE DELETE ON room, room_presence, join_link FROM telehealth_app")
     op.execute("REVOKE UPDATE ON room_message FROM telehealth_app")
 
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION ticket_statuses(uuid[])")
+    op.execute("DROP FUNCTION consultation_by_link(bytea, timestamptz)")
+    op.execute("DROP TABLE join_link")
     op.execute("DROP TABLE room_message")
     op.execute("DROP TABLE room_presence")
     op.execute("DROP TABLE room")

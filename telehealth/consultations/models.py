@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
@@ -134,4 +134,27 @@ class RoomMessage(Base):
     sender: Mapped[UUID]
     addressee: Mapped[UUID | None]
     body: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class JoinLink(Base):
+    """A link in a message that opens one consultation for one participant; stored hashed, single purpose.
+
+    It may be opened again (a phone that restarts), until it expires or is revoked.
+    """
+
+    __tablename__ = "join_link"
+    __table_args__ = (
+        CheckConstraint(one_of("role", ParticipantRole), name="role"),
+        UniqueConstraint("token_hash"),
+        Index("ix_join_link_appointment_id", "appointment_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    token_hash: Mapped[bytes]
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"))
+    participant_id: Mapped[UUID]
+    role: Mapped[str]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -36,6 +36,16 @@ class Visit:
     appointment_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """A stretch of time somebody was there."""
+
+    participant_id: UUID
+    role: str
+    joined_at: datetime
+    left_at: datetime
+
+
 def open_visit(session: Session, principal: Principal, visit: Visit, *, now: datetime) -> UUID:
     """Open the encounter of a visit; an appointment has one, however often it is opened."""
     encounter_id = session.scalar(
@@ -156,6 +166,21 @@ def leave(session: Session, encounter_id: UUID, participant_id: UUID, *, now: da
         )
         .values(left_at=now)
     )
+
+
+def note_attendance(session: Session, encounter_id: UUID, attendances: Sequence[Attendance]) -> None:
+    """Record who was there and when, as a room saw it."""
+    session.add_all(
+        EncounterParticipant(
+            encounter_id=encounter_id,
+            participant_id=attendance.participant_id,
+            role=attendance.role,
+            joined_at=attendance.joined_at,
+            left_at=attendance.left_at,
+        )
+        for attendance in attendances
+    )
+    session.flush()
 
 
 def _of_appointment(session: Session, appointment_id: UUID | None) -> UUID:

@@ -1,0 +1,190 @@
+"""Opening a room, letting people in, ending it. Each runs in the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from telehealth.audit import services as audit
+from telehealth.audit.services import Entry
+from telehealth.booking.models import AppointmentStatus
+from telehealth.consultations.errors import NotBooked, NotByVideo, RoomNotOpenYet, RoomOver
+from telehealth.consultations.models import EndReason, JoinLink, Room, RoomKind
+from telehealth.consultations.queries import Consultation, Participant, RoomView, presences, room_of
+from telehealth.consultations.rules import LINK_AFTER_END, window
+from telehealth.core import join_ticket
+from telehealth.core.clock import local
+from telehealth.core.crypto import token_hash
+from telehealth.core.errors import NotFound
+from telehealth.core.ids import new_id, new_secret
+from telehealth.core.join_ticket import JoinTicket, ParticipantRole
+from telehealth.core.principal import Principal
+from telehealth.directory.codes import Modality
+from telehealth.encounters import services as encounters
+from telehealth.encounters.models import Encounter, EncounterStatus
+from telehealth.encounters.queries import encounter_of_appointment
+from telehealth.encounters.services import Attendance, Visit
+
+_OPEN = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED)
+_SETTLE_AT_ONCE = 100
+
+
+def open_room(session: Session, found: Consultation, *, now: datetime) -> RoomView:
+    """Return the room of a video appointment, made when first asked for.
+
+    The window follows the appointment when it was moved. Raises NotByVideo, NotBooked, RoomOver.
+    """
+    if found.modality != Modality.VIDEO:
+        raise NotByVideo
+    if found.status == AppointmentStatus.FULFILLED:
+        raise RoomOver
+    if found.status not in _OPEN:
+        raise NotBooked
+    opens_at, closes_at = window(found.start_at, found.end_at)
+    made = insert(Room).values(
+        id=new_id(),
+        kind=RoomKind.CONSULTATION,
+        appointment_id=found.appointment_id,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        last_seq=0,
+        created_at=now,
+    )
+    session.execute(
+        made.on_conflict_do_update(
+            index_elements=[Room.appointment_id],
+            index_where=Room.appointment_id.is_not(None),
+            set_={"opens_at": opens_at, "closes_at": closes_at},
+            where=Room.ended_at.is_(None) & (Room.opens_at != opens_at),
+        )
+    )
+    room = room_of(session, found.appointment_id)
+    if room is None:
+        raise NotFound
+    return room
+
+
+def join(
+    session: Session, principal: Principal, found: Consultation, participant: Participant, *, now: datetime
+) -> JoinTicket:
+    """Issue the ticket that lets one participant in.
+
+    The practitioner's coming begins the Encounter. Raises what open_room raises, and RoomNotOpenYet.
+    """
+    room = open_room(session, found, now=now)
+    if room.ended_at is not None or now >= room.closes_at:
+        raise RoomOver
+    if now < room.opens_at:
+        raise RoomNotOpenYet(time=local(room.opens_at).strftime("%H:%M"))
+    if participant.role is ParticipantRole.PRACTITIONER:
+        _begin(session, principal, found, now=now)
+    entry = Entry(
+        "room.join",
+        "Encounter",
+        room.id,
+        found.patient_id,
+        found.facility_id,
+        {"role": participant.role.value},
+    )
+    audit.record(session, principal, entry, now=now)
+    return join_ticket.issue(
+        jti=new_id(),
+        room_id=room.id,
+        participant_id=participant.id,
+        role=participant.role,
+        display_name=participant.name,
+        now=now,
+    )
+
+
+def end(session: Session, principal: Principal, found: Consultation, *, now: datetime) -> None:
+    """End the consultation for both sides: the room, the Encounter and who was there.
+
+    Ending twice is ending once. Raises NotFound when the room was never opened.
+    """
+    room = room_of(session, found.appointment_id)
+    if room is None:
+        raise NotFound
+    session.execute(
+        update(Room)
+        .where(Room.id == room.id, Room.ended_at.is_(None))
+        .values(ended_at=now, end_reason=EndReason.ENDED)
+    )
+    # A hint: realtime reads the row, tells both sides and closes their sockets.
+    session.execute(select(func.pg_notify("room", str(room.id))))
+    encounter = encounter_of_appointment(session, found.appointment_id)
+    if encounter is not None and encounter.status != EncounterStatus.FINISHED:
+        encounters.note_attendance(session, encounter.id, _attendance(session, room.id, now))
+        encounters.finish(session, principal, encounter.id, now=now)
+
+
+def settle_ended_rooms(session: Session, principal: Principal, *, now: datetime) -> int:
+    """Finish the Encounters of rooms whose time ran out; return how many. For the worker."""
+    rows = session.execute(
+        select(Room.id, Encounter.id, Room.ended_at)
+        .join(Encounter, Encounter.appointment_id == Room.appointment_id)
+        .where(Room.ended_at.is_not(None), Encounter.status == EncounterStatus.IN_PROGRESS)
+        .limit(_SETTLE_AT_ONCE)
+        .with_for_update(of=Room, skip_locked=True)
+    ).all()
+    for room_id, encounter_id, ended_at in rows:
+        encounters.note_attendance(session, encounter_id, _attendance(session, room_id, ended_at))
+        encounters.finish(session, principal, encounter_id, now=ended_at)
+    return len(rows)
+
+
+def invite(session: Session, found: Consultation, *, now: datetime) -> str:
+    """Return the token of a fresh link that lets the patient in without signing in.
+
+    It stands in a message to the patient's own phone (`/j/{token}`), opens this consultation only, and
+    dies with it. Stored hashed.
+    """
+    token = new_secret()
+    session.add(
+        JoinLink(
+            token_hash=token_hash(token),
+            appointment_id=found.appointment_id,
+            participant_id=found.patient_id,
+            role=ParticipantRole.PATIENT,
+            expires_at=found.end_at + LINK_AFTER_END,
+            created_at=now,
+        )
+    )
+    session.flush()
+    return token
+
+
+def revoke_links(session: Session, appointment_id: UUID, *, now: datetime) -> None:
+    """Make every link of an appointment open nothing: it was cancelled or moved."""
+    session.execute(
+        update(JoinLink)
+        .where(JoinLink.appointment_id == appointment_id, JoinLink.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def _begin(session: Session, principal: Principal, found: Consultation, *, now: datetime) -> None:
+    encounter_id = encounters.open_visit(
+        session,
+        principal,
+        Visit(
+            facility_id=found.facility_id,
+            modality=Modality.VIDEO,
+            patient_id=found.patient_id,
+            practitioner_id=found.practitioner_id,
+            service_id=found.service_id,
+            appointment_id=found.appointment_id,
+        ),
+        now=now,
+    )
+    encounters.start(session, principal, encounter_id, practitioner_id=found.practitioner_id, now=now)
+
+
+def _attendance(session: Session, room_id: UUID, until: datetime) -> Sequence[Attendance]:
+    return [
+        Attendance(presence.participant_id, presence.role, presence.joined_at, presence.left_at or until)
+        for presence in presences(session, room_id)
+    ]
