@@ -166,7 +166,7 @@ def _names(session: Session, differences: Mapping[str, Difference]) -> dict[UUID
         (HealthcareService.id, HealthcareService.code),
         (Practitioner.id, Practitioner.licence_no),
     ):
-        names |= dict(session.execute(select(key, code)).tuples().all())
+        names.update((row[0], row[1]) for row in session.execute(select(key, code)))
     for table in ("facilities", "services", "practitioners"):
         for row in differences[table].added:
             names[row["id"]] = row.get("code") or row["licence_no"]
@@ -174,7 +174,7 @@ def _names(session: Session, differences: Mapping[str, Difference]) -> dict[UUID
 
 
 _REFERENCES = ("facility_id", "practitioner_id", "first_practitioner_id", "service_id")
-_OWN = ("code", "licence_no", "specialty", "kind", "day", "from_date", "modality")
+_OWN = ("specialty", "kind", "day", "from_date", "modality")
 
 
 def _label(row: Row, names: Mapping[UUID, str]) -> str:
@@ -182,6 +182,8 @@ def _label(row: Row, names: Mapping[UUID, str]) -> str:
     if "licence_no" in row:
         return str(row["licence_no"])
     parts = [names.get(row[name], "?") for name in _REFERENCES if row.get(name)]
+    if "code" in row:
+        return " ".join([*parts, row["code"]])
     parts += [str(row[name]) for name in _OWN if row.get(name)]
     if "weekdays" in row:
         parts.append(";".join(WEEKDAYS[day] for day in row["weekdays"]))

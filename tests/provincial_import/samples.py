@@ -1,0 +1,116 @@
+"""A small made-up province in files that tests change, and the real one."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from telehealth.provincial_import.layout import COLUMNS
+
+REAL = Path(__file__).parents[2] / "telehealth" / "demo" / "province"
+
+HOSPITAL = {
+    "facility_code": "77001",
+    "national_code": "8930000077001",
+    "name": "Bệnh viện Bà Rịa",
+    "kind": "hospital",
+    "care_level": "specialised",
+    "address": "130 đường số 21",
+    "area": "Bà Rịa",
+    "province": "Bà Rịa - Vũng Tàu",
+    "latitude": "10.46573",
+    "longitude": "107.13731",
+    "hotline": "19009095",
+    "hours": "MO-SA 07:00-11:30,13:00-16:30",
+    "after_hours": "SU 07:30-11:00",
+}
+CENTRE = {
+    **HOSPITAL,
+    "facility_code": "77007",
+    "national_code": "8930000077007",
+    "name": "Trung tâm Y tế Vũng Tàu",
+    "kind": "centre",
+    "care_level": "basic",
+    "parent_code": "77001",
+    "area": "Vũng Tàu",
+}
+CARDIOLOGY = {
+    "facility_code": "77001",
+    "service_code": "cardiology",
+    "name_vi": "Khám tim mạch",
+    "name_en": "Cardiology",
+    "duration_minutes": "15",
+    "price_insured_vnd": "60000",
+    "price_self_vnd": "60000",
+    "price_on_request_vnd": "180000",
+    "price_after_hours_vnd": "",
+    "modalities": "in-person;video",
+    "online_booking": "yes",
+    "online_share_percent": "70",
+}
+DOCTOR = {
+    "licence_no": "000001/77-CCHN",
+    "name": "Hồ Kim Hùng",
+    "title": "BSCKII",
+    "specialty": "cardiology",
+    "facility_code": "77001",
+    "phone": "0912345678",
+    "email": "ho.kim.hung@example.org",
+}
+ROOM = {"facility_code": "77001", "point_code": "P001", "name": "Phòng khám 1", "kind": "room"}
+ROSTER = {
+    "facility_code": "77001",
+    "licence_no": "000001/77-CCHN",
+    "service_code": "cardiology",
+    "modality": "in-person",
+    "weekdays": "TU;WE",
+    "start": "13:00",
+    "end": "16:30",
+    "slot_minutes": "15",
+    "capacity": "1",
+    "room": "P001",
+    "valid_from": "2026-01-01",
+}
+LEAVE = {
+    "licence_no": "000001/77-CCHN",
+    "facility_code": "77001",
+    "kind": "leave",
+    "from_date": "2026-12-10",
+    "to_date": "2026-12-11",
+    "note": "Nghỉ phép",
+}
+DUTY = {
+    "facility_code": "77001",
+    "specialty": "cardiology",
+    "date": "2026-12-01",
+    "first_licence_no": "000001/77-CCHN",
+    "second_licence_no": "000002/77-CCHN",
+}
+
+Tables = dict[str, list[dict[str, str]]]
+Change = Callable[[Tables], None]
+
+
+def small_province() -> Tables:
+    """Return the tables; a cell that is not named is empty."""
+    return {
+        "facilities": [dict(HOSPITAL), dict(CENTRE)],
+        "services": [dict(CARDIOLOGY), {**CARDIOLOGY, "facility_code": "77007"}],
+        "practitioners": [
+            dict(DOCTOR),
+            {**DOCTOR, "licence_no": "000002/77-CCHN", "name": "Đào Thị Ân", "phone": ""},
+        ],
+        "service_points": [dict(ROOM), {**ROOM, "facility_code": "77007"}],
+        "rosters": [dict(ROSTER)],
+        "exceptions": [dict(LEAVE)],
+        "oncall": [dict(DUTY)],
+    }
+
+
+def write_csv(folder: Path, tables: Tables) -> Path:
+    """Write the tables as CSV files."""
+    for table, rows in tables.items():
+        with (folder / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS[table], restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+    return folder
