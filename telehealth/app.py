@@ -7,12 +7,15 @@ from flask import Flask
 
 from notifications import Outbox
 from telehealth.accounts import policies as account_policies
+from telehealth.accounts import routes as account_routes
 from telehealth.accounts.authentication import load_principal
+from telehealth.accounts.browser import init_browser
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.patients import policies as patient_policies
+from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
@@ -52,6 +55,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     init_metrics(app)
     init_security(app)
     init_localization(app)
+    init_browser(app)
     init_assets(app)
     _template_globals(app)
     _register(app)
@@ -95,7 +99,17 @@ def _template_globals(app: Flask) -> None:
 def _register(app: Flask) -> None:
     api = ProblemApi(app)
     app.extensions["smorest"] = api
-    for blueprint in (health.blueprint, pages.blueprint, api_docs.blueprint):
+    for blueprint in (
+        health.blueprint,
+        pages.blueprint,
+        api_docs.blueprint,
+        account_routes.pages,
+    ):
         app.register_blueprint(blueprint)
-    api.register_blueprint(directory_api)
+    for endpoints in (
+        account_routes.api,
+        directory_api,
+        patient_routes.api,
+    ):
+        api.register_blueprint(endpoints)
     app.cli.add_command(directory_commands(import_command))

@@ -15,7 +15,7 @@ from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.queries import PatientView
 from telehealth.patients.rules import national_id_warnings
-from telehealth.web.context import cipher, now, permit, principal, session, unit_of_work
+from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
 from telehealth.web.requests import if_match
@@ -63,8 +63,7 @@ class OnePatient(MethodView):
     def get(self, patient_id: UUID) -> Response:
         """Show a person. The ETag is the version that changes name."""
         with unit_of_work() as work:
-            view = _seen(patient_id)
-            permit("patient.read", view.scope)
+            view = _permitted("patient.read", patient_id)
             services.note_read(work, principal(), view.id, now=now())
         return _answer(view, 200)
 
@@ -75,8 +74,7 @@ class OnePatient(MethodView):
         """Change what is named. Needs If-Match."""
         version = if_match()
         with unit_of_work() as work:
-            view = _seen(patient_id)
-            permit("patient.change", view.scope)
+            view = _permitted("patient.change", patient_id)
             services.change(work, principal(), view.id, body, version=version, now=now(), cipher=cipher())
             view = _seen(view.id)
         return _answer(view, 200, _warnings(body | {"sex": view.sex, "birth_date": view.birth_date}))
@@ -86,8 +84,7 @@ class OnePatient(MethodView):
     def delete(self, patient_id: UUID) -> None:
         """Stop acting for a person. Nothing of theirs is deleted."""
         with unit_of_work() as work:
-            view = _seen(patient_id)
-            permit("patient.leave", view.scope)
+            view = _permitted("patient.leave", patient_id)
             services.leave(work, principal(), view.id, now=now())
 
 
@@ -97,8 +94,7 @@ class OnePatient(MethodView):
 def trail(patient_id: UUID) -> dict[str, Any]:
     """Show who looked at a person's data."""
     with unit_of_work() as work:
-        view = _seen(patient_id)
-        permit("patient.trail", view.scope)
+        view = _permitted("patient.trail", patient_id)
         events = events_of_patient(work, view.id)
         names = {
             event.actor_id: account_name(work, event.actor_id)
@@ -121,6 +117,14 @@ def trail(patient_id: UUID) -> dict[str, Any]:
 def _seen(patient_id: UUID) -> PatientView:
     view = queries.patient(session(), patient_id, cipher())
     if view is None:
+        raise PatientNotFound
+    return view
+
+
+def _permitted(action: str, patient_id: UUID) -> PatientView:
+    """Return a person the caller may do this to; for anybody else there is no such person."""
+    view = _seen(patient_id)
+    if not may(action, view.scope):
         raise PatientNotFound
     return view
 

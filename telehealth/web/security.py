@@ -2,13 +2,15 @@
 
 A change from a browser needs the session's token (header `X-CSRF-Token` or form field `csrf_token`)
 and our own Origin. A request with an Authorization header carries no cookie identity and needs
-neither (OWASP CSRF Prevention: token and origin checks; ASVS 5.0 3.5.1-3.5.3).
+neither (OWASP CSRF Prevention: token and origin checks; ASVS 5.0 3.5.1-3.5.3). Neither does JSON
+without our cookie: a program signing in has no session to forge, another site's script cannot send
+JSON here unasked, and the API never sets a cookie.
 """
 
 import hmac
 import secrets
 
-from flask import Flask, Response, g, request, session
+from flask import Flask, Response, current_app, g, request, session
 
 from telehealth.core.errors import Forbidden
 from telehealth.core.ids import new_id
@@ -60,6 +62,8 @@ def _check_csrf() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and origin not in (settings().origin, request.host_url.rstrip("/")):
         raise WrongCsrfToken
+    if request.is_json and current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+        return
     given = request.headers.get("X-CSRF-Token") or (
         "" if request.is_json else request.form.get("csrf_token", "")
     )
