@@ -1,50 +1,17 @@
 """Appointments, the claims that guard them, and stored answers."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
+from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis, PriceClass
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
-
-
-class AppointmentStatus(StrEnum):
-    """FHIR AppointmentStatus, with `held` (FHIR pending) and `expired` for holds."""
-
-    HELD = "held"
-    EXPIRED = "expired"
-    BOOKED = "booked"
-    ARRIVED = "arrived"
-    FULFILLED = "fulfilled"
-    CANCELLED = "cancelled"
-    NOSHOW = "noshow"
-
-
-class Channel(StrEnum):
-    """The door a booking came through."""
-
-    ONLINE = "online"
-    DESK = "desk"
-    KIOSK = "kiosk"
-    REFERRAL = "referral"
-
-
-class CoverageBasis(StrEnum):
-    """On what ground the patient expects insurance to pay; the product never computes it."""
-
-    REGISTERED_HERE = "registered-here"
-    REFERRAL_SLIP = "referral-slip"
-    REEXAMINATION_SLIP = "reexamination-slip"
-    LISTED_DISEASE = "listed-disease"
-    EMERGENCY = "emergency"
-    TEMPORARY_RESIDENCE = "temporary-residence"
-    ELSEWHERE = "elsewhere"
-    NONE = "none"
+from telehealth.scheduling.codes import Channel
 
 
 class Appointment(Base):
@@ -65,7 +32,11 @@ class Appointment(Base):
         Index("ix_appointment_facility_id_start_at", "facility_id", "start_at"),
         Index("ix_appointment_clinic_session_id", "clinic_session_id"),
         Index("ix_appointment_account_id", "account_id"),
+        CheckConstraint(one_of("price_class", PriceClass), name="price_class"),
+        CheckConstraint("cancel_reason IS NULL OR " + one_of("cancel_reason", CancelReason), name="cancel_reason"),
         Index("ix_appointment_hold_until", "hold_until", postgresql_where=text("status = 'held'")),
+        Index("ix_appointment_held", "practitioner_id", postgresql_where=text("status = 'held'")),
+        {"postgresql_with": {"fillfactor": "85"}},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -100,7 +71,8 @@ class Claim(Base):
     """The right to a resource (practitioner or patient) for a time, on one lane.
 
     Written only by INSERT ... ON CONFLICT DO NOTHING in (resource_id, lane) order: a bare insert
-    into an exclusion constraint deadlocks (booking.md 0.3).
+    into an exclusion constraint deadlocks (booking.md 0.3). `hold_until` repeats the hold's, so
+    that a search may pass over a hold whose time is over without seeing the appointment.
     """
 
     __tablename__ = "claim"
@@ -121,7 +93,7 @@ class Claim(Base):
             "ix_claim_resource_id_start",
             "resource_id",
             text("lower(during)"),
-            postgresql_include=["during", "lane"],
+            postgresql_include=["during", "lane", "hold_until"],
             postgresql_where=text("active"),
         ),
     )
@@ -133,6 +105,7 @@ class Claim(Base):
     lane: Mapped[int]
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
     active: Mapped[bool] = mapped_column(default=True)
+    hold_until: Mapped[datetime | None]
 
 
 class Idempotency(Base):

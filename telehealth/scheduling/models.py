@@ -1,33 +1,16 @@
 """Schedules (roster lines), exceptions, and the clinic sessions of days."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import SmallInteger
 
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
-
-
-class ExceptionKind(StrEnum):
-    """What an exception does to the roster."""
-
-    LEAVE = "leave"
-    EXTRA = "extra"
-    CLOSED = "closed"
-    WORKS_LIKE = "works-like"
-
-
-class SessionStatus(StrEnum):
-    """Whether a clinic session takes bookings."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
+from telehealth.scheduling.codes import ExceptionKind, RosterChangeReason, SessionStatus
 
 
 class Schedule(Base):
@@ -108,7 +91,10 @@ class ClinicSession(Base):
         Index("ix_clinic_session_service_id_start_at", "service_id", "start_at"),
         Index("ix_clinic_session_practitioner_id_start_at", "practitioner_id", "start_at"),
         Index("ix_clinic_session_facility_id_business_date", "facility_id", "business_date"),
-        Index("ix_clinic_session_service_code_start_at", "service_code", "modality", "start_at"),
+        CheckConstraint("slot_minutes BETWEEN 1 AND 480", name="slot_minutes"),
+        Index("ix_clinic_session_service_code_start_at", "service_code", "start_at", "id"),
+        Index("ix_clinic_session_business_date", "business_date"),
+        {"postgresql_with": {"fillfactor": "70"}},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -134,6 +120,16 @@ class ClinicSession(Base):
     version: Mapped[int] = mapped_column(default=1)
 
 
+class RosterState(Base):
+    """The number of the current rosters: every change of schedules, exceptions or calendar raises it."""
+
+    __tablename__ = "roster_state"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    version: Mapped[int]
+
+
 class MaterialisedDay(Base):
     """A day whose clinic sessions exist, and the state of rosters they were made from."""
 
@@ -145,10 +141,20 @@ class MaterialisedDay(Base):
 
 
 class RosterChange(Base):
-    """A session that a re-import would have removed though people hold claims on it."""
+    """A session that a re-import would have removed or changed though people hold places in it."""
 
     __tablename__ = "roster_change"
-    __table_args__ = (Index("ix_roster_change_facility_id", "facility_id"),)
+    __table_args__ = (
+        CheckConstraint(one_of("reason", RosterChangeReason), name="reason"),
+        Index("ix_roster_change_facility_id", "facility_id"),
+        Index(
+            "uq_roster_change_open",
+            "clinic_session_id",
+            "reason",
+            unique=True,
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     clinic_session_id: Mapped[UUID] = mapped_column(ForeignKey("clinic_session.id"))

@@ -1,0 +1,111 @@
+"""Why a booking cannot be."""
+
+from telehealth.core.errors import Conflict, NotFound, TooMany, Unprocessable
+
+
+class SlotTaken(Conflict):
+    """Somebody else has the place."""
+
+    code = "slot-taken"
+
+
+class OnlineQuotaFull(Conflict):
+    """The places that may be booked online are given out; the desk still has some."""
+
+    code = "online-quota-full"
+
+
+class NotBookableOnline(Conflict):
+    """The service is booked at the desk only."""
+
+    code = "not-bookable-online"
+
+
+class PatientBusy(Conflict):
+    """The patient has another appointment at that time."""
+
+    code = "patient-busy"
+
+
+class TooManyBookings(Conflict):
+    """The patient has as many coming appointments as one may have."""
+
+    code = "too-many-bookings"
+
+
+class TooManyThatDay(Conflict):
+    """The patient has as many appointments that day as one may have."""
+
+    code = "too-many-that-day"
+
+
+class TooManyWithPractitioner(Conflict):
+    """The patient already has an appointment with this practitioner."""
+
+    code = "too-many-with-practitioner"
+
+
+class TooManyHolds(TooMany):
+    """The account holds as many slots as one may."""
+
+    code = "too-many-holds"
+
+
+class HoldUnknown(NotFound):
+    """No such hold that this caller may see."""
+
+    code = "hold-unknown"
+
+
+class HoldExpired(Conflict):
+    """The hold's time is over."""
+
+    code = "hold-expired"
+
+
+class HoldNotYours(Conflict):
+    """Somebody else's hold."""
+
+    code = "hold-not-yours"
+
+
+class AlreadyArrived(Conflict):
+    """After check-in the ticket rules, not the appointment."""
+
+    code = "already-arrived"
+
+
+class AppointmentOver(Conflict):
+    """The appointment has been cancelled, missed or done; it cannot change that way any more."""
+
+    code = "appointment-over"
+
+
+class TooLateToCancel(Conflict):
+    """The appointment has begun."""
+
+    code = "too-late-to-cancel"
+
+
+class TooEarlyForNoShow(Conflict):
+    """Nobody has missed an appointment before its time."""
+
+    code = "too-early-for-no-show"
+
+
+class KeyReused(Unprocessable):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency-key-reused"
+
+
+class BadKey(Unprocessable):
+    """An idempotency key is 1 to 200 printable ASCII characters."""
+
+    code = "bad-idempotency-key"
+
+
+class NoPatient(NotFound):
+    """No such patient that this caller may act for."""
+
+    code = "patient-unknown"

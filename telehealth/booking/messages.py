@@ -1,0 +1,79 @@
+"""What is said about an appointment: time, place and code; never a name, an illness or a specialty."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from notifications import Message, Recipient
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.rules import message_link, notices
+from telehealth.core.clock import local
+from telehealth.core.crypto import FieldCipher
+from telehealth.directory.naming import short_name
+
+
+def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+    """Return the messages of a new booking; none when nobody can be reached by telephone."""
+    if to is None:
+        return []
+    params = {**_params(view), "link": message_link(base_url, view.code)}
+    return [
+        Message(
+            kind=notice.kind,
+            recipient=to,
+            params=params,
+            dedupe_key=f"{notice.kind}:{view.id}:{int(view.start.timestamp())}",
+            not_before=notice.not_before,
+            expires_at=notice.expires_at,
+            subject=view.id,
+        )
+        for notice in notices(view.start, now)
+    ]
+
+
+def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> list[Message]:
+    """Return the message of a cancelled appointment; none once its time is over."""
+    if to is None or view.start <= now:
+        return []
+    return [
+        Message(
+            kind="appointment-cancelled",
+            recipient=to,
+            params=_params(view),
+            dedupe_key=f"appointment-cancelled:{view.id}",
+            not_before=now,
+            expires_at=view.start,
+            subject=view.id,
+        )
+    ]
+
+
+def reachable(
+    *,
+    cipher: FieldCipher,
+    account: tuple[UUID | None, bytes | None, str | None],
+    patient: tuple[UUID | None, bytes | None, str | None],
+) -> Recipient | None:
+    """Return where to write: to the account that booked, else to the patient.
+
+    Each is an id, a sealed telephone number and a language.
+    """
+    sources: Iterable[tuple[str, tuple[UUID | None, bytes | None, str | None]]] = (
+        ("account", account),
+        ("patient", patient),
+    )
+    for table, (identifier, sealed, language) in sources:
+        phone = cipher.open_text(sealed, f"{table}.phone_sealed:{identifier}")
+        if phone is not None:
+            return Recipient(phone=phone, language=language or "vi")
+    return None
+
+
+def _params(view: AppointmentView) -> dict[str, str]:
+    start = local(view.start)
+    return {
+        "facility": short_name(view.facility.name),
+        "time": start.strftime("%H:%M"),
+        "date": start.strftime("%d/%m/%Y"),
+        "code": view.code,
+    }

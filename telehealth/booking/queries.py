@@ -1,0 +1,239 @@
+"""Reading appointments. Row-level security decides which rows there are for whom."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.rules import available_actions
+from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
+from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.scheduling.queries import FacilityRef, PractitionerRef, Prices, ServiceRef
+from telehealth.scheduling.rules import SlotId
+
+STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKind.KIOSK})
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentView:
+    """An appointment as others see it. `coverage_checked` is False until staff confirm the basis."""
+
+    id: UUID
+    code: str
+    status: str
+    version: int
+    start: datetime
+    end: datetime
+    facility: FacilityRef
+    practitioner: PractitionerRef
+    service: ServiceRef
+    modality: str
+    patient_id: UUID | None
+    patient_name: str | None
+    account_id: UUID | None
+    channel: str
+    price_class: str
+    coverage_basis: str
+    coverage_checked: bool
+    companion: bool
+    prices: Prices
+    room: str
+    lane: int
+    slot_id: str
+    created_at: datetime
+    cancel_reason: str | None = None
+
+    def actions(self, principal: Principal, now: datetime) -> tuple[str, ...]:
+        """Return what the principal may do with it now."""
+        return available_actions(
+            self.status,
+            self.modality,
+            self.start,
+            now,
+            patient=principal.kind is PrincipalKind.PATIENT,
+            staff=principal.kind in STAFF_KINDS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentPage:
+    """Some appointments, and the cursor of the next ones."""
+
+    items: tuple[AppointmentView, ...]
+    next: str | None
+
+
+_SELECT = """
+SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id, a.account_id, a.channel,
+       a.price_class, a.coverage_basis, a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane,
+       a.created_at, a.cancel_reason, s.room, s.id AS session_id,
+       s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
+       t.full_name AS patient_name,
+       v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
+       v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
+       f.id AS facility_id, f.code AS facility_code, f.name AS facility_name, f.address, f.hotline,
+       p.id AS practitioner_id, p.licence_no, p.name AS practitioner_name, p.title, p.specialty
+  FROM appointment a
+  JOIN clinic_session s ON s.id = a.clinic_session_id
+  JOIN healthcare_service v ON v.id = a.service_id
+  JOIN facility f ON f.id = a.facility_id
+  JOIN practitioner p ON p.id = a.practitioner_id
+  LEFT JOIN patient t ON t.id = a.patient_id
+"""
+_SHOWN = f"a.status NOT IN ('{AppointmentStatus.HELD}', '{AppointmentStatus.EXPIRED}')"
+
+
+def appointment(session: Session, appointment_id: UUID) -> AppointmentView | None:
+    """Return an appointment the entered principal may see, or None."""
+    return _one(session, "WHERE a.id = %(id)s", {"id": appointment_id})
+
+
+def appointment_by_code(session: Session, code: str) -> AppointmentView | None:
+    """Return the appointment with a booking code (any case, spaces and dashes ignored), or None."""
+    plain = "".join(ch for ch in code.upper() if ch.isalnum())
+    return _one(session, f"WHERE a.code = %(code)s AND {_SHOWN}", {"code": plain})
+
+
+def appointments_of(session: Session, principal: Principal, *, limit: int = 100) -> list[AppointmentView]:
+    """Return the appointments of everyone the principal acts for, latest start first."""
+    return list(page_of(session, principal, limit=limit).items)
+
+
+def page_of(
+    session: Session,
+    principal: Principal,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    patient_id: UUID | None = None,
+) -> AppointmentPage:
+    """Return a page of the account's appointments, latest start first. One statement. Raises BadCursor."""
+    mine = "(a.account_id = %(account)s OR a.patient_id = ANY(%(patients)s::uuid[]))"
+    where = [mine, _SHOWN]
+    if patient_id is not None:
+        where.append("a.patient_id = %(patient)s")
+    return _page(
+        session,
+        where,
+        {
+            "account": principal.id,
+            "patients": sorted(principal.patient_ids),
+            "patient": patient_id,
+        },
+        limit=limit,
+        cursor=cursor,
+        newest_first=True,
+    )
+
+
+def day_page(
+    session: Session,
+    facility_id: UUID,
+    practitioner_id: UUID | None,
+    business_date: date,
+    *,
+    limit: int,
+    cursor: str | None = None,
+) -> AppointmentPage:
+    """Return a page of a facility's or one practitioner's day, in order. One statement. Raises BadCursor."""
+    where = ["a.facility_id = %(facility)s", "s.business_date = %(day)s", _SHOWN]
+    if practitioner_id is not None:
+        where.append("a.practitioner_id = %(practitioner)s")
+    return _page(
+        session,
+        where,
+        {"facility": facility_id, "day": business_date, "practitioner": practitioner_id},
+        limit=limit,
+        cursor=cursor,
+        newest_first=False,
+    )
+
+
+def day_list(
+    session: Session, facility_id: UUID, practitioner_id: UUID | None, business_date: date
+) -> list[AppointmentView]:
+    """Return the appointments of a facility's or one practitioner's day, in order, at most 2,000."""
+    return list(day_page(session, facility_id, practitioner_id, business_date, limit=2000).items)
+
+
+def _one(session: Session, where: str, parameters: Mapping[str, Any]) -> AppointmentView | None:
+    row = session.connection().exec_driver_sql(_SELECT + where, dict(parameters)).one_or_none()
+    return None if row is None else _view(row)
+
+
+def _page(
+    session: Session,
+    where: Sequence[str],
+    parameters: dict[str, Any],
+    *,
+    limit: int,
+    cursor: str | None,
+    newest_first: bool,
+) -> AppointmentPage:
+    conditions = list(where)
+    if cursor is not None:
+        conditions.append(f"(a.start_at, a.id) {'<' if newest_first else '>'} (%(start)s, %(after)s)")
+        parameters["start"], parameters["after"] = _key(cursor)
+    way = "DESC" if newest_first else "ASC"
+    rows = (
+        session.connection()
+        .exec_driver_sql(
+            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY a.start_at {way}, a.id {way} LIMIT %(limit)s",
+            {**parameters, "limit": limit + 1},
+        )
+        .all()
+    )
+    items = tuple(_view(row) for row in rows[:limit])
+    more = len(rows) > limit
+    return AppointmentPage(items, encode_cursor(items[-1].start.isoformat(), str(items[-1].id)) if more else None)
+
+
+def _key(cursor: str) -> tuple[datetime, UUID]:
+    start, identifier = decode_cursor(cursor, 2)
+    try:
+        instant = datetime.fromisoformat(start)
+        if instant.tzinfo is None:
+            raise BadCursor
+        return instant, UUID(identifier)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadCursor from error
+
+
+def _view(row: Row[Any]) -> AppointmentView:
+    return AppointmentView(
+        id=row.id,
+        code=row.code,
+        status=row.status,
+        version=row.version,
+        start=row.start_at,
+        end=row.end_at,
+        facility=FacilityRef(
+            row.facility_id, row.facility_code, row.facility_name, row.address, row.hotline
+        ),
+        practitioner=PractitionerRef(
+            row.practitioner_id, row.licence_no, row.practitioner_name, row.title, row.specialty
+        ),
+        service=ServiceRef(row.service_id, row.service_code, row.name_vi, row.name_en, row.duration_minutes),
+        modality=row.modality,
+        patient_id=row.patient_id,
+        patient_name=row.patient_name,
+        account_id=row.account_id,
+        channel=row.channel,
+        price_class=row.price_class,
+        coverage_basis=row.coverage_basis,
+        coverage_checked=row.coverage_checked,
+        companion=row.companion,
+        prices=Prices(
+            row.price_insured_vnd, row.price_self_vnd, row.price_on_request_vnd, row.price_after_hours_vnd
+        ),
+        room=row.room,
+        lane=row.lane,
+        slot_id=str(SlotId(row.session_id, row.minute)),
+        created_at=row.created_at,
+        cancel_reason=row.cancel_reason,
+    )

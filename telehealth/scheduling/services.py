@@ -1,0 +1,312 @@
+"""Keeping clinic sessions in step with rosters, exceptions and the calendar."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from telehealth.core.clock import business_date
+from telehealth.core.ids import derived_id
+from telehealth.scheduling import queries
+from telehealth.scheduling.calendar import weekdays_followed
+from telehealth.scheduling.codes import RosterChangeReason, SessionStatus
+from telehealth.scheduling.queries import SlotQuery, SlotView
+from telehealth.scheduling.rules import (
+    POLICIES,
+    PlannedSession,
+    RosterException,
+    RosterLine,
+    Span,
+    online_quota,
+    sessions_of_day,
+)
+
+HORIZON_DAYS = 75
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7702605)")
+
+
+@dataclass(frozen=True, slots=True)
+class Materialised:
+    """What bringing days up to date did to clinic sessions. `kept`: with bookings, now on the worklist."""
+
+    days: int = 0
+    added: int = 0
+    changed: int = 0
+    cancelled: int = 0
+    kept: int = 0
+
+    def plus(self, other: "Materialised") -> "Materialised":
+        """Return the sum."""
+        return Materialised(
+            self.days + other.days,
+            self.added + other.added,
+            self.changed + other.changed,
+            self.cancelled + other.cancelled,
+            self.kept + other.kept,
+        )
+
+
+def materialise(session: Session, days: Iterable[date], now: datetime) -> Materialised:
+    """Make the clinic sessions of days, or bring them to the current rosters.
+
+    Days that are up to date cost one query. Processes that do the same day take turns. A session
+    that people hold places in is never removed or narrowed: it goes to the roster worklist.
+    """
+    wanted = sorted(set(days))
+    if not _stale(session, wanted, _roster_version(session)):
+        return Materialised()
+    session.execute(_ONE_AT_A_TIME)
+    version = _roster_version(session)
+    stale = _stale(session, wanted, version)
+    if not stale:
+        return Materialised()
+    rosters = _Rosters.read(session, stale[0], stale[-1])
+    done = Materialised()
+    for day in stale:
+        done = done.plus(_bring_up_to_date(session, day, rosters, rosters.planned(session, day), now))
+    _execute(
+        session,
+        """INSERT INTO materialised_day (day, roster_version, made_at)
+           SELECT unnest(%(days)s::date[]), %(version)s, %(now)s
+           ON CONFLICT (day) DO UPDATE SET roster_version = excluded.roster_version, made_at = excluded.made_at
+           WHERE materialised_day.roster_version < excluded.roster_version""",
+        {"days": stale, "version": version, "now": now},
+    )
+    return done
+
+
+def materialise_horizon(session: Session, now: datetime, *, days: int = HORIZON_DAYS) -> Materialised:
+    """Bring today and the days ahead up to date; the worker's nightly duty, and after an import."""
+    today = business_date(now)
+    return materialise(session, [today + timedelta(days=offset) for offset in range(days + 1)], now)
+
+
+def find_slots(session: Session, query: SlotQuery, *, now: datetime) -> list[SlotView]:
+    """Return the earliest free slots, making days beyond the horizon that the query reaches."""
+    if query.from_ is not None:
+        ensure_days(session, query.from_, now=now, channel=query.channel)
+    return queries.earliest_slots(session, query, now=now)
+
+
+def ensure_days(session: Session, from_: datetime, *, now: datetime, channel: str, days: int = 7) -> None:
+    """Make the days a reader looks at when they lie beyond the horizon and may be booked at all."""
+    today = business_date(now)
+    last = today + timedelta(days=POLICIES[channel].window_days)
+    first = max(today, business_date(from_))
+    wanted = [first + timedelta(days=offset) for offset in range(days)]
+    if wanted[-1] > today + timedelta(days=HORIZON_DAYS):
+        materialise(session, [day for day in wanted if day <= last], now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a facility's service says about sessions of it."""
+
+    code: str
+    online_booking: bool
+    online_share_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rosters:
+    lines: Mapping[UUID, Sequence[RosterLine]]
+    exceptions: Mapping[UUID, Sequence[RosterException]]
+    open_spans: Mapping[UUID, Mapping[int, Sequence[Span]]]
+    terms: Mapping[UUID, _Terms]
+
+    @classmethod
+    def read(cls, session: Session, first: date, last: date) -> "_Rosters":
+        """Read what the days from first to last may need, in four statements."""
+        between = {"first": first, "last": last}
+        lines: dict[UUID, list[RosterLine]] = defaultdict(list)
+        for row in _rows(
+            session,
+            """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays, s.start_minute,
+                      s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from, s.valid_to
+                 FROM schedule s
+                WHERE s.active AND s.valid_from <= %(last)s AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
+                ORDER BY s.id""",
+            between,
+        ):
+            lines[row[1]].append(RosterLine(*row))
+        exceptions: dict[UUID, list[RosterException]] = defaultdict(list)
+        for row in _rows(
+            session,
+            """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
+                      service_id, modality, slot_minutes, capacity, room, like_weekday
+                 FROM schedule_exception
+                WHERE active AND from_date <= %(last)s AND to_date >= %(first)s ORDER BY from_date DESC, id""",
+            between,
+        ):
+            exceptions[row[1]].append(RosterException(*row))
+        return cls(
+            lines=lines,
+            exceptions=exceptions,
+            open_spans={
+                row[0]: _spans_by_weekday([*row[1], *row[2]])
+                for row in _rows(session, "SELECT id, hours, after_hours FROM facility WHERE active", {})
+            },
+            terms={
+                row[0]: _Terms(row[1], row[2], row[3])
+                for row in _rows(
+                    session,
+                    """SELECT id, code, online_booking, online_share_percent FROM healthcare_service
+                        WHERE active""",
+                    {},
+                )
+            },
+        )
+
+    def planned(self, session: Session, day: date) -> list[PlannedSession]:
+        """Return every facility's sessions of a day as the rosters want them."""
+        followed = weekdays_followed(session, self.open_spans.keys(), day)
+        return [
+            planned
+            for facility_id in self.open_spans
+            for planned in sessions_of_day(
+                day,
+                self.lines.get(facility_id, ()),
+                self.exceptions.get(facility_id, ()),
+                weekday=followed[facility_id],
+                open_spans=self.open_spans[facility_id],
+            )
+            if planned.service_id in self.terms
+        ]
+
+
+def _spans_by_weekday(periods: Iterable[Mapping[str, int]]) -> dict[int, list[Span]]:
+    spans: dict[int, list[Span]] = defaultdict(list)
+    for period in periods:
+        spans[period["weekday"]].append((period["start"], period["end"]))
+    return dict(spans)
+
+
+_COLUMNS = (
+    ("id", "uuid"),
+    ("schedule_id", "uuid"),
+    ("exception_id", "uuid"),
+    ("facility_id", "uuid"),
+    ("practitioner_id", "uuid"),
+    ("service_id", "uuid"),
+    ("service_code", "text"),
+    ("modality", "text"),
+    ("business_date", "date"),
+    ("start_at", "timestamptz"),
+    ("end_at", "timestamptz"),
+    ("start_minute", "integer"),
+    ("slot_minutes", "integer"),
+    ("slot_count", "integer"),
+    ("capacity", "integer"),
+    ("room", "text"),
+    ("online_quota", "integer"),
+)
+_NAMES = ", ".join(name for name, _kind in _COLUMNS)
+_WANTED = f"""WITH wanted ({_NAMES}) AS (
+    SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}))
+"""
+_ADD = (
+    _WANTED
+    + f"""INSERT INTO clinic_session ({_NAMES}, online_booked, booked, status, version)
+SELECT {_NAMES}, 0, 0, '{SessionStatus.OPEN}', 1 FROM wanted ORDER BY id ON CONFLICT (id) DO NOTHING"""
+)
+_SHAPE = ("schedule_id", "exception_id", "slot_minutes", "slot_count", "capacity", "room", "online_quota")
+# With bookings a session may only grow: the same slots, more of them, more lanes, another room.
+_FITS = """(s.booked = 0 OR (w.slot_minutes = s.slot_minutes AND w.slot_count >= s.slot_count
+            AND w.capacity >= s.capacity))"""
+_CHANGE = (
+    _WANTED
+    + f"""UPDATE clinic_session s SET
+    schedule_id = w.schedule_id, exception_id = w.exception_id, slot_minutes = w.slot_minutes,
+    slot_count = w.slot_count, capacity = w.capacity, room = w.room, start_at = w.start_at, end_at = w.end_at,
+    start_minute = w.start_minute, online_quota = greatest(w.online_quota, s.online_booked),
+    status = CASE s.status WHEN '{SessionStatus.CANCELLED}' THEN '{SessionStatus.OPEN}' ELSE s.status END,
+    version = s.version + 1
+  FROM wanted w
+ WHERE s.id = w.id AND {_FITS}
+   AND (s.status = '{SessionStatus.CANCELLED}' OR ({", ".join("s." + name for name in _SHAPE)})
+        IS DISTINCT FROM ({", ".join("w." + name for name in _SHAPE if name != "online_quota")},
+                          greatest(w.online_quota, s.online_booked)))"""
+)
+_CANCEL = f"""UPDATE clinic_session SET status = '{SessionStatus.CANCELLED}', version = version + 1
+ WHERE business_date = %(day)s AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
+   AND NOT id = ANY(%(ids)s::uuid[])"""
+_UNFIT = (
+    _WANTED
+    + f"""SELECT s.id, s.facility_id, CASE WHEN w.id IS NULL THEN '{RosterChangeReason.REMOVED}'
+                                         ELSE '{RosterChangeReason.CHANGED}' END
+  FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
+ WHERE s.business_date = %(day)s AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
+)
+_WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, created_at)
+SELECT * FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[], %(at)s::timestamptz[])
+ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO NOTHING"""
+
+
+def _bring_up_to_date(
+    session: Session, day: date, rosters: "_Rosters", planned: Sequence[PlannedSession], now: datetime
+) -> Materialised:
+    wanted = _arrays(planned, rosters.terms)
+    added = _execute(session, _ADD, wanted)
+    changed = _execute(session, _CHANGE, wanted)
+    cancelled = _execute(session, _CANCEL, {"day": day, "ids": wanted["id"]})
+    unfit = _rows(session, _UNFIT, {**wanted, "day": day})
+    kept = _execute(
+        session,
+        _WORKLIST,
+        {
+            "id": [derived_id("roster_change", row[0], row[2], now) for row in unfit],
+            "session": [row[0] for row in unfit],
+            "facility": [row[1] for row in unfit],
+            "reason": [row[2] for row in unfit],
+            "at": [now] * len(unfit),
+        },
+    )
+    return Materialised(1, added, changed, cancelled, kept)
+
+
+def _arrays(planned: Sequence[PlannedSession], terms: Mapping[UUID, _Terms]) -> dict[str, list[Any]]:
+    arrays: dict[str, list[Any]] = {
+        name: [getattr(item, name) for item in planned]
+        for name, _kind in _COLUMNS
+        if name not in ("service_code", "business_date", "online_quota")
+    }
+    arrays["service_code"] = [terms[item.service_id].code for item in planned]
+    arrays["business_date"] = [item.day for item in planned]
+    arrays["online_quota"] = [
+        online_quota(
+            terms[item.service_id].online_share_percent,
+            item.slot_count,
+            item.capacity,
+            bookable_online=terms[item.service_id].online_booking,
+        )
+        for item in planned
+    ]
+    return arrays
+
+
+def _roster_version(session: Session) -> int:
+    return int(_rows(session, "SELECT coalesce(max(version), 0) FROM roster_state", {})[0][0])
+
+
+def _stale(session: Session, days: Sequence[date], version: int) -> list[date]:
+    rows = _rows(
+        session,
+        """SELECT d.day FROM unnest(%(days)s::date[]) AS d (day)
+            LEFT JOIN materialised_day m ON m.day = d.day AND m.roster_version >= %(version)s
+            WHERE m.day IS NULL ORDER BY d.day""",
+        {"days": list(days), "version": version},
+    )
+    return [row[0] for row in rows]
+
+
+def _rows(session: Session, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    return session.connection().exec_driver_sql(sql, dict(parameters)).all()
+
+
+def _execute(session: Session, sql: str, parameters: Mapping[str, Any]) -> int:
+    return session.connection().exec_driver_sql(sql, dict(parameters)).rowcount
