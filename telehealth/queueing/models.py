@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import ServicePointKind
-from telehealth.queueing.codes import PriorityClass, PrintStatus, Purpose, StaffCallKind, TicketStatus
+from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, StaffCallKind, TicketStatus
 
 
 class Queue(Base):

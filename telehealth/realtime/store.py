@@ -512,7 +512,7 @@ class Store:
         """Return the queue ticket that a public token follows."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
-                "SELECT id, queue_id, status FROM ticket WHERE public_token_hash = %s",
+                "SELECT id, queue_id, status FROM ticket_by_token(%s)",
                 (token_hash(public_token),),
             )
             row = await cursor.fetchone()
@@ -522,7 +522,7 @@ class Store:
         """Return the status of each of these tickets."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
-                "SELECT id, status FROM ticket WHERE id = ANY(%s)", (list(ticket_ids),)
+                "SELECT id, status FROM ticket_statuses(%s)", (list(ticket_ids),)
             )
             return {row[0]: row[1] for row in await cursor.fetchall()}
 

@@ -51,6 +51,8 @@ A_TICKET = {
     "priority_class": "none",
     "print_status": "unprinted",
     "issued_at": "2026-11-30T01:00:00Z",
+    "waiting_since": "2026-11-30T01:00:00Z",
+    "purpose": "other",
     "call_count": 0,
 }
 
