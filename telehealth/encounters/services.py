@@ -1,6 +1,6 @@
 """Opening, starting, noting and finishing visits. The visit of the queue is the Encounter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -48,7 +48,7 @@ class Attendance:
 
 def open_visit(session: Session, principal: Principal, visit: Visit, *, now: datetime) -> UUID:
     """Open the encounter of a visit; an appointment has one, however often it is opened."""
-    encounter_id = session.scalar(
+    encounter_id: UUID | None = session.scalar(
         insert(Encounter)
         .values(
             id=new_id(),
@@ -203,7 +203,7 @@ def _change(
     principal: Principal,
     action: str,
     encounter_id: UUID,
-    values: dict[str, object],
+    values: Mapping[str, object],
     from_status: Sequence[EncounterStatus],
     *,
     now: datetime,

@@ -44,7 +44,6 @@ A_QUEUE = {
     "active": True,
 }
 A_TICKET = {
-    "purpose": "other",
     "business_date": "2026-11-30",
     "number": 1,
     "status": "waiting",
@@ -53,6 +52,7 @@ A_TICKET = {
     "print_status": "unprinted",
     "issued_at": "2026-11-30T01:00:00Z",
     "waiting_since": "2026-11-30T01:00:00Z",
+    "purpose": "other",
     "call_count": 0,
 }
 

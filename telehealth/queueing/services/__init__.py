@@ -1,0 +1,41 @@
+"""Writing queues: making them, giving numbers, calling people, telling boards."""
+
+from telehealth.queueing.services.arrivals import check_in, check_in_by_code
+from telehealth.queueing.services.boards import announce
+from telehealth.queueing.services.calling import call_next
+from telehealth.queueing.services.numbers import TicketView, note_print, take_number
+from telehealth.queueing.services.setup import ensure_queues
+from telehealth.queueing.services.staff import answer_staff_call, call_staff
+from telehealth.queueing.services.steps import (
+    TicketState,
+    come_back,
+    done,
+    grant_priority,
+    park,
+    recall,
+    skip,
+    start,
+    transfer,
+)
+
+__all__ = [
+    "TicketState",
+    "TicketView",
+    "announce",
+    "answer_staff_call",
+    "call_next",
+    "call_staff",
+    "check_in",
+    "check_in_by_code",
+    "come_back",
+    "done",
+    "ensure_queues",
+    "grant_priority",
+    "note_print",
+    "park",
+    "recall",
+    "skip",
+    "start",
+    "take_number",
+    "transfer",
+]

@@ -1,0 +1,240 @@
+"""Giving numbers: unique, without gaps, one a press."""
+
+import base64
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from telehealth.audit import services as audit
+from telehealth.audit.services import Entry
+from telehealth.core.clock import business_date
+from telehealth.core.crypto import FieldCipher, token_hash
+from telehealth.core.errors import NotFound
+from telehealth.core.ids import new_id
+from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, TicketStatus
+from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull
+from telehealth.queueing.models import Ticket
+from telehealth.queueing.queries import QueueView, line, queue_by_id, room_name
+from telehealth.queueing.rules import WaitRange, number_text
+
+# One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
+# event are written. The counter's row stays locked until commit, so a rollback leaves no gap.
+_ISSUE = text(
+    """
+    WITH pressed AS (
+        SELECT FROM ticket WHERE issued_by = :issued_by AND press_key = :press_key
+    ), counter AS (
+        INSERT INTO queue_counter (queue_id, business_date, last)
+        SELECT q.id, :day, 1 FROM queue q
+        WHERE q.id = :queue AND q.active AND coalesce(q.daily_limit, 1) > 0
+          AND NOT EXISTS (SELECT FROM pressed)
+        ON CONFLICT (queue_id, business_date) DO UPDATE SET last = queue_counter.last + 1
+        WHERE queue_counter.last <
+              coalesce((SELECT q.daily_limit FROM queue q WHERE q.id = excluded.queue_id), 2147483647)
+        RETURNING last
+    ), issued AS (
+        INSERT INTO ticket (
+            id, queue_id, facility_id, business_date, number, public_token_hash, status, version,
+            priority_class, priority_set_by, appointment_id, encounter_id, patient_id, appointment_start,
+            purpose, transferred_from_id, issued_by, press_key, print_status, issued_at, waiting_since,
+            call_count)
+        SELECT :id, :queue, :facility, :day, counter.last, :token_hash, 'waiting', 1,
+               :priority, :priority_set_by, :appointment, :encounter, :patient, :appointment_start,
+               :purpose, :transferred_from, :issued_by, :press_key, 'unprinted', :now, :waiting_since, 0
+        FROM counter
+        ON CONFLICT (issued_by, press_key) DO NOTHING
+        RETURNING id, number
+    ), noted AS (
+        INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id)
+        SELECT id, 'issued', :now, :actor_kind, :issued_by FROM issued
+    )
+    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number
+    """
+)
+
+# Two of the same press at once: the later one gives its number back while the counter's row is still its own.
+_GIVE_BACK = text("UPDATE queue_counter SET last = last - 1 WHERE queue_id = :queue AND business_date = :day")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose number it is, as far as anybody knows."""
+
+    priority: PriorityClass = PriorityClass.NONE
+    priority_set_by: str | None = None
+    purpose: Purpose = Purpose.OTHER
+    patient_id: UUID | None = None
+    encounter_id: UUID | None = None
+    appointment_id: UUID | None = None
+    appointment_start: datetime | None = None
+    waiting_since: datetime | None = None
+    transferred_from_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketView:
+    """A number that was given: what the slip shows. `room` is where to wait."""
+
+    id: UUID
+    number_text: str
+    public_token: str
+    queue: QueueView
+    room: str
+    business_date: date
+    status: TicketStatus
+    version: int
+    priority: PriorityClass
+    print_status: PrintStatus
+    issued_at: datetime
+    appointment_start: datetime | None
+    people_ahead: int | None
+    wait_range: WaitRange | None
+
+
+def take_number(  # noqa: PLR0913  each is one fact of the press
+    session: Session,
+    principal: Principal,
+    queue_id: UUID,
+    *,
+    priority: PriorityClass,
+    press_key: str,
+    now: datetime,
+    cipher: FieldCipher,
+    purpose: Purpose = Purpose.OTHER,
+    patient_id: UUID | None = None,
+) -> TicketView:
+    """Give a walk-in the next number of a queue; the same press gives the same number again.
+
+    Raises NotFound, QueueClosed, QueueFull, PressReused.
+    """
+    queue = _queue(session, queue_id)
+    holder = Holder(
+        priority=priority,
+        priority_set_by=set_by(principal) if priority is not PriorityClass.NONE else None,
+        purpose=purpose,
+        patient_id=patient_id,
+    )
+    return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
+
+
+def issue(
+    session: Session,
+    principal: Principal,
+    queue: QueueView,
+    holder: Holder,
+    *,
+    press_key: str,
+    now: datetime,
+    cipher: FieldCipher,
+) -> TicketView:
+    """Give the next number of a queue. Raises QueueClosed, QueueFull, PressReused."""
+    day, ticket_id = business_date(now), new_id()
+    parameters = {
+        "id": ticket_id,
+        "queue": queue.id,
+        "facility": queue.facility_id,
+        "day": day,
+        "token_hash": token_hash(public_token(ticket_id, cipher)),
+        "priority": holder.priority.value,
+        "priority_set_by": holder.priority_set_by,
+        "appointment": holder.appointment_id,
+        "encounter": holder.encounter_id,
+        "patient": holder.patient_id,
+        "appointment_start": holder.appointment_start,
+        "purpose": holder.purpose.value,
+        "transferred_from": holder.transferred_from_id,
+        "issued_by": principal.id,
+        "press_key": press_key,
+        "now": now,
+        "waiting_since": holder.waiting_since or now,
+        "actor_kind": principal.kind.value,
+    }
+    outcome = session.execute(_ISSUE, parameters).one()
+    if outcome.number is None:
+        return _pressed_before(session, principal, queue, press_key, outcome.counted, day, now, cipher)
+    if holder.patient_id is not None:
+        entry = Entry("ticket.issue", "Ticket", ticket_id, holder.patient_id, queue.facility_id)
+        audit.record(session, principal, entry, now=now)
+    return view(session, session.get_one(Ticket, ticket_id), queue, now=now, cipher=cipher)
+
+
+def _pressed_before(
+    session: Session,
+    principal: Principal,
+    queue: QueueView,
+    press_key: str,
+    counted: int | None,
+    day: date,
+    now: datetime,
+    cipher: FieldCipher,
+) -> TicketView:
+    if counted is not None:
+        session.execute(_GIVE_BACK, {"queue": queue.id, "day": day})
+    earlier = session.scalars(
+        select(Ticket).where(Ticket.issued_by == principal.id, Ticket.press_key == press_key)
+    ).one_or_none()
+    if earlier is None:
+        raise QueueFull if queue.active else QueueClosed
+    if earlier.queue_id != queue.id:
+        raise PressReused
+    return view(session, earlier, queue, now=now, cipher=cipher)
+
+
+def view(
+    session: Session, ticket: Ticket, queue: QueueView, *, now: datetime, cipher: FieldCipher
+) -> TicketView:
+    """Return a ticket with its present place."""
+    state = line(session, queue, ticket.business_date, now)
+    ahead = state.place_of(ticket.id)
+    return TicketView(
+        id=ticket.id,
+        number_text=number_text(queue.prefix, ticket.number),
+        public_token=public_token(ticket.id, cipher),
+        queue=queue,
+        room=room_name(session, queue, ticket.service_point_id),
+        business_date=ticket.business_date,
+        status=TicketStatus(ticket.status),
+        version=ticket.version,
+        priority=PriorityClass(ticket.priority_class),
+        print_status=PrintStatus(ticket.print_status),
+        issued_at=ticket.issued_at,
+        appointment_start=ticket.appointment_start,
+        people_ahead=ahead,
+        wait_range=None if ahead is None else state.wait(ahead),
+    )
+
+
+def note_print(session: Session, ticket_id: UUID, status: PrintStatus) -> None:
+    """Store what became of the slip. Raises NotFound."""
+    noted = session.execute(update(Ticket).where(Ticket.id == ticket_id).values(print_status=status))
+    if not noted.rowcount:  # type: ignore[attr-defined]
+        raise NotFound
+
+
+def public_token(ticket_id: UUID, cipher: FieldCipher) -> str:
+    """Return the 128-bit capability that opens a ticket's status page.
+
+    It is derived with the index key, so that the same press shows the same slip again though only
+    a hash is stored.
+    """
+    return (
+        base64.urlsafe_b64encode(cipher.index(ticket_id.bytes, b"ticket.public_token")).decode().rstrip("=")
+    )
+
+
+def set_by(principal: Principal) -> str:
+    """Return who stands behind a priority: the person at the kiosk, or a member of staff."""
+    return f"staff:{principal.id}" if principal.kind is PrincipalKind.STAFF else "self"
+
+
+def _queue(session: Session, queue_id: UUID) -> QueueView:
+    queue = queue_by_id(session, queue_id)
+    if queue is None:
+        raise NotFound
+    if not queue.active:
+        raise QueueClosed
+    return queue

@@ -1,0 +1,274 @@
+"""What becomes of a number after it was called: each step a compare-and-swap, noted and audited.
+
+Locks are taken in the order appointment, counter, ticket, board.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from telehealth.audit import services as audit
+from telehealth.audit.services import Entry
+from telehealth.booking import services as booking
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.errors import NotFound, PreconditionFailed
+from telehealth.core.principal import Principal
+from telehealth.directory.codes import Modality, ServicePointKind
+from telehealth.encounters import services as encounters
+from telehealth.encounters.services import Visit
+from telehealth.queueing.codes import PriorityClass, TicketStatus
+from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn
+from telehealth.queueing.models import Ticket, TicketEvent
+from telehealth.queueing.queries import QueueView, queue_by_id, room_name
+from telehealth.queueing.rules import RETURN_PLACES, TRANSITIONS, may_return, number_text
+from telehealth.queueing.services.boards import announce, tell_followers
+from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by
+
+
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """A ticket as the staff who work it see it."""
+
+    id: UUID
+    queue_id: UUID
+    number_text: str
+    room: str
+    status: TicketStatus
+    version: int
+    call_count: int
+    encounter_id: UUID | None
+    appointment_id: UUID | None
+
+
+def recall(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Call the same person again. Raises NotFound, TicketMovedOn, PreconditionFailed."""
+    ticket, queue = _take(session, ticket_id, "recall", version)
+    ticket = _swap(session, principal, ticket, "recall", {"call_count": Ticket.call_count + 1}, now=now)
+    state = state_of(session, ticket, queue)
+    announce(session, queue.facility_id, number=state.number_text, room=state.room, kind="recall", now=now)
+    return state
+
+
+def skip(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Go on without a person who did not come; their appointment becomes a no-show until they return."""
+    ticket, queue = _take(session, ticket_id, "skip", version)
+    if ticket.appointment_id is not None:
+        booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
+    ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
+    return state_of(session, ticket, queue)
+
+
+def park(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Put a number aside, for example during tests; on return it is next."""
+    ticket, queue = _take(session, ticket_id, "park", version)
+    ticket = _swap(session, principal, ticket, "park", {"status": TicketStatus.PARKED}, now=now)
+    return state_of(session, ticket, queue)
+
+
+def come_back(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Let a parked number in next, and a missed one after the next three.
+
+    Raises ReturnTooLate when more than ten people were called since a missed one.
+    """
+    ticket, queue = _take(session, ticket_id, "return", version)
+    called_total, called_since = _calls(session, ticket)
+    places = 0
+    if ticket.status == TicketStatus.MISSED:
+        if not may_return(called_since):
+            raise ReturnTooLate
+        places = RETURN_PLACES
+        if ticket.appointment_id is not None:
+            booking.mark_arrived(session, principal, ticket.appointment_id, now=now)
+    values = {"status": TicketStatus.WAITING, "resume_after": called_total + places}
+    ticket = _swap(session, principal, ticket, "return", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def start(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Begin with the person who came in. In a clinic room that begins the visit."""
+    ticket, queue = _take(session, ticket_id, "start", version)
+    values: dict[str, Any] = {
+        "status": TicketStatus.SERVING,
+        "served_at": func.coalesce(Ticket.served_at, now),
+    }
+    if queue.kind is ServicePointKind.CLINIC:
+        values["encounter_id"] = _begin_visit(session, principal, ticket, now)
+    ticket = _swap(session, principal, ticket, "start", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def done(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Finish with a person. In a clinic room the visit ends and the appointment is fulfilled."""
+    ticket, queue = _take(session, ticket_id, "done", version)
+    values: dict[str, Any] = {"status": TicketStatus.DONE, "done_at": now}
+    if queue.kind is ServicePointKind.CLINIC:
+        if ticket.appointment_id is not None:
+            booking.mark_fulfilled(session, principal, ticket.appointment_id, now=now)
+        encounter_id = _begin_visit(session, principal, ticket, now)
+        encounters.finish(session, principal, encounter_id, now=now)
+        values["encounter_id"] = encounter_id
+    ticket = _swap(session, principal, ticket, "done", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def transfer(
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    to_queue_id: UUID,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    version: int | None = None,
+) -> TicketView:
+    """Move a person to another queue of the facility: a new number there, the old waiting time kept."""
+    ticket, queue = _take(session, ticket_id, "transfer", version)
+    target = queue_by_id(session, to_queue_id)
+    if target is None or target.facility_id != queue.facility_id:
+        raise NotFound
+    if not target.active:
+        raise QueueClosed
+    holder = Holder(
+        priority=PriorityClass(ticket.priority_class),
+        priority_set_by=ticket.priority_set_by,
+        patient_id=ticket.patient_id,
+        encounter_id=ticket.encounter_id,
+        appointment_id=ticket.appointment_id,
+        appointment_start=ticket.appointment_start,
+        waiting_since=ticket.waiting_since,
+        transferred_from_id=ticket.id,
+    )
+    key = f"transfer:{ticket.id}"
+    moved = issue(session, principal, target, holder, press_key=key, now=now, cipher=cipher)
+    _swap(session, principal, ticket, "transfer", {"status": TicketStatus.DONE, "done_at": now}, now=now)
+    tell_followers(session, target.id)
+    return moved
+
+
+def grant_priority(
+    session: Session, principal: Principal, ticket_id: UUID, priority: PriorityClass, *, now: datetime
+) -> TicketState:
+    """Set or take away a statutory class; the trail keeps who did."""
+    ticket, queue = _take(session, ticket_id, "park", None)
+    values = {"priority_class": priority.value, "priority_set_by": set_by(principal)}
+    ticket = _swap(session, principal, ticket, "grant-priority", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def state_of(session: Session, ticket: Ticket, queue: QueueView) -> TicketState:
+    """Return a ticket as staff see it."""
+    return TicketState(
+        id=ticket.id,
+        queue_id=ticket.queue_id,
+        number_text=number_text(queue.prefix, ticket.number),
+        room=room_name(session, queue, ticket.service_point_id),
+        status=TicketStatus(ticket.status),
+        version=ticket.version,
+        call_count=ticket.call_count,
+        encounter_id=ticket.encounter_id,
+        appointment_id=ticket.appointment_id,
+    )
+
+
+def note_step(session: Session, principal: Principal, ticket: Ticket, kind: str, *, now: datetime) -> None:
+    """Write the ticket's own history, and the trail where a patient is concerned."""
+    session.execute(
+        insert(TicketEvent).values(
+            ticket_id=ticket.id,
+            kind=kind,
+            at=now,
+            actor_kind=principal.kind.value,
+            actor_id=principal.id,
+            service_point_id=ticket.service_point_id,
+        )
+    )
+    if ticket.patient_id is not None:
+        entry = Entry(f"ticket.{kind}", "Ticket", ticket.id, ticket.patient_id, ticket.facility_id)
+        audit.record(session, principal, entry, now=now)
+
+
+def _take(session: Session, ticket_id: UUID, action: str, version: int | None) -> tuple[Ticket, QueueView]:
+    ticket = session.get(Ticket, ticket_id, populate_existing=True)
+    queue = queue_by_id(session, ticket.queue_id) if ticket else None
+    if ticket is None or queue is None:
+        raise NotFound
+    if version is not None and version != ticket.version:
+        raise PreconditionFailed
+    if ticket.status not in TRANSITIONS[action]:
+        raise TicketMovedOn(extra={"ticket_status": ticket.status})
+    return ticket, queue
+
+
+def _swap(
+    session: Session,
+    principal: Principal,
+    ticket: Ticket,
+    kind: str,
+    values: dict[str, Any],
+    *,
+    now: datetime,
+) -> Ticket:
+    swapped = session.scalars(
+        update(Ticket)
+        .where(Ticket.id == ticket.id, Ticket.status == ticket.status, Ticket.version == ticket.version)
+        .values(**values, version=Ticket.version + 1)
+        .returning(Ticket),
+        execution_options={"populate_existing": True, "synchronize_session": False},
+    ).one_or_none()
+    if swapped is None:
+        raise TicketMovedOn
+    note_step(session, principal, swapped, kind, now=now)
+    tell_followers(session, swapped.queue_id)
+    return swapped
+
+
+def _begin_visit(session: Session, principal: Principal, ticket: Ticket, now: datetime) -> UUID:
+    encounter_id = ticket.encounter_id
+    if encounter_id is None:
+        visit = Visit(ticket.facility_id, Modality.IN_PERSON, patient_id=ticket.patient_id)
+        encounter_id = encounters.open_visit(session, principal, visit, now=now)
+    encounters.start(session, principal, encounter_id, now=now, practitioner_id=principal.practitioner_id)
+    return encounter_id
+
+
+def _calls(session: Session, ticket: Ticket) -> tuple[int, int]:
+    """How many tickets of the queue were called that day, and how many of them after this one."""
+    of_queue = select(
+        func.count(),
+        func.count().filter(Ticket.called_at > (ticket.called_at or ticket.issued_at)),
+    ).where(
+        Ticket.queue_id == ticket.queue_id,
+        Ticket.business_date == ticket.business_date,
+        Ticket.called_at.is_not(None),
+    )
+    total, since = session.execute(of_queue).one()
+    return total, since
+
+
+Step = Callable[..., TicketState]
+STEPS: dict[str, Step] = {
+    "recall": recall,
+    "skip": skip,
+    "park": park,
+    "return": come_back,
+    "start": start,
+    "done": done,
+}
+"""The steps that need nothing but the ticket, by the names of the API and of the buttons."""

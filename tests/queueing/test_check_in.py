@@ -1,0 +1,125 @@
+"""From an appointment to a number, and clear words for those at the wrong door."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from telehealth.audit.models import AuditEvent
+from telehealth.encounters.models import Encounter
+from telehealth.queueing import services
+from telehealth.queueing.errors import (
+    CheckInByVideo,
+    CheckInElsewhere,
+    CheckInNotBooked,
+    CheckInOtherDay,
+    UnknownCode,
+)
+from telehealth.queueing.models import Ticket
+from tests.conftest import MONDAY_8AM
+from tests.queueing.hospital import Hospital
+
+SOON = MONDAY_8AM + timedelta(minutes=20)
+
+
+def by_code(hospital: Hospital, code: str) -> services.TicketView:
+    with hospital.begin() as session:
+        return services.check_in_by_code(
+            session, hospital.kiosk, code, facility_id=hospital.id, press_key=uuid4().hex, now=MONDAY_8AM,
+            cipher=hospital.cipher,
+        )  # fmt: skip
+
+
+def test_the_code_gives_a_number_for_the_room_and_opens_the_visit(hospital: Hospital):
+    appointment = hospital.appointment(SOON, room="P002")
+    slip = by_code(hospital, appointment.code)
+    assert (slip.number_text, slip.room, slip.people_ahead) == ("2-001", "Phòng khám 2", 0)
+    assert hospital.status_of(appointment) == "arrived"
+    with hospital.begin() as session:
+        visit = session.scalars(select(Encounter)).one()
+        ticket = session.get_one(Ticket, slip.id)
+        trail = set(session.scalars(select(AuditEvent.action).where(AuditEvent.patient_id.is_not(None))))
+    assert (visit.status, visit.appointment_id) == ("arrived", appointment.id)
+    assert (ticket.encounter_id, ticket.patient_id) == (visit.id, appointment.patient_id)
+    assert {"encounter.open", "ticket.issue"} <= trail
+
+
+def test_the_code_may_be_typed_as_people_type(hospital: Hospital):
+    appointment = hospital.appointment(SOON)
+    typed = f" {appointment.code[:4].lower()}-{appointment.code[4:].lower()}\n"
+    assert by_code(hospital, typed).number_text == "1-001"
+
+
+def test_checking_in_again_shows_the_same_number(hospital: Hospital):
+    appointment = hospital.appointment(SOON)
+    first = hospital.check_in(appointment)
+    again = hospital.check_in(appointment)
+    assert (again.id, again.public_token) == (first.id, first.public_token)
+    assert hospital.count(Ticket) == 1
+
+
+def test_two_kiosks_check_one_person_in_once(hospital: Hospital):
+    appointment = hospital.appointment(SOON)
+    with ThreadPoolExecutor(8) as pool:
+        slips = list(pool.map(lambda _: hospital.check_in(appointment), range(8), timeout=60))
+    assert {slip.number_text for slip in slips} == {"1-001"}
+    assert (hospital.count(Ticket), hospital.count(Encounter)) == (1, 1)
+
+
+def test_at_the_wrong_hospital_one_is_told_where_and_when(hospital: Hospital, other_hospital: Hospital):
+    appointment = other_hospital.appointment(SOON)
+    with pytest.raises(CheckInElsewhere) as refusal:
+        by_code(hospital, appointment.code)
+    assert refusal.value.params == {
+        "facility": "Bệnh viện Vũng Tàu",
+        "date": "30/11/2026",
+        "time": "08:20",
+    }
+
+
+def test_on_the_wrong_day_one_is_told_when(hospital: Hospital):
+    appointment = hospital.appointment(SOON + timedelta(days=1))
+    with pytest.raises(CheckInOtherDay) as refusal:
+        by_code(hospital, appointment.code)
+    assert refusal.value.params["date"] == "01/12/2026"
+    assert hospital.status_of(appointment) == "booked"
+
+
+def test_a_code_nobody_has_is_unknown(hospital: Hospital):
+    for code in ("ZZZZZZZZ", "", "🙂", "' OR 1=1 --"):
+        with pytest.raises(UnknownCode):
+            by_code(hospital, code)
+
+
+def test_a_hold_is_no_booking(hospital: Hospital):
+    appointment = hospital.appointment(SOON, status="expired")
+    with pytest.raises(CheckInNotBooked):
+        by_code(hospital, appointment.code)
+
+
+def test_a_cancelled_appointment_gives_no_number(hospital: Hospital):
+    appointment = hospital.appointment(SOON, status="cancelled")
+    with pytest.raises(CheckInNotBooked):
+        by_code(hospital, appointment.code)
+    assert hospital.count(Ticket) == 0
+
+
+def test_a_video_appointment_needs_no_number(hospital: Hospital):
+    appointment = hospital.appointment(SOON, modality="video", room="")
+    with pytest.raises(CheckInByVideo):
+        by_code(hospital, appointment.code)
+
+
+def test_a_session_without_a_room_begins_at_registration(hospital: Hospital):
+    appointment = hospital.appointment(SOON, room="P099")
+    assert hospital.check_in(appointment).number_text == "A001"
+
+
+def test_age_gives_its_priority_without_asking(hospital: Hospital):
+    old = hospital.appointment(SOON, patient_id=hospital.patient("1949-05-01"))
+    slip = hospital.check_in(old)
+    assert slip.priority == "aged-75"
+    with hospital.begin() as session:
+        assert session.get_one(Ticket, slip.id).priority_set_by == "birth-date"
