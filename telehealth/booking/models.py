@@ -33,7 +33,9 @@ class Appointment(Base):
         Index("ix_appointment_clinic_session_id", "clinic_session_id"),
         Index("ix_appointment_account_id", "account_id"),
         CheckConstraint(one_of("price_class", PriceClass), name="price_class"),
-        CheckConstraint("cancel_reason IS NULL OR " + one_of("cancel_reason", CancelReason), name="cancel_reason"),
+        CheckConstraint(
+            "cancel_reason IS NULL OR " + one_of("cancel_reason", CancelReason), name="cancel_reason"
+        ),
         Index("ix_appointment_hold_until", "hold_until", postgresql_where=text("status = 'held'")),
         Index("ix_appointment_held", "practitioner_id", postgresql_where=text("status = 'held'")),
         {"postgresql_with": {"fillfactor": "85"}},

@@ -190,7 +190,9 @@ def _page(
     )
     items = tuple(_view(row) for row in rows[:limit])
     more = len(rows) > limit
-    return AppointmentPage(items, encode_cursor(items[-1].start.isoformat(), str(items[-1].id)) if more else None)
+    return AppointmentPage(
+        items, encode_cursor(items[-1].start.isoformat(), str(items[-1].id)) if more else None
+    )
 
 
 def _key(cursor: str) -> tuple[datetime, UUID]:
@@ -212,9 +214,7 @@ def _view(row: Row[Any]) -> AppointmentView:
         version=row.version,
         start=row.start_at,
         end=row.end_at,
-        facility=FacilityRef(
-            row.facility_id, row.facility_code, row.facility_name, row.address, row.hotline
-        ),
+        facility=FacilityRef(row.facility_id, row.facility_code, row.facility_name, row.address, row.hotline),
         practitioner=PractitionerRef(
             row.practitioner_id, row.licence_no, row.practitioner_name, row.title, row.specialty
         ),

@@ -145,8 +145,7 @@ def check_hold(holder: UUID | None, account_id: UUID | None, *, live: bool) -> N
 
 
 REFUSALS: Mapping[str, type[DomainError]] = {
-    refusal.code: refusal
-    for refusal in (SlotTaken, PatientBusy, OnlineQuotaFull, SlotClosed, HoldExpired)
+    refusal.code: refusal for refusal in (SlotTaken, PatientBusy, OnlineQuotaFull, SlotClosed, HoldExpired)
 }
 
 
@@ -215,7 +214,9 @@ def notices(start: datetime, now: datetime) -> list[Notice]:
     A reminder that would follow the first message within the hour is left out.
     """
     day_before = local(start).date() - timedelta(days=1)
-    minute = min(max(local(start).hour * 60 + local(start).minute, DAY_REMINDER_MINUTES[0]), DAY_REMINDER_MINUTES[1])
+    minute = min(
+        max(local(start).hour * 60 + local(start).minute, DAY_REMINDER_MINUTES[0]), DAY_REMINDER_MINUTES[1]
+    )
     reminders = (
         Notice("appointment-reminder-day", at_local(day_before, minute), start - HOURS_BEFORE),
         Notice("appointment-reminder-hours", start - HOURS_BEFORE, start),

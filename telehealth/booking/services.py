@@ -216,7 +216,9 @@ def alternatives(session: Session, slot_id: str, *, now: datetime, count: int = 
     )
     found = earliest_slots(session, query, now=now)
     if len(found) < count:
-        anywhere = SlotQuery(service_code=asked.service.code, modality=asked.modality, limit=count + len(found))
+        anywhere = SlotQuery(
+            service_code=asked.service.code, modality=asked.modality, limit=count + len(found)
+        )
         known = {slot.id for slot in found}
         found += [slot for slot in earliest_slots(session, anywhere, now=now) if slot.id not in known]
     return found[:count]
@@ -253,7 +255,9 @@ def cancel(
     return changed
 
 
-def mark_arrived(session: Session, principal: Principal, appointment_id: UUID, now: datetime) -> AppointmentView:
+def mark_arrived(
+    session: Session, principal: Principal, appointment_id: UUID, now: datetime
+) -> AppointmentView:
     """Record that the patient has come; again, after being missed. Raises NotFound, AppointmentOver."""
     return _mark(session, principal, appointment_id, AppointmentStatus.ARRIVED, now)
 
@@ -702,6 +706,11 @@ def _audit(
     session: Session, principal: Principal, action: str, view: AppointmentView, now: datetime, **details: str
 ) -> None:
     entry = Entry(
-        action, "Appointment", view.id, patient_id=view.patient_id, facility_id=view.facility.id, details=details
+        action,
+        "Appointment",
+        view.id,
+        patient_id=view.patient_id,
+        facility_id=view.facility.id,
+        details=details,
     )
     record(session, principal, entry, now=now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
 from telehealth.audit.services import Entry
-from telehealth.booking.models import AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus
 from telehealth.consultations.errors import NotBooked, NotByVideo, RoomNotOpenYet, RoomOver
 from telehealth.consultations.models import EndReason, JoinLink, Room, RoomKind
 from telehealth.consultations.queries import Consultation, Participant, RoomView, presences, room_of
@@ -130,7 +130,8 @@ def settle_ended_rooms(session: Session, principal: Principal, *, now: datetime)
         .limit(_SETTLE_AT_ONCE)
         .with_for_update(of=Room, skip_locked=True)
     ).all()
-    for room_id, encounter_id, ended_at in rows:
+    for room_id, encounter_id, ended in rows:
+        ended_at = ended or now
         encounters.note_attendance(session, encounter_id, _attendance(session, room_id, ended_at))
         encounters.finish(session, principal, encounter_id, now=ended_at)
     return len(rows)

@@ -16,7 +16,7 @@ from telehealth.directory.records import (
 from telehealth.provincial_import import cells
 from telehealth.provincial_import.findings import BadValue, Finding, Place
 from telehealth.provincial_import.reading import Line
-from telehealth.scheduling.models import ExceptionKind
+from telehealth.scheduling.codes import ExceptionKind
 from telehealth.scheduling.records import ExceptionRecord, RosterRecord
 
 Value = TypeVar("Value")

@@ -18,7 +18,7 @@ from telehealth.provincial_import import lines
 from telehealth.provincial_import.findings import Finding
 from telehealth.provincial_import.lines import Sourced, read_lines
 from telehealth.provincial_import.reading import Line, Tables
-from telehealth.scheduling.models import ExceptionKind
+from telehealth.scheduling.codes import ExceptionKind
 from telehealth.scheduling.records import ExceptionRecord, RosterRecord
 
 Record = TypeVar("Record")

@@ -12,7 +12,9 @@ from telehealth.directory.models import CalendarDay
 
 def weekdays_followed(session: Session, facility_ids: Iterable[UUID], day: date) -> dict[UUID, int | None]:
     """Return the weekday (0 Monday) whose roster each facility follows that day; None on a holiday."""
-    overrides = {row.facility_id: row for row in session.scalars(select(CalendarDay).where(CalendarDay.day == day))}
+    overrides = {
+        row.facility_id: row for row in session.scalars(select(CalendarDay).where(CalendarDay.day == day))
+    }
 
     def followed(facility_id: UUID) -> int | None:
         override = overrides.get(facility_id) or overrides.get(None)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from telehealth.core.clock import at_local
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.rules import (
-    POLICIES,
     DAY_MINUTES,
+    POLICIES,
     FreeSlot,
     Grid,
     SlotId,
@@ -26,6 +26,7 @@ from telehealth.scheduling.rules import (
 
 PAGE = 48
 MAX_LIMIT = 100
+
 
 @dataclass(frozen=True, slots=True)
 class FacilityRef:
@@ -281,9 +282,7 @@ def _view(slot: FreeSlot, row: Row[Any]) -> SlotView:
         start=start,
         end=instant_of(slot.start + row.slot_minutes),
         service=ServiceRef(row.service_id, row.service_code, row.name_vi, row.name_en, row.duration_minutes),
-        facility=FacilityRef(
-            row.facility_id, row.facility_code, row.facility_name, row.address, row.hotline
-        ),
+        facility=FacilityRef(row.facility_id, row.facility_code, row.facility_name, row.address, row.hotline),
         practitioner=PractitionerRef(
             row.practitioner_id, row.licence_no, row.practitioner_name, row.title, row.specialty
         ),

@@ -8,7 +8,8 @@ from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from telehealth.booking import services as booking
-from telehealth.booking.models import Appointment, AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date, local
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
