@@ -36,6 +36,7 @@ export default defineConfig({
   root: source,
   base: "./",
   plugins: [precompress()],
+  resolve: { alias: { "@nhsuk-images": here("./node_modules/nhsuk-frontend/dist/nhsuk/assets/images") } },
   css: { preprocessorOptions: { scss: { loadPaths: [here("./node_modules/nhsuk-frontend/dist")], quietDeps: true } } },
   build: {
     outDir: dist,

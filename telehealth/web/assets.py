@@ -11,6 +11,7 @@ from flask import Flask, Response, request, send_from_directory, url_for
 from telehealth.web.guard import public
 
 DIST = Path(__file__).resolve().parent / "static" / "dist"
+_MANIFEST = DIST / "manifest.json"
 _FOR_EVER = 365 * 24 * 3600
 
 # Python 3.11's own table lacks it, and not every machine has a longer one.
@@ -18,14 +19,14 @@ mimetypes.add_type("font/woff2", ".woff2")
 
 
 @lru_cache(maxsize=1)
-def _manifest() -> dict[str, Any]:
-    path = DIST / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def _manifest(_written_at: int) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(_MANIFEST.read_text())
+    return manifest
 
 
 def asset(name: str) -> str:
     """Return the address of a built file. Raises KeyError for one that was never built."""
-    return url_for("built", filename=_manifest()[name]["file"])
+    return url_for("built", filename=_manifest(_MANIFEST.stat().st_mtime_ns)[name]["file"])
 
 
 @public

@@ -95,6 +95,12 @@ def test_every_built_file_is_there_and_its_compressed_copy_says_the_same() -> No
     assert all(gzip.decompress(path.read_bytes()) == path.with_suffix("").read_bytes() for path in packed)
 
 
+def test_a_stylesheet_names_only_pictures_and_fonts_that_were_built() -> None:
+    for sheet in DIST.glob("*.css"):
+        for name in re.findall(r"url\((?!data:)[\"']?([^)\"']+)", sheet.read_text()):
+            assert (DIST / name).is_file(), (sheet.name, name)
+
+
 def test_the_styleguide_exists_in_the_demo_only(client: FlaskClient, settings: Settings) -> None:
     assert "th-choice" in page(client, "/styleguide")
     real = create_app(replace(settings, demo=False))
