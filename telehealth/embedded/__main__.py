@@ -2,10 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 
+from telehealth.embedded import foreground
 from telehealth.embedded.bootstrap import USAGE
 from telehealth.embedded.place import ROOT, Place, opened_database, python
 from telehealth.embedded.refusal import Refusal
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
             case "test":
                 return test(place, rest)
             case "bench":
-                return _foreground(python("-m", "bench", *rest), place.settings())
+                return foreground.run(python("-m", "bench", *rest), place.settings())
             case "migrate":
                 return _with_database(place, python("-m", "telehealth.migrate", *rest))
             case "flask":
@@ -41,24 +41,10 @@ def main(arguments: Sequence[str]) -> int:
 def _with_database(place: Place, command: Sequence[str], *, migrate: bool = False) -> int:
     with opened_database(place) as database:
         if migrate and not is_current(database.env["DATABASE_OWNER_URL"]):
-            done = subprocess.run(python("-m", "telehealth.migrate"), env=database.env, cwd=ROOT, check=False)
-            if done.returncode:
-                return done.returncode
-        return _foreground(command, database.env)
-
-
-def _foreground(command: Sequence[str], env: dict[str, str]) -> int:
-    """Run a command on this terminal and in the caller's folder; Ctrl-C is the command's to answer."""
-    child = subprocess.Popen(command, env=env)
-    former = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
-    }
-    try:
-        return child.wait()
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+            code = foreground.run(python("-m", "telehealth.migrate"), database.env, ROOT)
+            if code:
+                return code
+        return foreground.run(command, database.env)
 
 
 if __name__ == "__main__":

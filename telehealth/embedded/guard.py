@@ -63,7 +63,7 @@ class Guard:
             stdout=stdout,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_dies_with_parent(stop_signal),  # noqa: PLW1509  no threads here
+            preexec_fn=dies_with_parent(stop_signal),  # noqa: PLW1509  no threads here
             **(options or {}),
         )
         self._tell(f"guard {process.pid} {stop_signal.value}")
@@ -81,7 +81,8 @@ class Guard:
             self._watchdog.stdin.flush()
 
 
-def _dies_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def dies_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """Return what a child does first so that the kernel sends it a signal when its parent is gone."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: only the call itself is safe after it

@@ -23,7 +23,7 @@ class Program:
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] | None = None
-    ready_seconds: float = 60.0
+    ready_seconds: float = 120.0  # a busy small machine takes its time
     stop_seconds: float = 10.0
 
 

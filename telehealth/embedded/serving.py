@@ -120,7 +120,11 @@ def welcome(place: Place) -> str:
     lines = ["", f"Ready: {base}"]
     if place.demo:
         lines += [f"  {path:<9} {meaning}" for path, meaning in PAGES]
-        lines += [f"Messages and one-time codes of the demo: {base}/sandbox", *_accounts(place.demo_accounts)]
+        lines += [
+            "Patients sign in with any Vietnamese mobile number;",
+            f"every message and one-time code of the demo arrives at {base}/sandbox",
+            *_accounts(place.demo_accounts),
+        ]
     return "\n".join([*lines, "Ctrl-C stops everything.", ""]) + "\n"
 
 
@@ -153,4 +157,8 @@ def _accounts(path: Path) -> list[str]:
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows), f"(all of them: {path})"]
+    return [
+        "",
+        *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+        f"(these and the devices of the kiosks: {path})",
+    ]

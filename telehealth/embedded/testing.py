@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from telehealth.embedded import foreground
 from telehealth.embedded.home import Lock
 from telehealth.embedded.place import ROOT, Place, python, running_server, server_lock
 from telehealth.embedded.postgres import Cluster, settle
@@ -31,7 +32,7 @@ def test(place: Place, arguments: Sequence[str]) -> int:
         _drop_databases_of_earlier_runs(cluster)
         env = _environment(place, cluster, browser)
         command = python("-m", "pytest", *options(arguments, [*left_out, *impossible]))
-        return subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
+        return foreground.run(command, env, ROOT)
 
 
 def options(arguments: Sequence[str], left_out: Sequence[str]) -> list[str]:

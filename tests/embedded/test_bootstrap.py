@@ -2,7 +2,6 @@
 
 import ast
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -64,37 +63,61 @@ def test_a_python_without_ensurepip_is_told_the_package(folder: Path) -> None:
     assert not (folder / ".venv").exists()
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose environment is made once for these tests: that takes seconds."""
-    folder = tmp_path_factory.mktemp("project")
+def program(path: Path, exit_code: int = 0) -> Path:
+    """Lay down a program that only notes how it was called, in `calls` beside its folder."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(
+        f'#!/bin/sh\necho "$(basename "$0") $@" >> "$(dirname "$0")/../calls"\nexit {exit_code}\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    """A project whose environment stands already, with a Python that only notes what it is asked."""
     (folder / "run.py").touch()
+    (folder / "requirements.txt").write_text("flask==3.1.3 --hash=sha256:0\n")
+    for name in ("python", "pip"):
+        program(folder / ".venv" / "bin" / name)
+    (folder / ".venv" / "pyvenv.cfg").write_text("version = 3.11.7\n")
     return folder
 
 
-@pytest.mark.xdist_group("project")
-def test_what_uv_cannot_install_is_left_to_pip_and_done_only_once(project: Path) -> None:
-    folder = project
-    (folder / "requirements.txt").write_text("pip==0 ; python_version < '3'\n")
-    installers = folder / "bin"
-    installers.mkdir()
-    broken_uv = installers / "uv"
-    broken_uv.write_text(f"#!/bin/sh\necho called >> {folder}/uv-calls\nexit 2\n")
-    broken_uv.chmod(broken_uv.stat().st_mode | stat.S_IXUSR)
-    environ = {**os.environ, "PATH": f"{installers}:/usr/bin:/bin"}
+def test_what_uv_cannot_install_is_left_to_pip(project: Path) -> None:
+    program(project / "tools" / "uv", exit_code=2)
+    prepare(project, development=False, environ={"PATH": f"{project}/tools:/usr/bin:/bin"})
+    arguments = f"--quiet --require-hashes -r {project}/requirements.txt"
+    assert (
+        f"python -m pip --disable-pip-version-check install {arguments}"
+        in (project / ".venv/calls").read_text()
+    )
+    assert "uv pip install --quiet --python" in (project / "calls").read_text()
+
+
+def test_the_second_start_installs_nothing_until_the_requirements_change(project: Path) -> None:
+    program(project / "tools" / "uv")
+    environ = {"PATH": f"{project}/tools:/usr/bin:/bin"}
     for _ in range(2):
-        environment = prepare(folder, development=False, environ=environ)
-    assert (folder / "uv-calls").read_text() == "called\n"
-    assert environment.has(folder / "requirements.txt")
-    (folder / "requirements.txt").write_text("pip==1 ; python_version < '3'\n")
-    assert not environment.has(folder / "requirements.txt")
+        prepare(project, development=False, environ=environ)
+    assert (project / "calls").read_text().count("uv pip install") == 1
+    (project / "requirements.txt").write_text("flask==3.1.4 --hash=sha256:0\n")
+    prepare(project, development=False, environ=environ)
+    assert (project / "calls").read_text().count("uv pip install") == 2
 
 
-@pytest.mark.xdist_group("project")
 def test_requirements_that_cannot_be_had_are_refused_in_one_sentence(project: Path) -> None:
-    folder = project
-    (folder / "requirements.txt").write_text("pip==0 --hash=sha256:" + "0" * 64 + "\n")
-    environ = {**os.environ, "TELEHEALTH_INSTALLER": "pip", "PIP_NO_INDEX": "1"}
+    program(project / ".venv" / "bin" / "python", exit_code=1)
+    environ = {"PATH": "/usr/bin:/bin", "TELEHEALTH_INSTALLER": "pip"}
     with pytest.raises(Refusal, match=r"The packages of requirements\.txt could not be installed"):
-        prepare(folder, development=False, environ=environ)
-    assert not Environment(folder / ".venv").has(folder / "requirements.txt")
+        prepare(project, development=False, environ=environ)
+    assert not Environment(project / ".venv").has(project / "requirements.txt")
+
+
+@pytest.mark.long
+def test_a_real_environment_is_made_and_found_again(folder: Path) -> None:
+    (folder / "run.py").touch()
+    (folder / "requirements.txt").write_text("pip==0 ; python_version < '3'\n")
+    environment = prepare(folder, development=False, environ={**os.environ, "TELEHEALTH_INSTALLER": "pip"})
+    assert environment.has(folder / "requirements.txt")
+    subprocess.run([environment.python, "-c", "import sys; assert sys.prefix != sys.base_prefix"], check=True)
