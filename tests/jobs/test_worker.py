@@ -62,9 +62,7 @@ def test_of_two_clocks_one_ticks_and_the_other_takes_over_when_it_is_cut_off(
         assert "second" not in ticks
         with owner_engine.begin() as connection:
             connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock"
-                ),
+                text(CUT_OFF),
                 {"lock": CLOCK_LOCK},
             )
         until(lambda: len(set(ticks[-2:])) == 1 and len(ticks) >= 4)
