@@ -17,6 +17,7 @@ from telehealth.directory.routes import api as directory_api
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
+from telehealth.reminders import routes as webhooks
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi
@@ -103,6 +104,7 @@ def _register(app: Flask) -> None:
         health.blueprint,
         pages.blueprint,
         api_docs.blueprint,
+        webhooks.blueprint,
         account_routes.pages,
     ):
         app.register_blueprint(blueprint)

@@ -3,8 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 KEPT_LINES = 500
@@ -44,7 +43,7 @@ class Ledger:
         self._by_key: dict[tuple[str, str | None], Entry] = {}
         self._by_phone: defaultdict[str, list[Entry]] = defaultdict(list)
         if path is not None and path.exists():
-            for entry in _read(path):
+            for entry in _shortened(path):
                 self._remember(entry)
 
     def add(self, entry: Entry) -> Entry:
@@ -77,9 +76,11 @@ class Ledger:
         self._by_phone[entry.to].append(entry)
 
 
-def _read(path: Path) -> Iterator[Entry]:
-    for line in path.read_text(encoding="utf-8").splitlines()[-KEPT_LINES:]:
-        yield Entry(**json.loads(line))
+def _shortened(path: Path) -> list[Entry]:
+    """The latest entries of an earlier run, all delivered by now; the file forgets the older ones."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[-KEPT_LINES:]
+    path.write_text("".join(lines), encoding="utf-8")
+    return [replace(Entry(**json.loads(line)), status="delivered") for line in lines]
 
 
 def phone_number(text: str) -> str:

@@ -24,13 +24,14 @@ def main() -> int:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     try:
         mine = work(Settings.from_environ(os.environ))
+        dispatcher = _dispatcher(mine)
     except (BadSettings, BadNotificationSettings) as error:
         _log.critical("%s", error)
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    parts = [_Part("clock", JobClock(mine, JOBS).run, stop), _Part("dispatcher", _dispatcher(mine).run, stop)]
+    parts = [_Part("clock", JobClock(mine, JOBS).run, stop), _Part("dispatcher", dispatcher.run, stop)]
     for part in parts:
         part.start()
     for part in parts:
@@ -40,9 +41,13 @@ def main() -> int:
 
 
 def _dispatcher(mine: Work) -> Dispatcher:
+    reachable = channels(mine.notification_settings, mine.zalo_tokens)
+    if not reachable:
+        msg = "no message provider is configured: set TWILIO_ACCOUNT_SID and the like (docs/notifications.md)"
+        raise BadNotificationSettings(msg)
     return Dispatcher(
         mine.engine,
-        channels(mine.notification_settings, mine.zalo_tokens),
+        reachable,
         mine.settings.cipher,
         listen_url=psycopg_url(mine.settings.database_direct_url),
         clock="app_clock()",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import unicodedata
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from notifications.kinds import KINDS, LANGUAGES
 from notifications.templates import CATALOGUE, Catalogue, fill
 from notifications.templates.lint import problems
 from notifications.templates.segments import measure, unaccented
+from notifications.wording import date_text, time_text
 from tests.notifications.conftest import SAMPLE
 
 VIETNAMESE = (
@@ -94,3 +96,11 @@ def test_the_booking_message_reads_as_a_person_would_write_it() -> None:
         "BV Ba Ria: Da dat lich kham 08:30 thu Ba 24/11, ma 482913. "
         "Xem hoac doi lich: http://127.0.0.1:8000/j/abc"
     )
+
+
+def test_local_times_read_as_people_say_them() -> None:
+    instant = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)  # 01:30 the next morning in the province
+    assert time_text(instant) == "01:30"
+    assert date_text(instant, "vi") == "thứ Ba 24/11"
+    assert date_text(instant, "en") == "Tue 24 Nov"
+    assert date_text(instant - timedelta(days=2), "vi") == "Chủ Nhật 22/11"

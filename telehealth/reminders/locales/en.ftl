@@ -1,0 +1,1 @@
+error-unsigned-webhook = This call does not bear the provider's signature.

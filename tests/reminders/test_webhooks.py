@@ -1,0 +1,64 @@
+"""Receipts over HTTP, as a provider posts them."""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+from twilio.request_validator import RequestValidator
+
+from notifications.settings import SANDBOX_TWILIO
+
+BASE = "http://127.0.0.1:8000"
+PATH = "/webhooks/twilio?key=0190a2b4-7c00-7000-8000-000000000001"
+FIELDS = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+84912345678"}
+
+
+@pytest.fixture
+def received(owner_engine: Engine) -> Iterator[Engine]:
+    yield owner_engine
+    with owner_engine.begin() as connection:
+        connection.execute(text("TRUNCATE notifications.receipt"))
+
+
+def signed(fields: dict[str, str], path: str = PATH) -> dict[str, str]:
+    validator = RequestValidator(SANDBOX_TWILIO["TWILIO_AUTH_TOKEN"])
+    return {
+        "X-Twilio-Signature": validator.compute_signature(BASE + path, fields),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+def stored(engine: Engine) -> int:
+    with engine.begin() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM notifications.receipt")).scalar_one())
+
+
+def test_a_signed_receipt_is_kept_once_and_needs_no_sign_in(app: Flask, received: Engine) -> None:
+    client = app.test_client()
+    for _ in range(2):
+        answer = client.post(PATH, data=urlencode(FIELDS), headers=signed(FIELDS))
+        assert answer.status_code == 204
+    assert stored(received) == 1
+
+
+def test_the_signature_counts_for_the_public_address_whatever_a_proxy_calls_us(
+    app: Flask, received: Engine
+) -> None:
+    answer = app.test_client().post(
+        PATH, data=urlencode(FIELDS), headers=signed(FIELDS) | {"Host": "inner:8080"}
+    )
+    assert answer.status_code == 204
+
+
+@pytest.mark.parametrize("path", [PATH, "/webhooks/zalo"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe", b"MessageSid=SM1&MessageStatus=delivered"])
+def test_what_is_not_signed_is_refused_and_leaves_nothing(
+    app: Flask, received: Engine, path: str, body: bytes
+) -> None:
+    client: FlaskClient = app.test_client()
+    answer = client.post(path, data=body, headers={"X-Twilio-Signature": "x", "Accept": "application/json"})
+    assert answer.status_code == 403
+    assert stored(received) == 0
