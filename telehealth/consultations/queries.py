@@ -80,7 +80,7 @@ def consultation(session: Session, appointment_id: UUID) -> Consultation | None:
     ).one_or_none()
     if row is None:
         return None
-    appointment, practitioner, facility, patient = row._tuple()
+    appointment, practitioner, facility, patient = row
     return Consultation(
         appointment_id=appointment.id,
         facility_id=facility.id,

@@ -131,8 +131,9 @@ def settle_ended_rooms(session: Session, principal: Principal, *, now: datetime)
         .with_for_update(of=Room, skip_locked=True)
     ).all()
     for room_id, encounter_id, ended_at in rows:
-        encounters.note_attendance(session, encounter_id, _attendance(session, room_id, ended_at))
-        encounters.finish(session, principal, encounter_id, now=ended_at)
+        until = ended_at or now
+        encounters.note_attendance(session, encounter_id, _attendance(session, room_id, until))
+        encounters.finish(session, principal, encounter_id, now=until)
     return len(rows)
 
 
