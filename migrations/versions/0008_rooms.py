@@ -107,15 +107,6 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX ix_room_message_created_at ON room_message (created_at)")
-    # A slip's follower is told its status, which says nothing about the person who holds it.
-    op.execute(
-        """
-        CREATE FUNCTION ticket_statuses(p_tickets uuid[]) RETURNS TABLE (id uuid, status text)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-            SELECT t.id, t.status FROM ticket t WHERE t.id = ANY (p_tickets)
-        $$
-        """
-    )
     op.execute(
         """
         CREATE TABLE join_link (
@@ -140,7 +131,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION ticket_statuses(uuid[])")
     op.execute("DROP FUNCTION consultation_by_link(bytea, timestamptz)")
     op.execute("DROP TABLE join_link")
     op.execute("DROP TABLE room_message")
