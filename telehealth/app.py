@@ -10,6 +10,8 @@ from telehealth.accounts import policies as account_policies
 from telehealth.accounts import routes as account_routes
 from telehealth.accounts.authentication import load_principal
 from telehealth.accounts.browser import init_browser
+from telehealth.consultations import policies as consultation_policies
+from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.directory.cli import directory_commands
@@ -35,6 +37,7 @@ def policy() -> Policy:
     """Return every feature's rules."""
     return gather(
         account_policies.RULES,
+        consultation_policies.RULES,
         patient_policies.RULES,
     )
 
@@ -106,10 +109,12 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        consultation_routes.pages,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        consultation_routes.api,
         directory_api,
         patient_routes.api,
     ):

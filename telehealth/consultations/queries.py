@@ -80,7 +80,7 @@ def consultation(session: Session, appointment_id: UUID) -> Consultation | None:
     ).one_or_none()
     if row is None:
         return None
-    appointment, practitioner, facility, patient = row._tuple()
+    appointment, practitioner, facility, patient = row
     return Consultation(
         appointment_id=appointment.id,
         facility_id=facility.id,
@@ -130,17 +130,24 @@ def consultation_by_link(
 
 def room(session: Session, room_id: UUID) -> RoomView | None:
     """Return the room of a consultation."""
-    return _room(session.scalars(select(Room).where(Room.id == room_id)).one_or_none())
+    return _maybe_view(session.scalars(select(Room).where(Room.id == room_id)).one_or_none())
 
 
 def room_of(session: Session, appointment_id: UUID) -> RoomView | None:
     """Return the room of an appointment, if it was opened."""
-    return _room(session.scalars(select(Room).where(Room.appointment_id == appointment_id)).one_or_none())
+    found = select(Room).where(Room.appointment_id == appointment_id)
+    return _maybe_view(session.scalars(found).one_or_none())
 
 
-def _room(row: Room | None) -> RoomView | None:
-    if row is None or row.appointment_id is None:
-        return None
+def _maybe_view(row: Room | None) -> RoomView | None:
+    return None if row is None or row.appointment_id is None else room_view(row)
+
+
+def room_view(row: Room) -> RoomView:
+    """Return the view of a consultation's room. Raises ValueError for a room without an appointment."""
+    if row.appointment_id is None:
+        msg = f"room {row.id} is no consultation's"
+        raise ValueError(msg)
     return RoomView(row.id, row.appointment_id, row.opens_at, row.closes_at, row.ended_at)
 
 

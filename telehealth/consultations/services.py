@@ -10,10 +10,18 @@ from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
 from telehealth.audit.services import Entry
+from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.consultations.errors import NotBooked, NotByVideo, RoomNotOpenYet, RoomOver
 from telehealth.consultations.models import EndReason, JoinLink, Room, RoomKind
-from telehealth.consultations.queries import Consultation, Participant, RoomView, presences, room_of
+from telehealth.consultations.queries import (
+    Consultation,
+    Participant,
+    RoomView,
+    presences,
+    room_of,
+    room_view,
+)
 from telehealth.consultations.rules import LINK_AFTER_END, window
 from telehealth.core import join_ticket
 from telehealth.core.clock import local
@@ -28,7 +36,7 @@ from telehealth.encounters.models import Encounter, EncounterStatus
 from telehealth.encounters.queries import encounter_of_appointment
 from telehealth.encounters.services import Attendance, Visit
 
-_OPEN = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED)
+_OPEN = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW)
 _SETTLE_AT_ONCE = 100
 
 
@@ -72,7 +80,8 @@ def join(
 ) -> JoinTicket:
     """Issue the ticket that lets one participant in.
 
-    The practitioner's coming begins the Encounter. Raises what open_room raises, and RoomNotOpenYet.
+    The family's coming is the check-in, the practitioner's begins the Encounter. Raises what open_room
+    raises, and RoomNotOpenYet.
     """
     room = open_room(session, found, now=now)
     if room.ended_at is not None or now >= room.closes_at:
@@ -81,6 +90,8 @@ def join(
         raise RoomNotOpenYet(time=local(room.opens_at).strftime("%H:%M"))
     if participant.role is ParticipantRole.PRACTITIONER:
         _begin(session, principal, found, now=now)
+    elif principal.signed_in:  # who came by a link is marked when the practitioner ends
+        booking.mark_arrived(session, principal, found.appointment_id, now)
     entry = Entry(
         "room.join",
         "Encounter",
@@ -117,23 +128,20 @@ def end(session: Session, principal: Principal, found: Consultation, *, now: dat
     session.execute(select(func.pg_notify("room", str(room.id))))
     encounter = encounter_of_appointment(session, found.appointment_id)
     if encounter is not None and encounter.status != EncounterStatus.FINISHED:
-        encounters.note_attendance(session, encounter.id, _attendance(session, room.id, now))
-        encounters.finish(session, principal, encounter.id, now=now)
+        _finish(session, principal, encounter.id, room, until=now)
 
 
 def settle_ended_rooms(session: Session, principal: Principal, *, now: datetime) -> int:
     """Finish the Encounters of rooms whose time ran out; return how many. For the worker."""
     rows = session.execute(
-        select(Room.id, Encounter.id, Room.ended_at)
-        .join(Encounter, Encounter.appointment_id == Room.appointment_id)
+        select(Encounter.id, Room)
+        .join(Room, Room.appointment_id == Encounter.appointment_id)
         .where(Room.ended_at.is_not(None), Encounter.status == EncounterStatus.IN_PROGRESS)
         .limit(_SETTLE_AT_ONCE)
         .with_for_update(of=Room, skip_locked=True)
     ).all()
-    for room_id, encounter_id, ended in rows:
-        ended_at = ended or now
-        encounters.note_attendance(session, encounter_id, _attendance(session, room_id, ended_at))
-        encounters.finish(session, principal, encounter_id, now=ended_at)
+    for encounter_id, room in rows:
+        _finish(session, principal, encounter_id, room_view(room), until=room.ended_at or now)
     return len(rows)
 
 
@@ -182,6 +190,18 @@ def _begin(session: Session, principal: Principal, found: Consultation, *, now: 
         now=now,
     )
     encounters.start(session, principal, encounter_id, practitioner_id=found.practitioner_id, now=now)
+
+
+def _finish(
+    session: Session, principal: Principal, encounter_id: UUID, room: RoomView, *, until: datetime
+) -> None:
+    """Close the visit; the appointment is fulfilled only if somebody of the family was there."""
+    attendance = _attendance(session, room.id, until)
+    encounters.note_attendance(session, encounter_id, attendance)
+    encounters.finish(session, principal, encounter_id, now=until)
+    if any(somebody.role != ParticipantRole.PRACTITIONER for somebody in attendance):
+        booking.mark_arrived(session, principal, room.appointment_id, until)
+        booking.mark_fulfilled(session, principal, room.appointment_id, until)
 
 
 def _attendance(session: Session, room_id: UUID, until: datetime) -> Sequence[Attendance]:

@@ -1,5 +1,6 @@
 """A facility's board as a stream: the last calls, then each event as it happens, numbered."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from telehealth.realtime.sse import Subscriber, event, stream
 from telehealth.realtime.store import BOARD_REPLAY, BoardEvent, Store
 
 MAX_CODE = 64
+SHOWN_CALLS = 5
 
 
 class Boards:
@@ -31,7 +33,7 @@ class Boards:
             return Subscriber(last_event_id)
         subscriber = Subscriber(head)
         calls = await self._store.board_calls(facility_id)
-        data = {"calls": [_shown(call) for call in calls if call.seq <= head]}
+        data = {"calls": [_shown(call) for call in last_calls(calls) if call.seq <= head]}
         subscriber.put(event("snapshot", data, event_id=head))
         return subscriber
 
@@ -51,6 +53,14 @@ class Boards:
     def close(self) -> None:
         """End every stream."""
         self._feed.close()
+
+
+def last_calls(calls: Sequence[BoardEvent]) -> list[BoardEvent]:
+    """Return the last calls of different numbers, oldest first; a recall stands for the call before it."""
+    by_number: dict[object, BoardEvent] = {}
+    for call in reversed(calls):
+        by_number.setdefault(call.body.get("number"), call)
+    return list(by_number.values())[:SHOWN_CALLS][::-1]
 
 
 def _tell(board_event: BoardEvent, subscribers: frozenset[Subscriber]) -> None:

@@ -23,7 +23,7 @@ from telehealth.core.join_ticket import ParticipantRole
 from telehealth.realtime.rooms import Departure, Presence, Room
 
 BOARD_REPLAY = 50
-BOARD_SNAPSHOT = 5
+BOARD_RECENT = 40
 
 _PRESENT = """
     SELECT p.client_id, p.participant_id, p.role, p.ticket_jti, m.seq, m.body
@@ -113,10 +113,7 @@ _FORGET = """
 """
 
 
-_TODAY = """
-    created_at >= date_trunc('day', app_clock() AT TIME ZONE 'Asia/Ho_Chi_Minh')
-                  AT TIME ZONE 'Asia/Ho_Chi_Minh'
-"""
+_TODAY = "business_date = (app_clock() AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
 
 _BOARD_AFTER = f"""
     SELECT seq, kind, body, created_at FROM board_event
@@ -124,12 +121,14 @@ _BOARD_AFTER = f"""
     ORDER BY seq LIMIT %(limit)s
 """
 
+# The last rows by their number first: the day alone has no index, and a board's history is long.
 _BOARD_CALLS = f"""
     SELECT seq, kind, body, created_at FROM (
-        SELECT seq, kind, body, created_at FROM board_event
-        WHERE facility_id = %(facility)s AND kind = 'called' AND {_TODAY}
-        ORDER BY seq DESC LIMIT %(limit)s
-    ) last ORDER BY seq
+        SELECT seq, kind, body, created_at, business_date FROM board_event
+        WHERE facility_id = %(facility)s ORDER BY seq DESC LIMIT %(limit)s
+    ) last
+    WHERE kind = 'called' AND {_TODAY}
+    ORDER BY seq
 """
 
 
@@ -488,8 +487,8 @@ class Store:
         )
 
     async def board_calls(self, facility_id: UUID) -> list[BoardEvent]:
-        """Return today's last calls of a board, oldest first."""
-        return await self._board(_BOARD_CALLS, {"facility": facility_id, "limit": BOARD_SNAPSHOT})
+        """Return today's calls among a board's last events, oldest first."""
+        return await self._board(_BOARD_CALLS, {"facility": facility_id, "limit": BOARD_RECENT})
 
     async def board_head(self, facility_id: UUID) -> int:
         """Return the number of the board's last event, 0 when it never had one."""

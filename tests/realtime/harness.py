@@ -28,22 +28,11 @@ SECRET_KEY = "a-secret-of-the-tests-that-is-long-enough"
 ORIGIN = "https://kham.example.vn"
 PATIENCE = 8.0
 
-SERVERS = {
-    "uvicorn": [sys.executable, "-m", "uvicorn", "telehealth.realtime.app:app", "--log-level", "warning"],
-    "gunicorn": [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-k",
-        "asgi",
-        "--no-control-socket",
-        "--log-level",
-        "warning",
-    ],
-}
+REALTIME = "telehealth.realtime.app:app"
+PRODUCT = "telehealth.asgi:app"
 
 
-def environ_of(database_url: str, origin: str, var_dir: Path) -> dict[str, str]:
+def environ_of(database_url: str, origin: str, var_dir: Path, *, demo: bool = False) -> dict[str, str]:
     """Return the environment a process of the product runs in."""
     return {
         "DATABASE_URL": database_url,
@@ -52,7 +41,7 @@ def environ_of(database_url: str, origin: str, var_dir: Path) -> dict[str, str]:
         "INDEX_KEY": random_base64(bytes(32)),
         "PUBLIC_BASE_URL": origin,
         "VAR_DIR": str(var_dir),
-        "DEMO": "0",
+        "DEMO": str(int(demo)),
     }
 
 
@@ -65,11 +54,12 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """One realtime process."""
+    """One process that serves: by uvicorn, by gunicorn, or the media process."""
 
     kind: str
     environ: dict[str, str]
     port: int = field(default_factory=free_port)
+    app: str = REALTIME
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,12 +67,27 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> Self:
-        if self.kind == "uvicorn":
-            command = [*SERVERS["uvicorn"], "--port", str(self.port)]
-        else:
-            command = [*SERVERS["gunicorn"], "-b", self.address, "telehealth.realtime.app:app"]
-        self.process = subprocess.Popen(command, env={**os.environ, **self.environ})
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *self._arguments()], env={**os.environ, **self.environ}
+        )
         return self
+
+    def _arguments(self) -> list[str]:
+        quiet = ["--log-level", "warning"]
+        return {
+            "uvicorn": ["uvicorn", *quiet, "--port", str(self.port), self.app],
+            "gunicorn": [
+                "gunicorn",
+                "-k",
+                "asgi",
+                "--no-control-socket",
+                *quiet,
+                "-b",
+                self.address,
+                self.app,
+            ],
+            "media": ["telehealth.media"],
+        }[self.kind]
 
     def wait_until(self, **health: object) -> None:
         """Wait until the server answers and its health says so."""
@@ -94,8 +99,9 @@ class Server:
         raise AssertionError(f"{self.kind} never said {health}")
 
     def _health(self) -> dict[str, object]:
+        path = "/healthz" if self.kind == "media" else "/rt/healthz"
         try:
-            with urllib.request.urlopen(f"http://{self.address}/rt/healthz", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=2) as answer:
                 said: dict[str, object] = json.load(answer)
                 return said
         except OSError:

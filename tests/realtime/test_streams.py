@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from telehealth.core.clock import business_date
 from tests.realtime.harness import Guest, Rooms, Server, Somebody, running
 
 pytestmark = pytest.mark.xdist_group("realtime")
@@ -111,12 +112,13 @@ class Board:
         )
 
     def call(self, seq: int, number: str, at: datetime | None = None) -> None:
+        at = at or datetime.now(UTC)
         self.database.execute(
             """
             INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
-            VALUES (%s, %s, 'called', %s, current_date, %s)
+            VALUES (%s, %s, 'called', %s, %s, %s)
             """,
-            (self.id, seq, json.dumps({"number": number}), at or datetime.now(UTC)),
+            (self.id, seq, json.dumps({"number": number}), business_date(at), at),
         )
         self.database.execute("SELECT pg_notify('board', %s)", (str(self.id),))
 
@@ -155,6 +157,13 @@ def test_a_board_that_was_away_too_long_begins_anew(one: Server, board: Board) -
         board.call(seq, f"A{seq:03}")
     with following(one, board.path, 1) as stream:
         assert stream.event()["name"] == "snapshot"
+
+
+def test_a_recall_does_not_push_other_numbers_off_the_board(one: Server, board: Board) -> None:
+    for seq, number in enumerate(["A001", "A002", "A003", "A003", "A003", "A002"], 1):
+        board.call(seq, number)
+    with following(one, board.path) as stream:
+        assert [call["number"] for call in stream.event()["calls"]] == ["A001", "A003", "A002"]
 
 
 def test_yesterdays_calls_are_not_shown(one: Server, board: Board) -> None:
