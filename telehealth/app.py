@@ -12,6 +12,7 @@ from telehealth.accounts.authentication import load_principal
 from telehealth.accounts.browser import init_browser
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
+from telehealth.demo.cli import demo
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.patients import policies as patient_policies
@@ -113,3 +114,4 @@ def _register(app: Flask) -> None:
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(directory_commands(import_command))
+    app.cli.add_command(demo)
