@@ -35,6 +35,7 @@ from telehealth.accounts.services.staff import (
     enable_staff,
     grant_role,
     import_staff,
+    staff_rows,
     withdraw_role,
 )
 from telehealth.accounts.services.sweep import sweep
@@ -78,6 +79,7 @@ __all__ = [
     "sign_out_everywhere",
     "sign_out_one",
     "spend",
+    "staff_rows",
     "sweep",
     "totp_to_enrol",
     "withdraw_role",
