@@ -90,8 +90,8 @@ RETURNS TABLE (
     practitioner_id uuid, practitioner_licence text, practitioner_name text, practitioner_title text,
     practitioner_specialty text,
     hold_id uuid, hold_account uuid, hold_live boolean, hold_code text, hold_version integer, hold_channel text,
-    patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_language text, account_phone_sealed bytea,
-    account_language text, active_count integer, same_day_count integer, same_practitioner_count integer)
+    patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_language text, guardian_id uuid,
+    guardian_phone_sealed bytea, account_phone_sealed bytea, active_count integer, same_day_count integer, same_practitioner_count integer)
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -118,13 +118,14 @@ BEGIN
            v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
            p.id, p.licence_no, p.name, p.title, p.specialty,
            h.id, h.account_id, h.status = 'held' AND h.hold_until > v_clock, h.code, h.version, h.channel,
-           t.id, t.full_name, t.phone_sealed, t.language, c.phone_sealed, c.language,
+           t.id, t.full_name, t.phone_sealed, t.language, g.id, g.phone_sealed, c.phone_sealed,
            counted.active, counted.same_day, counted.same_practitioner
       FROM clinic_session s
       JOIN facility f ON f.id = s.facility_id
       JOIN healthcare_service v ON v.id = s.service_id
       JOIN practitioner p ON p.id = s.practitioner_id
       LEFT JOIN patient t ON t.id = p_patient
+      LEFT JOIN patient g ON g.id = t.guardian_id
       LEFT JOIN account c ON c.id = p_account AND c.kind = 'patient'
      CROSS JOIN LATERAL (
         SELECT coalesce(p_minute, s.start_minute

@@ -10,6 +10,8 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local
+from telehealth.directory.naming import short_name
+from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
@@ -38,6 +40,11 @@ class FacilityRef:
     address: str
     hotline: str
 
+    @property
+    def short_name(self) -> str:
+        """Return the name as messages and boards write it."""
+        return short_name(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceRef:
@@ -63,16 +70,6 @@ class PractitionerRef:
     name: str
     title: str
     specialty: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """A service's public price by class, in đồng; None where the class is not offered."""
-
-    insured: int | None
-    self: int | None
-    on_request: int | None
-    after_hours: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,8 @@ class SessionView:
 
 # A hold that has run out still counts until somebody takes its place: `over` gives its place back here.
 _SESSIONS = """
-SELECT s.id AS session_id, s.start_at, s.business_date, s.start_minute, s.slot_minutes, s.slot_count, s.capacity,
+SELECT s.id AS session_id, s.start_at, s.business_date, s.start_minute, s.slot_minutes, s.slot_count,
+       s.capacity,
        s.online_quota - s.online_booked AS online_left, s.modality, s.room, v.online_booking,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
        v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
