@@ -130,7 +130,8 @@ class _Rosters:
         for row in _rows(
             session,
             """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays,
-                      s.start_minute, s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from, s.valid_to
+                      s.start_minute, s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from,
+                      s.valid_to
                  FROM schedule s
                 WHERE s.active AND s.valid_from <= %(last)s
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)

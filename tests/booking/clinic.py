@@ -68,7 +68,7 @@ def service_id(facility: str, code: str) -> UUID:
 
 
 def add_clinic(session: Session) -> None:
-    """Two facilities; doctors An (internal) and Bình (internal, two lanes) at 77001, Chi by video at 77002."""
+    """An and Bình (two lanes) see patients at 77001, Chi by video at 77002."""
     for code, facility_id in FACILITIES.items():
         session.add(
             Facility(

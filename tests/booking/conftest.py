@@ -1,6 +1,6 @@
 """The cast of the booking tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -42,12 +42,11 @@ def clinic(
     clean_database: None,
     clock: MovableClock,
     set_database_clock: Callable[[datetime], None],
-) -> Iterator[None]:
+) -> None:
     """The clinic of clinic.py, with the sessions of four days; both clocks at Monday 08:00."""
     set_database_clock(NOW)
     with system_unit_of_work(engine) as session:
         add_clinic(session)
-    yield
 
 
 @pytest.fixture
