@@ -28,6 +28,8 @@ CREATE TRIGGER raise_roster_version AFTER INSERT OR UPDATE OR DELETE ON schedule
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER INSERT OR UPDATE OR DELETE ON calendar_day
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
+CREATE TRIGGER raise_roster_version AFTER UPDATE OF active ON practitioner
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER UPDATE OF hours, after_hours, active ON facility
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER UPDATE OF online_booking, online_share_percent, active ON healthcare_service
@@ -37,7 +39,7 @@ ALTER TABLE clinic_session SET (fillfactor = 70);  -- counters change in place (
 ALTER TABLE clinic_session ADD CONSTRAINT ck_clinic_session_slot_minutes CHECK (slot_minutes BETWEEN 1 AND 480);
 DROP INDEX ix_clinic_session_service_code_start_at;
 CREATE INDEX ix_clinic_session_service_code_start_at ON clinic_session (service_code, start_at, id);
-CREATE INDEX ix_clinic_session_business_date ON clinic_session (business_date);
+CREATE INDEX ix_clinic_session_start_at ON clinic_session (start_at, id);
 ALTER TABLE roster_change ADD CONSTRAINT ck_roster_change_reason CHECK (reason IN ('removed', 'changed'));
 CREATE UNIQUE INDEX uq_roster_change_open ON roster_change (clinic_session_id, reason) WHERE resolved_at IS NULL;
 """
@@ -365,12 +367,13 @@ ALTER TABLE appointment RESET (fillfactor);
 
 DROP INDEX uq_roster_change_open;
 ALTER TABLE roster_change DROP CONSTRAINT ck_roster_change_reason;
-DROP INDEX ix_clinic_session_business_date;
+DROP INDEX ix_clinic_session_start_at;
 DROP INDEX ix_clinic_session_service_code_start_at;
 CREATE INDEX ix_clinic_session_service_code_start_at ON clinic_session (service_code, modality, start_at);
 ALTER TABLE clinic_session DROP CONSTRAINT ck_clinic_session_slot_minutes;
 ALTER TABLE clinic_session RESET (fillfactor);
 DROP TRIGGER raise_roster_version ON healthcare_service;
+DROP TRIGGER raise_roster_version ON practitioner;
 DROP TRIGGER raise_roster_version ON facility;
 DROP TRIGGER raise_roster_version ON calendar_day;
 DROP TRIGGER raise_roster_version ON schedule_exception;

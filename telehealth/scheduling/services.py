@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from telehealth.core.clock import business_date
+from telehealth.core.clock import at_local, business_date
 from telehealth.core.ids import derived_id
 from telehealth.directory.calendar import Override, day_kind
 from telehealth.directory.queries import calendar_overrides
@@ -18,6 +18,7 @@ from telehealth.scheduling import queries
 from telehealth.scheduling.codes import RosterChangeReason, SessionStatus
 from telehealth.scheduling.queries import SlotQuery, SlotView
 from telehealth.scheduling.rules import (
+    DAY_MINUTES,
     POLICIES,
     PlannedSession,
     RosterException,
@@ -132,7 +133,7 @@ class _Rosters:
             """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays,
                       s.start_minute, s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from,
                       s.valid_to
-                 FROM schedule s
+                 FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
                 WHERE s.active AND s.valid_from <= %(last)s
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
                 ORDER BY s.id""",
@@ -212,6 +213,7 @@ _COLUMNS = (
     ("room", "text"),
     ("online_quota", "integer"),
 )
+_OF_DAY = "business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s"
 _NAMES = ", ".join(name for name, _kind in _COLUMNS)
 _WANTED = f"""WITH wanted ({_NAMES}) AS (
     SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}))
@@ -240,14 +242,15 @@ _CHANGE = (
                           greatest(w.online_quota, s.online_booked)))"""
 )
 _CANCEL = f"""UPDATE clinic_session SET status = '{SessionStatus.CANCELLED}', version = version + 1
- WHERE business_date = %(day)s AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
+ WHERE {_OF_DAY} AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
    AND NOT id = ANY(%(ids)s::uuid[])"""
 _UNFIT = (
     _WANTED
     + f"""SELECT s.id, s.facility_id, CASE WHEN w.id IS NULL THEN '{RosterChangeReason.REMOVED}'
                                          ELSE '{RosterChangeReason.CHANGED}' END
   FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
- WHERE s.business_date = %(day)s AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
+ WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
+   AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
 )
 _WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, created_at)
 SELECT * FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[],
@@ -257,15 +260,14 @@ ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO NOTHING"""
 
 def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> Materialised:
     wanted = _arrays(rosters.planned(day), rosters.terms)
-    fresh = not _rows(
-        session, "SELECT FROM clinic_session WHERE business_date = %(day)s LIMIT 1", {"day": day}
-    )
+    bounds = {"day": day, "midnight": at_local(day, 0), "next": at_local(day, DAY_MINUTES)}
+    fresh = not _rows(session, f"SELECT FROM clinic_session WHERE {_OF_DAY} LIMIT 1", bounds)
     added = _execute(session, _ADD, wanted)
     if fresh:
         return Materialised(1, added)
     changed = _execute(session, _CHANGE, wanted)
-    cancelled = _execute(session, _CANCEL, {"day": day, "ids": wanted["id"]})
-    unfit = _rows(session, _UNFIT, {**wanted, "day": day})
+    cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
+    unfit = _rows(session, _UNFIT, {**wanted, **bounds})
     kept = _execute(
         session,
         _WORKLIST,
