@@ -10,16 +10,21 @@ from telehealth.accounts import policies as account_policies
 from telehealth.accounts import routes as account_routes
 from telehealth.accounts.authentication import load_principal
 from telehealth.accounts.browser import init_browser
+from telehealth.booking import policies as booking_policies
+from telehealth.booking.routes import api as booking_api
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
+from telehealth.demo.cli import demo
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.reminders import routes as webhooks
+from telehealth.scheduling import policies as scheduling_policies
+from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi
@@ -39,6 +44,8 @@ def policy() -> Policy:
         account_policies.RULES,
         consultation_policies.RULES,
         patient_policies.RULES,
+        scheduling_policies.RULES,
+        booking_policies.RULES,
     )
 
 
@@ -117,6 +124,9 @@ def _register(app: Flask) -> None:
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        scheduling_api,
+        booking_api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(directory_commands(import_command))
+    app.cli.add_command(demo)

@@ -28,6 +28,8 @@ CREATE TRIGGER raise_roster_version AFTER INSERT OR UPDATE OR DELETE ON schedule
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER INSERT OR UPDATE OR DELETE ON calendar_day
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
+CREATE TRIGGER raise_roster_version AFTER UPDATE OF active ON practitioner
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER UPDATE OF hours, after_hours, active ON facility
     FOR EACH STATEMENT EXECUTE FUNCTION raise_roster_version();
 CREATE TRIGGER raise_roster_version AFTER UPDATE OF online_booking, online_share_percent, active ON healthcare_service
@@ -37,7 +39,7 @@ ALTER TABLE clinic_session SET (fillfactor = 70);  -- counters change in place (
 ALTER TABLE clinic_session ADD CONSTRAINT ck_clinic_session_slot_minutes CHECK (slot_minutes BETWEEN 1 AND 480);
 DROP INDEX ix_clinic_session_service_code_start_at;
 CREATE INDEX ix_clinic_session_service_code_start_at ON clinic_session (service_code, start_at, id);
-CREATE INDEX ix_clinic_session_business_date ON clinic_session (business_date);
+CREATE INDEX ix_clinic_session_start_at ON clinic_session (start_at, id);
 ALTER TABLE roster_change ADD CONSTRAINT ck_roster_change_reason CHECK (reason IN ('removed', 'changed'));
 CREATE UNIQUE INDEX uq_roster_change_open ON roster_change (clinic_session_id, reason) WHERE resolved_at IS NULL;
 """
@@ -90,8 +92,8 @@ RETURNS TABLE (
     practitioner_id uuid, practitioner_licence text, practitioner_name text, practitioner_title text,
     practitioner_specialty text,
     hold_id uuid, hold_account uuid, hold_live boolean, hold_code text, hold_version integer, hold_channel text,
-    patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_language text, account_phone_sealed bytea,
-    account_language text, active_count integer, same_day_count integer, same_practitioner_count integer)
+    patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_language text, guardian_id uuid,
+    guardian_phone_sealed bytea, account_phone_sealed bytea, active_count integer, same_day_count integer, same_practitioner_count integer)
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -118,13 +120,14 @@ BEGIN
            v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
            p.id, p.licence_no, p.name, p.title, p.specialty,
            h.id, h.account_id, h.status = 'held' AND h.hold_until > v_clock, h.code, h.version, h.channel,
-           t.id, t.full_name, t.phone_sealed, t.language, c.phone_sealed, c.language,
+           t.id, t.full_name, t.phone_sealed, t.language, g.id, g.phone_sealed, c.phone_sealed,
            counted.active, counted.same_day, counted.same_practitioner
       FROM clinic_session s
       JOIN facility f ON f.id = s.facility_id
       JOIN healthcare_service v ON v.id = s.service_id
       JOIN practitioner p ON p.id = s.practitioner_id
       LEFT JOIN patient t ON t.id = p_patient
+      LEFT JOIN patient g ON g.id = t.guardian_id
       LEFT JOIN account c ON c.id = p_account AND c.kind = 'patient'
      CROSS JOIN LATERAL (
         SELECT coalesce(p_minute, s.start_minute
@@ -364,12 +367,13 @@ ALTER TABLE appointment RESET (fillfactor);
 
 DROP INDEX uq_roster_change_open;
 ALTER TABLE roster_change DROP CONSTRAINT ck_roster_change_reason;
-DROP INDEX ix_clinic_session_business_date;
+DROP INDEX ix_clinic_session_start_at;
 DROP INDEX ix_clinic_session_service_code_start_at;
 CREATE INDEX ix_clinic_session_service_code_start_at ON clinic_session (service_code, modality, start_at);
 ALTER TABLE clinic_session DROP CONSTRAINT ck_clinic_session_slot_minutes;
 ALTER TABLE clinic_session RESET (fillfactor);
 DROP TRIGGER raise_roster_version ON healthcare_service;
+DROP TRIGGER raise_roster_version ON practitioner;
 DROP TRIGGER raise_roster_version ON facility;
 DROP TRIGGER raise_roster_version ON calendar_day;
 DROP TRIGGER raise_roster_version ON schedule_exception;

@@ -9,7 +9,6 @@ from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import message_link, notices
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
-from telehealth.directory.naming import short_name
 
 
 def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
@@ -49,30 +48,23 @@ def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> 
 
 
 def reachable(
-    *,
-    cipher: FieldCipher,
-    account: tuple[UUID | None, bytes | None, str | None],
-    patient: tuple[UUID | None, bytes | None, str | None],
+    sources: Iterable[tuple[str, UUID | None, bytes | None]], language: str, cipher: FieldCipher
 ) -> Recipient | None:
-    """Return where to write: to the account that booked, else to the patient.
+    """Return the first who has a telephone, of `(table, row id, sealed number)`.
 
-    Each is an id, a sealed telephone number and a language.
+    The order is that of patients.queries.recipient_of: patient, guardian, account.
     """
-    sources: Iterable[tuple[str, tuple[UUID | None, bytes | None, str | None]]] = (
-        ("account", account),
-        ("patient", patient),
-    )
-    for table, (identifier, sealed, language) in sources:
-        phone = cipher.open_text(sealed, f"{table}.phone_sealed:{identifier}")
+    for table, identifier, sealed in sources:
+        phone = cipher.open_text(sealed, f"{table}.phone:{identifier}")
         if phone is not None:
-            return Recipient(phone=phone, language=language or "vi")
+            return Recipient(phone=phone, language=language)
     return None
 
 
 def _params(view: AppointmentView) -> dict[str, str]:
     start = local(view.start)
     return {
-        "facility": short_name(view.facility.name),
+        "facility": view.facility.short_name,
         "time": start.strftime("%H:%M"),
         "date": start.strftime("%d/%m/%Y"),
         "code": view.code,

@@ -13,6 +13,8 @@ from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel
 
+__all__ = ["Appointment", "AppointmentStatus", "Claim", "Idempotency"]
+
 
 class Appointment(Base):
     """A slot held for, or given to, a patient. A hold is the same row with status `held`."""

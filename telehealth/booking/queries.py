@@ -13,7 +13,8 @@ from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.rules import available_actions
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
-from telehealth.scheduling.queries import FacilityRef, PractitionerRef, Prices, ServiceRef
+from telehealth.directory.queries import Prices
+from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
 from telehealth.scheduling.rules import SlotId
 
 STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKind.KIOSK})
@@ -69,9 +70,10 @@ class AppointmentPage:
 
 
 _SELECT = """
-SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id, a.account_id, a.channel,
-       a.price_class, a.coverage_basis, a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane,
-       a.created_at, a.cancel_reason, s.room, s.id AS session_id,
+SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
+       a.account_id, a.channel, a.price_class, a.coverage_basis,
+       a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
+       a.cancel_reason, s.room, s.id AS session_id,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
        t.full_name AS patient_name,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
@@ -180,19 +182,16 @@ def _page(
         conditions.append(f"(a.start_at, a.id) {'<' if newest_first else '>'} (%(start)s, %(after)s)")
         parameters["start"], parameters["after"] = _key(cursor)
     way = "DESC" if newest_first else "ASC"
-    rows = (
-        session.connection()
-        .exec_driver_sql(
-            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY a.start_at {way}, a.id {way} LIMIT %(limit)s",
-            {**parameters, "limit": limit + 1},
-        )
-        .all()
-    )
+    order = f"ORDER BY a.start_at {way}, a.id {way} LIMIT %(most)s"
+    sql = f"{_SELECT} WHERE {' AND '.join(conditions)} {order}"
+    rows = session.connection().exec_driver_sql(sql, {**parameters, "most": limit + 1}).all()
     items = tuple(_view(row) for row in rows[:limit])
     more = len(rows) > limit
-    return AppointmentPage(
-        items, encode_cursor(items[-1].start.isoformat(), str(items[-1].id)) if more else None
-    )
+    return AppointmentPage(items, _cursor(items[-1]) if more else None)
+
+
+def _cursor(last: AppointmentView) -> str:
+    return encode_cursor(last.start.isoformat(), str(last.id))
 
 
 def _key(cursor: str) -> tuple[datetime, UUID]:

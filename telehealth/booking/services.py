@@ -43,15 +43,16 @@ from telehealth.booking.rules import (
 )
 from telehealth.core.clock import at_local
 from telehealth.core.crypto import FieldCipher
-from telehealth.core.errors import NotFound, PreconditionFailed
+from telehealth.core.errors import Forbidden, NotFound, PreconditionFailed
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.directory.queries import Prices
+from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.queries import (
     FacilityRef,
     PractitionerRef,
-    Prices,
     ServiceRef,
     SlotQuery,
     SlotView,
@@ -87,6 +88,14 @@ class BookingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """The key that a booking is done once under, and how its answer is written."""
+
+    key: RequestKey
+    answer: Callable[[AppointmentView], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A slot kept for an account until `expires_at`."""
 
@@ -112,6 +121,7 @@ def hold(
     found = _context(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
     if found.hold_id is not None:
         return _held(session, found.hold_id, slot_id)
+    _check_reach(principal, found.facility_id)
     start = _checked_slot(found, channel, policies, now)
     check_place(_place(found, start), online=channel == Channel.ONLINE)
     _check_holds(session, principal, policies.booking[channel].holds_per_account)
@@ -179,24 +189,23 @@ def book_once(
     session: Session,
     principal: Principal,
     request: BookingRequest,
-    key: RequestKey,
-    answer: Callable[[AppointmentView], bytes],
+    once: Once,
     *,
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
     base_url: str,
-    policies: Policies = DEFAULT_POLICIES,
 ) -> bytes:
     """Book like `book`, once per key: a replay gets the first answer, byte for byte.
 
     Raises what `book` raises, and KeyReused.
     """
+    key = once.key
     context = _context_of(session, principal, request, now, key)
     if context.request_hash is not None:
         return idempotency.replayed(key, context.request_hash, context.response_sealed, cipher)
-    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
-    told = answer(plan.view)
+    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
+    told = once.answer(plan.view)
     stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
     _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now, stored=stored)
     return told
@@ -244,7 +253,9 @@ def cancel(
         raise PreconditionFailed
     staff = principal.kind in queries.STAFF_KINDS
     check_cancel(view.status, view.start, now, staff=staff)
-    to = _recipient(session, appointment_id, cipher)
+    to = None
+    if view.patient_id is not None:
+        to = recipient_of(session, view.patient_id, view.account_id, cipher)
     changed = _change(
         session, view, AppointmentStatus.CANCELLED, now=now, version=version, cancel_reason=reason_code
     )
@@ -342,13 +353,15 @@ class _Plan:
     recipient: Recipient | None
 
 
-_CONTEXT = """SELECT c.* FROM booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(now)s) c"""
+_CONTEXT = """SELECT c.*
+FROM booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(now)s) c"""
 _CONTEXT_ONCE = """SELECT r.request_hash, r.response_sealed, c.*
 FROM remember_request(%(principal)s, %(route)s, %(key)s, %(hash)s, %(now)s) r
 LEFT JOIN LATERAL booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(now)s) c
   ON r.fresh"""
 _HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s, %(facility)s,
-    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(account)s, %(seconds)s, %(now)s)"""
+    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(account)s,
+    %(seconds)s, %(now)s)"""
 _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s,
     %(facility)s, %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(patient)s,
     %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s, %(reason_sealed)s, %(consent_purpose)s,
@@ -422,6 +435,7 @@ def _plan(
     policies: Policies,
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
+    _check_reach(principal, context.facility_id)
     if context.patient_id is None:
         raise NoPatient
     confirm = context.hold_id is not None
@@ -440,9 +454,13 @@ def _plan(
         reason_sealed=cipher.seal_text(request.reason, f"appointment.reason_sealed:{view.id}"),
         consent=request.consent,
         recipient=messages.reachable(
-            cipher=cipher,
-            account=(principal.id, context.account_phone_sealed, context.account_language),
-            patient=(context.patient_id, context.patient_phone_sealed, context.patient_language),
+            (
+                ("patient", context.patient_id, context.patient_phone_sealed),
+                ("patient", context.guardian_id, context.guardian_phone_sealed),
+                ("account", principal.id, context.account_phone_sealed),
+            ),
+            context.patient_language,
+            cipher,
         ),
     )
 
@@ -594,6 +612,13 @@ def _raise_refusal(outcome: str) -> None:
         raise REFUSALS[outcome]
 
 
+def _check_reach(principal: Principal, facility_id: UUID) -> None:
+    """Patients book anywhere, others where they belong. Raises Forbidden."""
+    anywhere = principal.kind in (PrincipalKind.PATIENT, PrincipalKind.SYSTEM)
+    if not anywhere and facility_id not in principal.facilities():
+        raise Forbidden
+
+
 def _account(principal: Principal) -> UUID | None:
     """Return the account that acts; a kiosk and other systems have none."""
     return principal.id if principal.kind in (PrincipalKind.PATIENT, PrincipalKind.STAFF) else None
@@ -627,25 +652,6 @@ def _found(session: Session, appointment_id: UUID) -> AppointmentView:
     if view is None:
         raise NotFound
     return view
-
-
-def _recipient(session: Session, appointment_id: UUID, cipher: FieldCipher) -> Recipient | None:
-    row = (
-        session.connection()
-        .exec_driver_sql(
-            """SELECT c.id AS account_id, c.phone_sealed AS account_phone, c.language AS account_language,
-                      t.id AS patient_id, t.phone_sealed AS patient_phone, t.language AS patient_language
-                 FROM appointment a LEFT JOIN account c ON c.id = a.account_id AND c.kind = 'patient'
-                 LEFT JOIN patient t ON t.id = a.patient_id WHERE a.id = %s""",
-            (appointment_id,),
-        )
-        .one()
-    )
-    return messages.reachable(
-        cipher=cipher,
-        account=(row.account_id, row.account_phone, row.account_language),
-        patient=(row.patient_id, row.patient_phone, row.patient_language),
-    )
 
 
 def _mark(

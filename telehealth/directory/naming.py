@@ -18,3 +18,11 @@ def short_name(name: str) -> str:
     if len(name) > SHORT_NAME:
         name = name.partition(" (")[0]
     return name if len(name) <= SHORT_NAME else name[: SHORT_NAME - 1].rstrip() + "…"
+
+
+_TITLES = {"BSCKI": "BS. CKI", "BSCKII": "BS. CKII", "ThS.BS": "ThS. BS", "TS.BS": "TS. BS"}
+
+
+def practitioner_title(title: str) -> str:
+    """Return a title with the spaces that people write: `ThS.BS` gives `ThS. BS`."""
+    return _TITLES.get(title, title)

@@ -1,18 +1,22 @@
 """`flask directory import`."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 
+from telehealth.core.clock import business_date
 from telehealth.core.uow import system_unit_of_work
 from telehealth.provincial_import.findings import Finding
 from telehealth.provincial_import.services import ImportReport, import_province
+from telehealth.scheduling.services import materialise
 from telehealth.web.context import db, services
 from telehealth.web.localization import LOCALES, translate
 
 SHOWN_LINES = 200
+SOON_DAYS = 21
 
 
 @click.command("import")
@@ -30,6 +34,23 @@ def import_command(source: Path, dry_run: bool) -> None:
         click.echo(line)
     if report.refused:
         raise SystemExit(1)
+    if report.written:
+        _bring_sessions_up_to_date(parts.clock())
+
+
+def _bring_sessions_up_to_date(now: datetime) -> None:
+    """Make or change the clinic sessions of the weeks that people book; the worker does the later ones.
+
+    A session in which people hold places is never removed: it goes to the facility's worklist.
+    """
+    today = business_date(now)
+    days = [today + timedelta(days=ahead) for ahead in range(SOON_DAYS)]
+    with system_unit_of_work(db.engine) as session:
+        done = materialise(session, days, now)
+    for line in _both(
+        "import-sessions", added=done.added, changed=done.changed, cancelled=done.cancelled, kept=done.kept
+    ):
+        click.echo(line)
 
 
 def report_lines(report: ImportReport, *, dry_run: bool) -> Iterator[str]:

@@ -93,7 +93,7 @@ class ClinicSession(Base):
         Index("ix_clinic_session_facility_id_business_date", "facility_id", "business_date"),
         CheckConstraint("slot_minutes BETWEEN 1 AND 480", name="slot_minutes"),
         Index("ix_clinic_session_service_code_start_at", "service_code", "start_at", "id"),
-        Index("ix_clinic_session_business_date", "business_date"),
+        Index("ix_clinic_session_start_at", "start_at", "id"),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 

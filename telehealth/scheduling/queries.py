@@ -10,6 +10,8 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local
+from telehealth.directory.naming import short_name
+from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
@@ -24,7 +26,7 @@ from telehealth.scheduling.rules import (
     instant_of,
 )
 
-PAGE = 48
+FIRST_PAGE, LAST_PAGE = 16, 128
 MAX_LIMIT = 100
 
 
@@ -37,6 +39,11 @@ class FacilityRef:
     name: str
     address: str
     hotline: str
+
+    @property
+    def short_name(self) -> str:
+        """Return the name as messages and boards write it."""
+        return short_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +70,6 @@ class PractitionerRef:
     name: str
     title: str
     specialty: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """A service's public price by class, in đồng; None where the class is not offered."""
-
-    insured: int | None
-    self: int | None
-    on_request: int | None
-    after_hours: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,46 +123,56 @@ class SessionView:
     online_quota: int
 
 
-# A hold that has run out still counts until somebody takes its place: `over` gives its place back here.
-_SESSIONS = """
-SELECT s.id AS session_id, s.start_at, s.business_date, s.start_minute, s.slot_minutes, s.slot_count, s.capacity,
-       s.online_quota - s.online_booked AS online_left, s.modality, s.room, v.online_booking,
-       v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
-       v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
-       f.id AS facility_id, f.code AS facility_code, f.name AS facility_name, f.address, f.hotline,
-       p.id AS practitioner_id, p.licence_no, p.name AS practitioner_name, p.title, p.specialty,
-       taken.spans, coalesce(taken.over, 0) AS over
-  FROM clinic_session s
+# A hold that has run out keeps its claim until somebody takes its place: `over` counts it as free.
+_CLAIMS = """FROM claim k
+         WHERE k.active AND k.resource_id = s.practitioner_id
+           AND lower(k.during) > s.start_at - interval '8 hours' AND lower(k.during) < s.end_at
+           AND upper(k.during) > s.start_at"""
+_SHOW = f"""
+SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.price_insured_vnd,
+       v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd, f.code AS facility_code,
+       f.name AS facility_name, f.address, f.hotline, p.licence_no, p.name AS practitioner_name, p.title,
+       p.specialty, taken.spans, taken.over
+  FROM page s
   JOIN healthcare_service v ON v.id = s.service_id
   JOIN facility f ON f.id = s.facility_id
   JOIN practitioner p ON p.id = s.practitioner_id
-  LEFT JOIN LATERAL (
-        SELECT array_agg(ARRAY[extract(epoch FROM lower(k.during))::bigint / 60,
-                               extract(epoch FROM upper(k.during))::bigint / 60, k.lane])
+ CROSS JOIN LATERAL (
+        SELECT array_agg(ARRAY[extract(epoch FROM lower(k.during))::integer / 60,
+                               extract(epoch FROM upper(k.during))::integer / 60, k.lane])
                    FILTER (WHERE k.hold_until IS NULL OR k.hold_until > clock.at) AS spans,
                count(*) FILTER (WHERE k.hold_until <= clock.at) AS over
-          FROM claim k, (SELECT app_clock() AS at) clock
-         WHERE k.active AND k.resource_id = s.practitioner_id
-           AND lower(k.during) > s.start_at - interval '8 hours' AND lower(k.during) < s.end_at
-           AND upper(k.during) > s.start_at) taken ON true
- WHERE {where}
+          {_CLAIMS}) taken
 """
-_PAGE = """
-   AND s.status = '{open}' AND v.active AND f.active AND p.active
-   AND (s.start_at, s.id) > (%(after_start)s, %(after_id)s) AND s.start_at <= %(latest)s
-   AND s.end_at > %(earliest)s
-   AND (s.booked < s.slot_count * s.capacity OR taken.over > 0)
-   {door}
- ORDER BY s.start_at, s.id LIMIT %(page)s
+_COLUMNS = """s.id AS session_id, s.start_at, s.business_date, s.start_minute, s.slot_minutes, s.slot_count,
+           s.capacity, s.online_quota - s.online_booked AS online_left, s.modality, s.room, s.status,
+           s.service_id, s.facility_id, s.practitioner_id, s.end_at"""
+_ONE = f"""WITH clock AS MATERIALIZED (SELECT app_clock() AS at), page AS (
+    SELECT {_COLUMNS} FROM clinic_session s WHERE s.id = %(id)s)
+{_SHOW.replace("FROM page s", "FROM clock, page s")}"""
+_PAGE = f"""WITH clock AS MATERIALIZED (SELECT app_clock() AS at), page AS MATERIALIZED (
+    SELECT {_COLUMNS}
+      FROM clinic_session s
+     WHERE s.status = '{SessionStatus.OPEN}' AND {{where}}
+       AND (s.start_at, s.id) > (%(after_start)s, %(after_id)s)
+       AND s.start_at <= %(latest)s AND s.end_at > %(earliest)s
+       AND ({{room_left}} OR EXISTS (SELECT {_CLAIMS} AND k.hold_until <= (SELECT at FROM clock)))
+     ORDER BY s.start_at, s.id LIMIT %(page)s)
+{_SHOW.replace("FROM page s", "FROM clock, page s")} ORDER BY s.start_at, s.session_id
 """
-_ONLINE = "AND v.online_booking AND (s.online_booked < s.online_quota OR taken.over > 0)"
+_ROOM_LEFT = "s.booked < s.slot_count * s.capacity"
+_ONLINE_LEFT = f"{_ROOM_LEFT} AND s.online_booked < s.online_quota"
 _FILTERS = {
-    "service_code": "s.service_code = %(service_code)s",
-    "facility_id": "s.facility_id = %(facility_id)s",
     "practitioner_id": "s.practitioner_id = %(practitioner_id)s",
     "modality": "s.modality = %(modality)s",
 }
-_LONGEST_SESSION = 24 * 60
+_WHERE = {
+    (False, False): "true",
+    (True, False): "s.service_code = %(service_code)s",
+    (False, True): "s.facility_id = %(facility_id)s",
+    (True, True): """s.service_id = (SELECT x.id FROM healthcare_service x
+                     WHERE x.facility_id = %(facility_id)s AND x.code = %(service_code)s)""",
+}
 
 
 def earliest_slots(session: Session, query: SlotQuery, *, now: datetime) -> list[SlotView]:
@@ -196,16 +203,12 @@ def slot_by_id(
     parsed = SlotId.parse(slot_id)
     if parsed is None:
         return None
-    row = (
-        session.connection()
-        .exec_driver_sql(_SESSIONS.format(where="s.id = %(id)s"), {"id": parsed.session_id})
-        .one_or_none()
-    )
+    row = session.connection().exec_driver_sql(_ONE, {"id": parsed.session_id}).one_or_none()
     if row is None or not on_grid(parsed.minute, row.start_minute, row.slot_minutes, row.slot_count):
         return None
     start = epoch_minute(at_local(row.business_date, parsed.minute))
     window = POLICIES[channel].window(epoch_minute(now), first=start, last=start)
-    free = _free_of([row], window)
+    free = _free_of([row], window) if row.status == SessionStatus.OPEN else []
     slot = free[0][0] if free else FreeSlot(row.session_id, start, 0)
     return _view(slot, row)
 
@@ -233,25 +236,29 @@ def sessions_of(
 
 
 def _pages(session: Session, query: SlotQuery, window: Window) -> Iterator[list[Row[Any]]]:
-    given = {name: getattr(query, name) for name in _FILTERS if getattr(query, name) is not None}
-    sql = _SESSIONS.format(where=" AND ".join(_FILTERS[name] for name in given) or "true") + _PAGE.format(
-        open=SessionStatus.OPEN, door=_ONLINE if window.online else ""
-    )
+    """Yield sessions in the order of their starts, in pages that grow."""
+    where = [_WHERE[query.service_code is not None, query.facility_id is not None]]
+    where += [text for name, text in _FILTERS.items() if getattr(query, name) is not None]
+    sql = _PAGE.format(where=" AND ".join(where), room_left=_ONLINE_LEFT if window.online else _ROOM_LEFT)
     parameters = {
-        **given,
+        "service_code": query.service_code,
+        "facility_id": query.facility_id,
+        "practitioner_id": query.practitioner_id,
+        "modality": query.modality,
         "after_start": instant_of(window.earliest - DAY_MINUTES),
         "after_id": UUID(int=0),
         "earliest": instant_of(window.earliest),
         "latest": instant_of(window.latest),
-        "page": PAGE,
     }
+    size = FIRST_PAGE
     while window.earliest <= window.latest:
-        page = list(session.connection().exec_driver_sql(sql, parameters))
+        page = list(session.connection().exec_driver_sql(sql, {**parameters, "page": size}))
         if page:
             yield page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         parameters |= {"after_start": page[-1].start_at, "after_id": page[-1].session_id}
+        size = min(2 * size, LAST_PAGE)
 
 
 def _free_of(page: list[Row[Any]], window: Window) -> list[tuple[FreeSlot, Row[Any]]]:
@@ -270,7 +277,7 @@ def _grid(row: Row[Any]) -> Grid:
         slot_minutes=row.slot_minutes,
         slot_count=row.slot_count,
         capacity=row.capacity,
-        online_left=row.online_left + row.over if row.online_booking else 0,
+        online_left=row.online_left + row.over,
     )
 
 

@@ -10,13 +10,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from telehealth.core.clock import business_date
+from telehealth.core.clock import at_local, business_date
 from telehealth.core.ids import derived_id
+from telehealth.directory.calendar import Override, day_kind
+from telehealth.directory.queries import calendar_overrides
 from telehealth.scheduling import queries
-from telehealth.scheduling.calendar import weekdays_followed
 from telehealth.scheduling.codes import RosterChangeReason, SessionStatus
 from telehealth.scheduling.queries import SlotQuery, SlotView
 from telehealth.scheduling.rules import (
+    DAY_MINUTES,
     POLICIES,
     PlannedSession,
     RosterException,
@@ -68,12 +70,13 @@ def materialise(session: Session, days: Iterable[date], now: datetime) -> Materi
     rosters = _Rosters.read(session, stale[0], stale[-1])
     done = Materialised()
     for day in stale:
-        done = done.plus(_bring_up_to_date(session, day, rosters, rosters.planned(session, day), now))
+        done = done.plus(_refresh(session, day, rosters, now))
     _execute(
         session,
         """INSERT INTO materialised_day (day, roster_version, made_at)
            SELECT unnest(%(days)s::date[]), %(version)s, %(now)s
-           ON CONFLICT (day) DO UPDATE SET roster_version = excluded.roster_version, made_at = excluded.made_at
+           ON CONFLICT (day) DO UPDATE
+           SET roster_version = excluded.roster_version, made_at = excluded.made_at
            WHERE materialised_day.roster_version < excluded.roster_version""",
         {"days": stale, "version": version, "now": now},
     )
@@ -118,18 +121,21 @@ class _Rosters:
     exceptions: Mapping[UUID, Sequence[RosterException]]
     open_spans: Mapping[UUID, Mapping[int, Sequence[Span]]]
     terms: Mapping[UUID, _Terms]
+    overrides: Sequence[Override]
 
     @classmethod
     def read(cls, session: Session, first: date, last: date) -> "_Rosters":
-        """Read what the days from first to last may need, in four statements."""
+        """Read what the days from first to last may need, in five statements."""
         between = {"first": first, "last": last}
         lines: dict[UUID, list[RosterLine]] = defaultdict(list)
         for row in _rows(
             session,
-            """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays, s.start_minute,
-                      s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from, s.valid_to
-                 FROM schedule s
-                WHERE s.active AND s.valid_from <= %(last)s AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
+            """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays,
+                      s.start_minute, s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from,
+                      s.valid_to
+                 FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
+                WHERE s.active AND s.valid_from <= %(last)s
+                  AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
                 ORDER BY s.id""",
             between,
         ):
@@ -140,7 +146,8 @@ class _Rosters:
             """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
                       service_id, modality, slot_minutes, capacity, room, like_weekday
                  FROM schedule_exception
-                WHERE active AND from_date <= %(last)s AND to_date >= %(first)s ORDER BY from_date DESC, id""",
+                WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
+                ORDER BY from_date DESC, id""",
             between,
         ):
             exceptions[row[1]].append(RosterException(*row))
@@ -160,11 +167,12 @@ class _Rosters:
                     {},
                 )
             },
+            overrides=calendar_overrides(session, first, last),
         )
 
-    def planned(self, session: Session, day: date) -> list[PlannedSession]:
+    def planned(self, day: date) -> list[PlannedSession]:
         """Return every facility's sessions of a day as the rosters want them."""
-        followed = weekdays_followed(session, self.open_spans.keys(), day)
+        overrides = [item for item in self.overrides if item.day == day]
         return [
             planned
             for facility_id in self.open_spans
@@ -172,7 +180,7 @@ class _Rosters:
                 day,
                 self.lines.get(facility_id, ()),
                 self.exceptions.get(facility_id, ()),
-                weekday=followed[facility_id],
+                weekday=day_kind(day, overrides, facility_id).weekday,
                 open_spans=self.open_spans[facility_id],
             )
             if planned.service_id in self.terms
@@ -205,6 +213,7 @@ _COLUMNS = (
     ("room", "text"),
     ("online_quota", "integer"),
 )
+_OF_DAY = "business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s"
 _NAMES = ", ".join(name for name, _kind in _COLUMNS)
 _WANTED = f"""WITH wanted ({_NAMES}) AS (
     SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}))
@@ -233,28 +242,32 @@ _CHANGE = (
                           greatest(w.online_quota, s.online_booked)))"""
 )
 _CANCEL = f"""UPDATE clinic_session SET status = '{SessionStatus.CANCELLED}', version = version + 1
- WHERE business_date = %(day)s AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
+ WHERE {_OF_DAY} AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
    AND NOT id = ANY(%(ids)s::uuid[])"""
 _UNFIT = (
     _WANTED
     + f"""SELECT s.id, s.facility_id, CASE WHEN w.id IS NULL THEN '{RosterChangeReason.REMOVED}'
                                          ELSE '{RosterChangeReason.CHANGED}' END
   FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
- WHERE s.business_date = %(day)s AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
+ WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
+   AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
 )
 _WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, created_at)
-SELECT * FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[], %(at)s::timestamptz[])
+SELECT * FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[],
+                     %(at)s::timestamptz[])
 ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO NOTHING"""
 
 
-def _bring_up_to_date(
-    session: Session, day: date, rosters: "_Rosters", planned: Sequence[PlannedSession], now: datetime
-) -> Materialised:
-    wanted = _arrays(planned, rosters.terms)
+def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> Materialised:
+    wanted = _arrays(rosters.planned(day), rosters.terms)
+    bounds = {"day": day, "midnight": at_local(day, 0), "next": at_local(day, DAY_MINUTES)}
+    fresh = not _rows(session, f"SELECT FROM clinic_session WHERE {_OF_DAY} LIMIT 1", bounds)
     added = _execute(session, _ADD, wanted)
+    if fresh:
+        return Materialised(1, added)
     changed = _execute(session, _CHANGE, wanted)
-    cancelled = _execute(session, _CANCEL, {"day": day, "ids": wanted["id"]})
-    unfit = _rows(session, _UNFIT, {**wanted, "day": day})
+    cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
+    unfit = _rows(session, _UNFIT, {**wanted, **bounds})
     kept = _execute(
         session,
         _WORKLIST,

@@ -66,6 +66,11 @@ def principal() -> Principal:
     return cast("Principal", g.principal)
 
 
+def enter_again() -> None:
+    """Forget who entered: after a rollback the next unit of work authenticates and enters anew."""
+    g.pop("principal", None)
+
+
 def permit(action: str, resource: Any = None) -> None:
     """Raise Unauthenticated or Forbidden unless the current principal may."""
     services().policy.require(principal(), action, resource)

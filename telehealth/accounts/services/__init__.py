@@ -16,8 +16,10 @@ from telehealth.accounts.services.resets import finish_reset, send_staff_code
 from telehealth.accounts.services.sessions import SignedIn, sign_out, sign_out_everywhere, sign_out_one
 from telehealth.accounts.services.sign_in_staff import (
     StaffStep,
+    Where,
     check_password,
     confirm_totp,
+    finish_after_enrolment,
     finish_with_device,
     finish_with_totp,
     set_own_password,
@@ -33,6 +35,7 @@ from telehealth.accounts.services.staff import (
     enable_staff,
     grant_role,
     import_staff,
+    staff_rows,
     withdraw_role,
 )
 from telehealth.accounts.services.sweep import sweep
@@ -44,6 +47,7 @@ __all__ = [
     "PinUser",
     "SignedIn",
     "StaffStep",
+    "Where",
     "add_client",
     "check_password",
     "computer_of",
@@ -53,6 +57,7 @@ __all__ = [
     "disable_staff",
     "enable_staff",
     "enrol_device",
+    "finish_after_enrolment",
     "finish_reset",
     "finish_with_device",
     "finish_with_totp",
@@ -74,6 +79,7 @@ __all__ = [
     "sign_out_everywhere",
     "sign_out_one",
     "spend",
+    "staff_rows",
     "sweep",
     "totp_to_enrol",
     "withdraw_role",

@@ -1,5 +1,6 @@
 """Kiosks, boards and the shared computers of a hospital."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +23,7 @@ from telehealth.core.crypto import FieldCipher, token_hash
 from telehealth.core.ids import new_code, new_id, new_secret
 from telehealth.core.principal import PrincipalKind
 
-COMPUTER = "computer"
+KIOSK, BOARD, COMPUTER = "kiosk", "board", "computer"
 _CODE_INDEX = "device_enrolment.code"
 
 
@@ -65,14 +66,21 @@ def issue_device_code(
 
 
 def redeem_device_code(
-    session: Session, *, code: str, ip: str | None, now: datetime, cipher: FieldCipher
+    session: Session,
+    *,
+    code: str,
+    ip: str | None,
+    now: datetime,
+    cipher: FieldCipher,
+    kinds: Sequence[str] = (KIOSK, BOARD),
 ) -> EnrolledDevice:
-    """Use up an enrolment code. Raises WrongDeviceCode, TooManySignIns."""
+    """Use up an enrolment code for one of these kinds. Raises WrongDeviceCode, TooManySignIns."""
     spend(session, device_code_limits(address_key(ip)), now=now, refusal=TooManySignIns)
     found = session.execute(
         update(DeviceEnrolment)
         .where(
             DeviceEnrolment.code_index == cipher.index_text(clean_code(code), _CODE_INDEX),
+            DeviceEnrolment.kind.in_(kinds),
             DeviceEnrolment.used_at.is_(None),
             DeviceEnrolment.expires_at > now,
         )

@@ -41,8 +41,12 @@ def spend(
 
 
 def forget(session: Session, names: Sequence[str]) -> None:
-    """Give back what was counted under these names, after a try that was right."""
-    session.execute(_FORGET, {"names": list(names)})
+    """Give back what was counted under these names, after a try that was right.
+
+    Beside the caller's transaction too: a counter locked until its end would stop the next try.
+    """
+    with system_unit_of_work(engine_of(session)) as beside:
+        beside.execute(_FORGET, {"names": list(names)})
 
 
 def _over(session: Session, limit: Limit, now: datetime) -> bool:

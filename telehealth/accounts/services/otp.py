@@ -93,6 +93,32 @@ def request_otp(
     return challenge_id
 
 
+def request_again(
+    session: Session,
+    challenge_id: UUID,
+    *,
+    ip: str | None,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+) -> UUID:
+    """Send a new code to the phone of an earlier challenge. Raises WrongCode, TooManyCodes."""
+    earlier = session.get(OtpChallenge, challenge_id)
+    phone = None if earlier is None else cipher.open_text(earlier.phone_sealed, _sealed(challenge_id))
+    if earlier is None or phone is None:
+        raise WrongCode
+    return request_otp(
+        session,
+        phone=phone,
+        purpose=earlier.purpose,
+        ip=ip,
+        language=earlier.language,
+        now=now,
+        cipher=cipher,
+        outbox=outbox,
+    )
+
+
 def sign_in_with_code(
     session: Session,
     *,

@@ -18,7 +18,7 @@ from telehealth.accounts.rules import PIN_AFTER_PASSWORD, PIN_TRIES, STAFF_LIFET
 from telehealth.accounts.services.devices import computer_of
 from telehealth.accounts.services.limits import engine_of
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
-from telehealth.accounts.services.sign_in_staff import Where, belongs_to
+from telehealth.accounts.services.sign_in_staff import Where, belongs_to, check_password
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import PrincipalKind
 from telehealth.core.uow import system_unit_of_work
@@ -41,10 +41,21 @@ class PinUser:
     display_name: str
 
 
-def set_pin(session: Session, account_id: UUID, pin: str, *, cipher: FieldCipher) -> None:
-    """Set a PIN of 4 to 6 digits. Raises BadPassword for a guessable one."""
+def set_pin(
+    session: Session,
+    account_id: UUID,
+    pin: str,
+    *,
+    password: str,
+    where: Where,
+    now: datetime,
+    cipher: FieldCipher,
+) -> None:
+    """Set a PIN of 4 to 6 digits, showing the password. Raises BadPassword, WrongCredentials."""
     if not valid_pin(pin):
         raise BadPassword({"pin": ["accounts-pin-wrong"]})
+    login = session.execute(select(Account.login).where(Account.id == account_id)).scalar_one()
+    check_password(session, login=login or "", password=password, where=where, now=now)
     session.execute(
         update(Account)
         .where(Account.id == account_id)

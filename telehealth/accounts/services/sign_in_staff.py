@@ -181,6 +181,14 @@ def finish_with_totp(
     return _open(session, account, method="password+totp", mfa=True, where=where, now=now)
 
 
+def finish_after_enrolment(session: Session, account_id: UUID, *, where: Where, now: datetime) -> SignedIn:
+    """Sign in right after the authenticator was set up, in the same transaction. Raises StepExpired."""
+    account = _open_account(session, account_id)
+    if account.totp_confirmed_at != now or account.must_change_password:
+        raise StepExpired
+    return _open(session, account, method="password+totp", mfa=True, where=where, now=now)
+
+
 def finish_with_device(session: Session, account_id: UUID, *, where: Where, now: datetime) -> SignedIn:
     """Sign in on an enrolled computer, after the password. Raises SecondFactorNeeded."""
     account = _open_account(session, account_id)

@@ -1,6 +1,7 @@
 import-refused = Nothing was imported: { $count } places need correcting. Please correct them and run it again.
 import-done = Imported.
 import-dry-run = Dry run: nothing was written.
+import-sessions = Clinic sessions of the next three weeks: { $added } added, { $changed } changed, { $cancelled } cancelled; { $kept } with bookings were kept and are on the worklist.
 import-more-lines = … and { $count } more lines.
 import-file-missing = The file of the table { $table } is missing.
 import-table-twice = This table comes twice; it is in { $other } too.

@@ -1,6 +1,7 @@
 import-refused = Chưa nhập gì cả: có { $count } chỗ cần sửa. Sửa xong, xin chạy lại.
 import-done = Đã nhập xong.
 import-dry-run = Chỉ xem thử, chưa ghi gì.
+import-sessions = Buổi khám trong ba tuần tới: thêm { $added }, đổi { $changed }, bỏ { $cancelled }; { $kept } buổi đã có người đặt được giữ lại, cần xem ở danh sách việc.
 import-more-lines = … và { $count } dòng khác.
 import-file-missing = Thiếu tệp của bảng { $table }.
 import-table-twice = Bảng này có ở hai tệp; đã có ở { $other }.

@@ -1,4 +1,4 @@
-"""Pages of signing in."""
+"""The pages' blueprint, shared by the modules that hang pages on it."""
 
 from flask import Blueprint
 

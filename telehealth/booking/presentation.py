@@ -1,0 +1,79 @@
+"""Appointments as the API and calendars write them."""
+
+from datetime import datetime
+from typing import Any
+
+from icalendar import Calendar, Event
+
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.rules import message_link
+from telehealth.core.principal import Principal
+from telehealth.directory.codes import Modality
+from telehealth.scheduling.presentation import (
+    facility_json,
+    practitioner_json,
+    prices_json,
+    service_json,
+)
+from telehealth.web.localization import translate
+from telehealth.web.requests import rfc3339
+
+
+def appointment_json(
+    view: AppointmentView, principal: Principal, now: datetime, locale: str
+) -> dict[str, Any]:
+    """Return an appointment as AppointmentSchema describes it."""
+    return {
+        "id": str(view.id),
+        "code": view.code,
+        "status": str(view.status),
+        "version": view.version,
+        "start": rfc3339(view.start),
+        "end": rfc3339(view.end),
+        "facility": facility_json(view.facility),
+        "practitioner": practitioner_json(view.practitioner),
+        "service": service_json(view.service, locale),
+        "modality": view.modality,
+        "room": view.room,
+        "slot_id": view.slot_id,
+        "patient_id": None if view.patient_id is None else str(view.patient_id),
+        "patient_name": view.patient_name,
+        "prices": prices_json(view.prices),
+        "price_class": str(view.price_class),
+        "coverage_basis": str(view.coverage_basis),
+        "coverage_checked": view.coverage_checked,
+        "companion": view.companion,
+        "cancel_reason": view.cancel_reason,
+        "actions": list(view.actions(principal, now)),
+    }
+
+
+def calendar_file(view: AppointmentView, *, base_url: str, now: datetime, locale: str) -> bytes:
+    """Return an iCalendar file (RFC 5545). Its SEQUENCE grows with every change of the appointment.
+
+    Says when and where; no name, no specialty: calendars are shared and synchronised.
+    """
+    video = view.modality == Modality.VIDEO
+    facility = view.facility.short_name
+    link = message_link(base_url, view.code)
+    event = Event()
+    event.add("uid", f"{view.id}@telehealth")
+    event.add("dtstamp", now)
+    event.add("dtstart", view.start)
+    event.add("dtend", view.end)
+    event.add("sequence", view.version - 1)
+    event.add("status", "CANCELLED" if view.status == AppointmentStatus.CANCELLED else "CONFIRMED")
+    event.add(
+        "summary",
+        translate(locale, "calendar-summary-video" if video else "calendar-summary", {"facility": facility}),
+    )
+    event.add("location", link if video else f"{view.facility.name}, {view.facility.address}")
+    event.add("description", translate(locale, "calendar-description", {"code": view.code, "link": link}))
+    event.add("url", link)
+    calendar = Calendar()
+    calendar.add("prodid", "-//Telehealth//Appointments//VI")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(event)
+    return bytes(calendar.to_ical())

@@ -1,0 +1,361 @@
+"""Holding, booking, seeing and cancelling over HTTP."""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from flask import Response, json, jsonify, request
+from flask_smorest import Blueprint
+from sqlalchemy.orm import Session
+
+from telehealth.audit.services import Entry, record
+from telehealth.booking import queries, services
+from telehealth.booking.attempts import attempt
+from telehealth.booking.errors import SlotTaken
+from telehealth.booking.idempotency import RequestKey, remember, store
+from telehealth.booking.policies import AppointmentScope
+from telehealth.booking.presentation import appointment_json, calendar_file
+from telehealth.booking.queries import AppointmentPage, AppointmentView
+from telehealth.booking.schemas import (
+    AppointmentListSchema,
+    AppointmentQuerySchema,
+    AppointmentSchema,
+    BookingSchema,
+    CancelSchema,
+    CoverageSchema,
+    HoldRequestSchema,
+    HoldSchema,
+)
+from telehealth.booking.services import BookingRequest, ConsentGiven, Once
+from telehealth.core.clock import business_date
+from telehealth.core.errors import NotFound, UnsupportedMedia
+from telehealth.core.principal import PrincipalKind
+from telehealth.directory.queries import facility_by_code
+from telehealth.patients.schemas import new_patient
+from telehealth.patients.services import link_facility, register
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.errors import SlotUnknown
+from telehealth.scheduling.presentation import slot_json
+from telehealth.scheduling.queries import slot_by_id
+from telehealth.web.context import (
+    cipher,
+    enter_again,
+    now,
+    outbox,
+    permit,
+    principal,
+    settings,
+    unit_of_work,
+)
+from telehealth.web.guard import guarded
+from telehealth.web.localization import current_locale
+from telehealth.web.requests import if_match, rfc3339
+
+api = Blueprint("booking-api", __name__, url_prefix="/api/v1", description="Holds and appointments")
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_CHANNELS = {
+    PrincipalKind.PATIENT: Channel.ONLINE,
+    PrincipalKind.STAFF: Channel.DESK,
+    PrincipalKind.KIOSK: Channel.KIOSK,
+    PrincipalKind.INTEGRATOR: Channel.REFERRAL,
+}
+
+
+def json_only(view: View) -> View:
+    """Refuse a body of another kind with 415."""
+
+    @wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not request.is_json:
+            raise UnsupportedMedia
+        return view(*args, **kwargs)
+
+    return cast("View", checked)
+
+
+@api.post("/holds")
+@guarded("booking.hold")
+@json_only
+@api.arguments(HoldRequestSchema)
+@api.response(201, HoldSchema)
+def create_hold(asked: dict[str, Any]) -> Response:
+    """Hold a slot for a few minutes."""
+
+    def unit() -> Response:
+        key = _key()
+        with unit_of_work() as session:
+            known = key and remember(session, key, now=now(), cipher=cipher())
+            if known:
+                return _created(known)
+            hold = services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
+            answer = _json(
+                {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
+            )
+            if key:
+                store(session, key, status=201, answer=answer, cipher=cipher())
+            return _created(answer)
+
+    return _with_alternatives(unit, asked["slot_id"])
+
+
+@api.delete("/holds/<uuid:hold_id>")
+@guarded("booking.hold")
+@api.response(204)
+def delete_hold(hold_id: UUID) -> Response:
+    """Let a held slot go. One that is gone already is gone."""
+
+    def unit() -> Response:
+        with unit_of_work() as session:
+            services.release(session, principal(), hold_id, now=now())
+        return Response(status=204)
+
+    return attempt(unit)
+
+
+@api.post("/appointments")
+@guarded("booking.book")
+@json_only
+@api.arguments(BookingSchema)
+@api.response(201, AppointmentSchema)
+def create_appointment(asked: dict[str, Any]) -> Response:
+    """Book a slot, or turn a hold into an appointment."""
+    return _with_alternatives(lambda: _book(asked), asked.get("slot_id"))
+
+
+@api.get("/appointments")
+@guarded("booking.list")
+@api.arguments(AppointmentQuerySchema, location="query")
+@api.response(200, AppointmentListSchema)
+def list_appointments(asked: dict[str, Any]) -> Response:
+    """List one's own and one's family's appointments, or (staff) a facility's day."""
+    with unit_of_work() as session:
+        page = _page(session, asked)
+        people = {(item.patient_id, item.facility.id) for item in page.items}
+        record(
+            session,
+            principal(),
+            *(
+                Entry("booking.list", "Appointment", None, patient_id=patient_id, facility_id=facility_id)
+                for patient_id, facility_id in sorted(people, key=str)
+            ),
+            now=now(),
+        )
+    return jsonify(items=[_shown(item) for item in page.items], next=page.next)
+
+
+@api.get("/appointments/<uuid:appointment_id>")
+@guarded("booking.read")
+@api.response(200, AppointmentSchema)
+def show_appointment(appointment_id: UUID) -> Response:
+    """Show an appointment; its ETag is what a change must name in If-Match."""
+    with unit_of_work() as session:
+        view = _read(session, appointment_id, "booking.read")
+    return _tagged(view)
+
+
+@api.get("/appointments/<uuid:appointment_id>.ics")
+@guarded("booking.read")
+@api.response(200, content_type="text/calendar")
+def appointment_calendar(appointment_id: UUID) -> Response:
+    """Return a calendar file."""
+    with unit_of_work() as session:
+        view = _read(session, appointment_id, "booking.read")
+    body = calendar_file(view, base_url=settings().public_base_url, now=now(), locale=current_locale())
+    answer = Response(body, mimetype="text/calendar")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{view.code}.ics"'
+    return answer
+
+
+@api.get("/appointments/<uuid:appointment_id>/actions")
+@guarded("booking.read")
+@api.response(200)
+def appointment_actions(appointment_id: UUID) -> Response:
+    """List what the caller may do with the appointment now."""
+    with unit_of_work() as session:
+        view = _read(session, appointment_id, "booking.read")
+    return jsonify(actions=list(view.actions(principal(), now())), version=view.version)
+
+
+@api.post("/appointments/<uuid:appointment_id>/cancel")
+@guarded("booking.cancel")
+@json_only
+@api.arguments(CancelSchema)
+@api.response(200, AppointmentSchema)
+def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
+    """Cancel; the place is free for others at once. Needs If-Match."""
+    version = if_match()
+
+    def unit() -> Response:
+        with unit_of_work() as session:
+            _allowed(session, appointment_id, "booking.cancel")
+            view = services.cancel(
+                session,
+                principal(),
+                appointment_id,
+                version=version,
+                reason_code=asked["reason_code"],
+                now=now(),
+                cipher=cipher(),
+                outbox=outbox(),
+            )
+        return _tagged(view)
+
+    return attempt(unit)
+
+
+@api.post("/appointments/<uuid:appointment_id>/no-show")
+@guarded("booking.no_show")
+@api.response(200, AppointmentSchema)
+def no_show(appointment_id: UUID) -> Response:
+    """Record that nobody came. Needs If-Match."""
+    version = if_match()
+
+    def unit() -> Response:
+        with unit_of_work() as session:
+            _allowed(session, appointment_id, "booking.no_show")
+            view = services.mark_no_show(session, principal(), appointment_id, now(), version=version)
+        return _tagged(view)
+
+    return attempt(unit)
+
+
+@api.post("/appointments/<uuid:appointment_id>/coverage")
+@guarded("booking.confirm_coverage")
+@json_only
+@api.arguments(CoverageSchema)
+@api.response(200, AppointmentSchema)
+def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
+    """Record that staff have seen the papers of a coverage basis. Needs If-Match."""
+    version = if_match()
+    with unit_of_work() as session:
+        _allowed(session, appointment_id, "booking.confirm_coverage")
+        view = services.confirm_coverage(
+            session, principal(), appointment_id, basis=asked["coverage_basis"], version=version, now=now()
+        )
+    return _tagged(view)
+
+
+def _book(asked: dict[str, Any]) -> Response:
+    key = _key()
+    with unit_of_work() as session:
+        actor = principal()
+        given = asked["consent"]
+        wanted = BookingRequest(
+            patient_id=asked.get("patient_id") or _registered(session, asked),
+            slot_id=asked.get("slot_id"),
+            hold_id=asked.get("hold_id"),
+            coverage_basis=asked["coverage_basis"],
+            companion=asked["companion"],
+            reason=asked["reason"] or None,
+            channel=_channel(),
+            consent=ConsentGiven(**given) if given else None,
+        )
+        at, locale = now(), current_locale()
+
+        def answer(view: AppointmentView) -> bytes:
+            return _json(appointment_json(view, actor, at, locale))
+
+        common: dict[str, Any] = {
+            "now": at,
+            "cipher": cipher(),
+            "outbox": outbox(),
+            "base_url": settings().public_base_url,
+        }
+        if key is None:
+            return _created(answer(services.book(session, actor, wanted, **common)))
+        return _created(services.book_once(session, actor, wanted, Once(key, answer), **common))
+
+
+def _registered(session: Session, asked: dict[str, Any]) -> UUID:
+    """Register the person a booking describes; at a desk the facility knows them from now on."""
+    permit("patient.register")
+    patient_id = register(session, principal(), new_patient(asked["patient"]), now=now(), cipher=cipher())
+    if principal().kind is not PrincipalKind.PATIENT:
+        slot = slot_by_id(session, asked.get("slot_id", ""), now())
+        if slot is None:
+            raise SlotUnknown
+        link_facility(session, patient_id, slot.facility.id, now())
+    return patient_id
+
+
+def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Response:
+    """Run the unit; a slot that is gone is refused together with the next free ones."""
+    try:
+        return attempt(unit)
+    except SlotTaken as refusal:
+        if slot_id is not None:
+            enter_again()
+            with unit_of_work() as session:
+                slots = services.alternatives(session, slot_id, now=now())
+            refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
+        raise
+
+
+def _page(session: Session, asked: dict[str, Any]) -> AppointmentPage:
+    if asked["facility"] is None:
+        return queries.page_of(
+            session,
+            principal(),
+            limit=asked["limit"],
+            cursor=asked["cursor"],
+            patient_id=asked["patient_id"],
+        )
+    facility_id = facility_by_code(session, asked["facility"]).id
+    permit("booking.day", AppointmentScope(facility_id))
+    return queries.day_page(
+        session,
+        facility_id,
+        asked["practitioner"],
+        asked["date"] or business_date(now()),
+        limit=asked["limit"],
+        cursor=asked["cursor"],
+    )
+
+
+def _read(session: Session, appointment_id: UUID, action: str) -> AppointmentView:
+    view = _allowed(session, appointment_id, action)
+    entry = Entry(action, "Appointment", view.id, patient_id=view.patient_id, facility_id=view.facility.id)
+    record(session, principal(), entry, now=now())
+    return view
+
+
+def _allowed(session: Session, appointment_id: UUID, action: str) -> AppointmentView:
+    view = queries.appointment(session, appointment_id)
+    if view is None:
+        raise NotFound
+    permit(action, AppointmentScope(view.facility.id, view.patient_id, view.account_id))
+    return view
+
+
+def _key() -> RequestKey | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    return RequestKey.of(principal(), f"{request.method} {request.path}", key, request.get_data())
+
+
+def _channel() -> Channel:
+    return _CHANNELS[principal().kind]
+
+
+def _shown(view: AppointmentView) -> dict[str, Any]:
+    return appointment_json(view, principal(), now(), current_locale())
+
+
+def _tagged(view: AppointmentView) -> Response:
+    answer = jsonify(_shown(view))
+    answer.set_etag(str(view.version))
+    return answer
+
+
+def _created(body: bytes) -> Response:
+    return Response(body, status=201, mimetype="application/json")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode()

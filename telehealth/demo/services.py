@@ -1,0 +1,136 @@
+"""Filling an empty installation with a province to try things on. Doing it again changes nothing."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from telehealth.accounts.errors import LoginTaken
+from telehealth.accounts.services import GrantSpec, NewStaff, create_staff, enrol_device
+from telehealth.core.clock import business_date
+from telehealth.core.crypto import FieldCipher, derive_key
+from telehealth.core.principal import SYSTEM
+from telehealth.demo.people import KIOSKS, PATIENTS, STAFF, DemoPatient, DemoStaff
+from telehealth.directory.keys import facility_key, practitioner_key
+from telehealth.directory.queries import facility_by_code
+from telehealth.patients.services import NewPatient, find_by_identifier, link_facility, register
+from telehealth.provincial_import.services import ImportReport, import_province, moved_to
+
+PROVINCE = Path(__file__).parent / "province"
+
+KIOSK = "kiosk"
+NATIONAL_ID = "national-id"
+
+
+class BadDemoFiles(Exception):
+    """The files that ship with the product were changed and are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the loader needs of the installation it fills."""
+
+    secret_key: str
+    cipher: FieldCipher
+    now: datetime
+
+
+def load_province(session: Session, demo: Demo) -> ImportReport:
+    """Import the made-up province, its dated lines moved to these days. Raises BadDemoFiles."""
+    move = moved_to(business_date(demo.now))
+    report = import_province(session, PROVINCE, now=demo.now, cipher=demo.cipher, move=move)
+    if report.refused:
+        raise BadDemoFiles(report.findings[0])
+    return report
+
+
+def load_people(session: Session, demo: Demo, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make staff, kiosks and patients that are not there; return who can sign in, and how.
+
+    `known` is what an earlier load returned: the tokens of its kiosks are kept.
+    """
+    staff = [_staff(session, demo, person) for person in STAFF]
+    kiosks = list(_kiosks(session, demo, known))
+    patients = [_patient(session, demo, person) for person in PATIENTS]
+    return [*staff, *kiosks, *[entry for entry in patients if entry["phone"]]]
+
+
+def _staff(session: Session, demo: Demo, person: DemoStaff) -> dict[str, Any]:
+    secret = _totp_secret(demo.secret_key, person.login)
+    facility = facility_key(person.facility_code) if person.facility_code else None
+    new = NewStaff(
+        login=person.login,
+        display_name=person.name,
+        grants=[GrantSpec(person.role, facility)],
+        practitioner_id=practitioner_key(person.licence_no) if person.licence_no else None,
+    )
+    with suppress(LoginTaken):
+        create_staff(
+            session, new, now=demo.now, cipher=demo.cipher, password=person.password, totp_secret=secret
+        )
+    return {
+        "login": person.login,
+        "password": person.password,
+        "totp_secret": secret,
+        "roles": [person.role.value],
+        "facility": person.facility_code or None,
+    }
+
+
+def _kiosks(session: Session, demo: Demo, known: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    earlier = {entry["facility"]: entry for entry in known if "device_token" in entry}
+    for code in KIOSKS:
+        if code in earlier:
+            yield earlier[code]
+            continue
+        facility = facility_by_code(session, code)
+        device = enrol_device(
+            session,
+            kind=KIOSK,
+            facility_id=facility.id,
+            name=facility.short_name,
+            enrolled_by=None,
+            now=demo.now,
+        )
+        yield {"device_token": device.token, "facility": code, "roles": [KIOSK]}
+
+
+def _patient(session: Session, demo: Demo, person: DemoPatient) -> dict[str, Any]:
+    facility = facility_key(person.facility_code)
+    there = find_by_identifier(
+        session,
+        SYSTEM,
+        NATIONAL_ID,
+        person.national_id,
+        facility_id=facility,
+        now=demo.now,
+        cipher=demo.cipher,
+    )
+    if not there:
+        new = NewPatient(
+            full_name=person.name,
+            sex=person.sex,
+            birth_date=person.birth_date,
+            phone=person.phone or None,
+            national_id=person.national_id,
+            insurance_no=person.insurance_no,
+        )
+        patient_id = register(session, SYSTEM, new, now=demo.now, cipher=demo.cipher)
+        link_facility(session, patient_id, facility, demo.now)
+    return {
+        "phone": person.phone,
+        "name": person.name,
+        "national_id": person.national_id,
+        "roles": ["patient"],
+        "facility": person.facility_code,
+    }
+
+
+def _totp_secret(secret_key: str, login: str) -> str:
+    """Return the same base32 secret for a login at each load of one installation."""
+    return base64.b32encode(derive_key(secret_key.encode(), f"demo-totp:{login}")[:20]).decode()

@@ -1,0 +1,77 @@
+"""Free slots as a person reads them: by day, then by who offers them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from telehealth.core.clock import business_date
+from telehealth.directory.places import Place
+from telehealth.directory.queries import FacilityView
+from telehealth.scheduling.queries import SlotView
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One doctor's free times on a day at a facility; `distance_km` from the area asked about."""
+
+    facility: FacilityView
+    slots: tuple[SlotView, ...]
+    distance_km: float | None
+
+    @property
+    def first(self) -> SlotView:
+        """Return the earliest slot, which speaks for all: same doctor, service and way."""
+        return self.slots[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day and its offers: by distance if an area was asked about, else by time."""
+
+    day: date
+    offers: tuple[Offer, ...]
+
+
+def by_day(
+    slots: Sequence[SlotView], facilities: Mapping[UUID, FacilityView], near: Place | None
+) -> tuple[Day, ...]:
+    """Group slots, which come in order of time."""
+    days: dict[date, dict[tuple[UUID, UUID, str], list[SlotView]]] = {}
+    for slot in slots:
+        offers = days.setdefault(business_date(slot.start), {})
+        offers.setdefault((slot.facility.id, slot.practitioner.id, slot.modality), []).append(slot)
+    return tuple(
+        Day(day, tuple(_ordered([_offer(same, facilities, near) for same in offers.values()])))
+        for day, offers in days.items()
+    )
+
+
+def centre_of(area: str, facilities: Sequence[FacilityView]) -> Place | None:
+    """Return the middle of an area's facilities, from which distances are told."""
+    points = [
+        (view.latitude, view.longitude)
+        for view in facilities
+        if view.area == area and view.latitude is not None and view.longitude is not None
+    ]
+    if not points:
+        return None
+    return Place(
+        sum(latitude for latitude, _ in points) / len(points),
+        sum(longitude for _, longitude in points) / len(points),
+    )
+
+
+def _offer(
+    slots: Sequence[SlotView], facilities: Mapping[UUID, FacilityView], near: Place | None
+) -> Offer:
+    facility = facilities[slots[0].facility.id]
+    distance = None
+    if near is not None and facility.latitude is not None and facility.longitude is not None:
+        distance = near.distance_km(Place(facility.latitude, facility.longitude))
+    return Offer(facility, tuple(slots), distance)
+
+
+def _ordered(offers: Sequence[Offer]) -> list[Offer]:
+    """Order by distance where it is known; what is known to be near comes before the unknown."""
+    return sorted(offers, key=lambda offer: (offer.distance_km is None, offer.distance_km or 0.0))

@@ -1,0 +1,177 @@
+"""My appointments: coming and past, one of them, cancelling, the calendar file."""
+
+from uuid import UUID
+
+import segno
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from telehealth.audit.services import Entry, record
+from telehealth.booking import queries
+from telehealth.booking.attempts import attempt
+from telehealth.booking.codes import CancelReason
+from telehealth.booking.policies import AppointmentScope
+from telehealth.booking.presentation import calendar_file
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.services import cancel as cancel_appointment
+from telehealth.core.clock import business_date
+from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, http_status
+from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.rules import bring
+from telehealth.patients.queries import patient
+from telehealth.patients.rules import is_child
+from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, settings, unit_of_work
+from telehealth.web.forms import form_errors
+from telehealth.web.guard import guarded
+from telehealth.web.localization import current_locale, t
+
+REASONS = (
+    CancelReason.PATIENT,
+    CancelReason.PATIENT_BETTER,
+    CancelReason.PATIENT_ELSEWHERE,
+    CancelReason.PATIENT_NO_TRANSPORT,
+)
+
+
+@pages.get("/appointments")
+@guarded("booking.list")
+def mine() -> ResponseReturnValue:
+    """List the appointments of the family: coming ones first to come, past ones latest first."""
+    with unit_of_work() as session:
+        found = queries.appointments_of(session, principal())
+        _note(session, "booking.list", *found)
+    coming = [view for view in found if view.end > now() and view.status in ("booked", "arrived")]
+    past = [view for view in found if view not in coming]
+    return render_template(
+        "patient_portal/appointments.html", coming=coming[::-1], past=past, actions=_actions(found)
+    )
+
+
+@pages.get("/appointments/<uuid:appointment_id>")
+@guarded("booking.read")
+def show(appointment_id: UUID) -> ResponseReturnValue:
+    """Show one appointment, with the code for checking in."""
+    return _appointment_page(appointment_id, fresh=False)
+
+
+@pages.get("/appointments/<uuid:appointment_id>/done")
+@guarded("booking.read")
+def done(appointment_id: UUID) -> ResponseReturnValue:
+    """Say that it is booked, and what to keep in mind."""
+    return _appointment_page(appointment_id, fresh=True)
+
+
+@pages.get("/a/<code>")
+@guarded("booking.list")
+def by_code(code: str) -> ResponseReturnValue:
+    """Go on from the address in a message to the appointment; it opens only for its people."""
+    with unit_of_work() as session:
+        view = queries.appointment_by_code(session, code[:20])
+    if view is None:
+        raise NotFound
+    return redirect(url_for("portal.show", appointment_id=view.id))
+
+
+@pages.get("/appointments/<uuid:appointment_id>/calendar.ics")
+@guarded("booking.read")
+def calendar(appointment_id: UUID) -> ResponseReturnValue:
+    """Return a calendar file."""
+    with unit_of_work() as session:
+        view = _seen(session, appointment_id, "booking.read")
+    body = calendar_file(view, base_url=settings().public_base_url, now=now(), locale=current_locale())
+    answer = Response(body, mimetype="text/calendar")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{view.code}.ics"'
+    return answer
+
+
+@pages.get("/appointments/<uuid:appointment_id>/cancel")
+@guarded("booking.cancel")
+def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
+    """Ask why, and whether."""
+    with unit_of_work() as session:
+        view = _seen(session, appointment_id, "booking.cancel")
+    if "cancel" not in view.actions(principal(), now()):
+        return redirect(url_for("portal.show", appointment_id=view.id))
+    return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors={})
+
+
+@pages.post("/appointments/<uuid:appointment_id>/cancel")
+@guarded("booking.cancel")
+def cancel(appointment_id: UUID) -> ResponseReturnValue:
+    """Cancel; the place is free for others at once."""
+    reason = request.form.get("reason_code", "")
+    version = request.form.get("version", "")
+    with unit_of_work() as session:
+        view = _seen(session, appointment_id, "booking.cancel")
+    if reason not in REASONS or not version.isdigit():
+        errors = {"reason_code": t("portal-cancel-reason-missing")}
+        return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors=errors), 422
+    enter_again()
+    try:
+        attempt(lambda: _cancel(appointment_id, int(version), reason))
+    except (Conflict, PreconditionFailed) as error:
+        page = render_template(
+            "patient_portal/cancel.html", view=view, reasons=REASONS, errors=form_errors(error)
+        )
+        return page, http_status(error)
+    flash(t("portal-cancelled"), "success")
+    return redirect(url_for("portal.mine"), 303)
+
+
+def _cancel(appointment_id: UUID, version: int, reason: str) -> None:
+    with unit_of_work() as session:
+        cancel_appointment(
+            session,
+            principal(),
+            appointment_id,
+            version=version,
+            reason_code=reason,
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+        )
+
+
+def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnValue:
+    with unit_of_work() as session:
+        view = _seen(session, appointment_id, "booking.read")
+        seen = patient(session, view.patient_id, cipher()) if view.patient_id else None
+    birth_date = seen.birth_date if seen else None
+    child = is_child(birth_date, business_date(now()))
+    return render_template(
+        "patient_portal/done.html" if fresh and view.status == "booked" else "patient_portal/appointment.html",
+        view=view,
+        actions=view.actions(principal(), now()),
+        qr=_qr(view.code),
+        bring=bring(view.coverage_basis, view.modality, child=child),
+    )
+
+
+def _seen(session: Session, appointment_id: UUID, action: str) -> AppointmentView:
+    view = queries.appointment(session, appointment_id)
+    if view is None:
+        raise NotFound
+    permit(action, AppointmentScope(view.facility.id, view.patient_id, view.account_id))
+    _note(session, action, view)
+    return view
+
+
+def _note(session: Session, action: str, *views: AppointmentView) -> None:
+    """Write into the trail that these appointments were shown."""
+    entries = [
+        Entry(action, "Appointment", view.id, patient_id=view.patient_id, facility_id=view.facility.id)
+        for view in views
+    ]
+    record(session, principal(), *entries, now=now())
+
+
+def _actions(views: list[AppointmentView]) -> dict[UUID, tuple[str, ...]]:
+    return {view.id: view.actions(principal(), now()) for view in views}
+
+
+def _qr(code: str) -> Markup:
+    """Draw the booking code; the kiosk and the desk read exactly that."""
+    drawn = segno.make(code, error="m", micro=False)
+    return Markup(drawn.svg_inline(scale=6, border=2, omitsize=True, title=code))  # noqa: S704  our own drawing
