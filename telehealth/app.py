@@ -19,12 +19,15 @@ from telehealth.core.permit import Policy, gather
 from telehealth.demo.cli import demo
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
+from telehealth.encounters import policies as encounter_policies
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.reminders import routes as webhooks
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
+from telehealth.queueing import policies as queueing_policies
+from telehealth.queueing import routes as queueing_routes
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi
@@ -46,6 +49,8 @@ def policy() -> Policy:
         patient_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
+        encounter_policies.RULES,
+        queueing_policies.RULES,
     )
 
 
@@ -117,6 +122,9 @@ def _register(app: Flask) -> None:
         webhooks.blueprint,
         account_routes.pages,
         consultation_routes.pages,
+        queueing_routes.pages,
+        queueing_routes.kiosk,
+        queueing_routes.clinic,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -126,6 +134,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
+        queueing_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(directory_commands(import_command))
