@@ -23,11 +23,11 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
+from telehealth.queueing import policies as queueing_policies
+from telehealth.queueing import routes as queueing_routes
 from telehealth.reminders import routes as webhooks
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
-from telehealth.queueing import policies as queueing_policies
-from telehealth.queueing import routes as queueing_routes
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
 from telehealth.web.api import ProblemApi

@@ -62,9 +62,7 @@ def centre_of(area: str, facilities: Sequence[FacilityView]) -> Place | None:
     )
 
 
-def _offer(
-    slots: Sequence[SlotView], facilities: Mapping[UUID, FacilityView], near: Place | None
-) -> Offer:
+def _offer(slots: Sequence[SlotView], facilities: Mapping[UUID, FacilityView], near: Place | None) -> Offer:
     facility = facilities[slots[0].facility.id]
     distance = None
     if near is not None and facility.latitude is not None and facility.longitude is not None:

@@ -72,5 +72,3 @@ class PersonForm:
             language=language,
             relation=RELATIONS.get(self.values["relation"]),
         )
-
-

@@ -141,7 +141,9 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
     birth_date = seen.birth_date if seen else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
-        "patient_portal/done.html" if fresh and view.status == "booked" else "patient_portal/appointment.html",
+        "patient_portal/done.html"
+        if fresh and view.status == "booked"
+        else "patient_portal/appointment.html",
         view=view,
         actions=view.actions(principal(), now()),
         qr=_qr(view.code),

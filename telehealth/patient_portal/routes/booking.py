@@ -286,9 +286,7 @@ def release(hold_id: UUID) -> ResponseReturnValue:
     drafts.forget(cookie)
     if view is None:
         return redirect(url_for("portal.services"), 303)
-    return redirect(
-        url_for("portal.times", service=view.service.code, facility=view.facility.code), 303
-    )
+    return redirect(url_for("portal.times", service=view.service.code, facility=view.facility.code), 303)
 
 
 def _book(draft: Draft) -> UUID:
@@ -428,9 +426,7 @@ def _taken_page(slot_id: str) -> ResponseReturnValue:
     return page, 409
 
 
-def _who_page(
-    session: Session, draft: Draft, people: list[PatientView], errors: dict[str, Any]
-) -> str:
+def _who_page(session: Session, draft: Draft, people: list[PatientView], errors: dict[str, Any]) -> str:
     return render_template(
         "patient_portal/who.html",
         held=_held(session, draft.hold_id),
