@@ -46,7 +46,8 @@ def _messages(desk: Desk) -> Any:
             desk.ledger.clear()
             return Response(status_code=204)
         to = request.query_params.get("to")
-        limit = min(int(request.query_params.get("limit", "200")), _LONGEST_LIST)
+        wanted = request.query_params.get("limit", "200")
+        limit = min(int(wanted), _LONGEST_LIST) if wanted.isdecimal() and int(wanted) else 200
         entries = desk.ledger.to(phone_number(to) if to else None)
         shown = [_shown(entry) for entry in reversed(entries[-limit:])]
         return JSONResponse({"items": shown, "total": len(entries)})
@@ -91,8 +92,11 @@ def _planned(wanted: dict[str, Any]) -> Planned:
 def _phones(desk: Desk) -> Any:
     async def phones(request: Request) -> Response:
         """POST {to, zalo: true or false}: whether a phone has Zalo."""
-        wanted = json.loads(await request.body())
-        desk.zalo_phones[phone_number(str(wanted["to"]))] = bool(wanted["zalo"])
+        try:
+            wanted = json.loads(await request.body())
+            desk.zalo_phones[phone_number(str(wanted["to"]))] = bool(wanted["zalo"])
+        except (ValueError, KeyError, TypeError) as error:
+            return JSONResponse({"refused": str(error)}, 422)
         return Response(status_code=204)
 
     return phones

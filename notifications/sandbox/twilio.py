@@ -24,7 +24,7 @@ def routes(desk: Desk) -> list[Route]:
     async def create(request: Request) -> Response:
         if (refusal := _unauthorised(desk, request)) is not None:
             return refusal
-        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+        form = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
         if (refusal := _unusable(form)) is not None:
             return refusal
         planned = desk.faults.take("twilio", form["To"])

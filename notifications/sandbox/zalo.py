@@ -65,7 +65,7 @@ class ZaloTokenIssuer:
 
 def routes(desk: Desk, issuer: ZaloTokenIssuer) -> list[Route]:
     async def access_token(request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode()))
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         if request.headers.get("secret_key") != desk.credentials.zalo_app_secret:
             return _oauth_refusal(-14004, "Invalid secret key")
         pair = issuer.exchange(form.get("app_id", ""), form.get("refresh_token", ""))

@@ -53,7 +53,7 @@ def test_a_one_time_code_goes_by_sms_at_once(world: World) -> None:
         world.until(lambda: world.enqueue(world.message("otp", phone)) == 1)
         started = time.monotonic()
         world.until(lambda: bool(world.sandbox.messages(phone)))
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
     (received,) = world.sandbox.messages(phone)
     assert received["channel"] == "sms"
     assert "482913" in received["text"]
@@ -200,8 +200,9 @@ def test_a_number_that_no_channel_reaches_ends_in_the_dead_letters(world: World)
 def test_on_a_lease_that_may_be_over_nothing_is_sent(world: World) -> None:
     phone = world.new_phone()
     world.enqueue(world.message("otp", phone))
+    looked_at = "SELECT 1 FROM notifications.notification WHERE updated_at > created_at + interval '0.2 s'"
     with world.dispatching(replace(QUICK, lease=1.0, timeout=1.0, safety=0.1)):
-        time.sleep(0.3)
+        world.until(lambda: bool(world.rows(looked_at)))
     (item,) = world.rows("SELECT attempt, in_doubt, lease_owner FROM notifications.outbox")
     assert (item.attempt, item.in_doubt, item.lease_owner) == (0, False, None)
     assert world.sandbox.messages(phone) == []

@@ -60,3 +60,15 @@ def test_an_unknown_fault_is_refused_with_the_known_ones(sandbox: SandboxClient)
     )
     assert answer.status_code == 422
     assert "late-accept" in answer.json()["faults"]
+
+
+def test_nonsense_is_refused_and_breaks_nothing(sandbox: SandboxClient) -> None:
+    answers = [
+        requests.get(f"{sandbox.url}/_sandbox/messages?limit=many&to=x", timeout=5),
+        requests.post(f"{sandbox.url}/_sandbox/phones", data=b"[", timeout=5),
+        requests.post(f"{sandbox.url}/_sandbox/faults", data=b"1", timeout=5),
+        requests.post(f"{sandbox.url}/v4/oa/access_token", data=b"\xff\xfe=\xff", timeout=5),
+        requests.post(f"{sandbox.url}/message/template", data=b"[]", timeout=5),
+        requests.post(sandbox.url + ESMS, data=b"null", timeout=5),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 422, 422, 200, 200, 200]
