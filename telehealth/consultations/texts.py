@@ -32,5 +32,8 @@ _KEYS = (
 def room_texts(*, leads: bool, practitioner: str) -> dict[str, str]:
     """Return text by key; `{name}` and `{time}` are filled by the page."""
     texts = {key: t(f"room-{key}", name="{name}", time="{time}") for key in _KEYS}
-    waiting = t("room-waiting-for-patient") if leads else t("room-waiting", practitioner=practitioner)
-    return {**texts, "state-waiting": waiting}
+    if leads:
+        ours = {"state-waiting": t("room-state-waiting-staff"), "over-ended": t("room-over-ended-staff")}
+    else:
+        ours = {"state-waiting": t("room-state-waiting", practitioner=practitioner)}
+    return {**texts, **ours}

@@ -91,7 +91,7 @@ class Server:
 
     def wait_until(self, **health: object) -> None:
         """Wait until the server answers and its health says so."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if health.items() <= self._health().items():
                 return

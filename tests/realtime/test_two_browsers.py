@@ -5,6 +5,7 @@ The two pages are served by two processes, so that what they tell each other has
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from sqlalchemy import Engine, select
@@ -37,7 +39,7 @@ FLAGS = [
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
 ]
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 
 Yuv = tuple[int, int, int]
 RED_BLUE: tuple[Yuv, Yuv] = ((81, 90, 240), (41, 240, 110))
@@ -170,8 +172,10 @@ def test_each_sees_the_others_picture_and_the_doctor_ends(
             a_page(desk, fronts[1], cast.doctor, width=1280, height=800)
         )
         family.goto(f"http://{fronts[0].address}{room_path(family, fronts[0], cast)}")
+        assert faults_of(family) == []
         family.get_by_role("button", name="Vào phòng khám").click()
         wait_for_state(family, "waiting")
+        assert faults_of(family) == []
 
         care.goto(f"http://{fronts[1].address}{room_path(care, fronts[1], cast)}")
         care.get_by_role("button", name="Vào phòng khám").click()
@@ -186,6 +190,10 @@ def test_each_sees_the_others_picture_and_the_doctor_ends(
         family.get_by_role("group").get_by_role("button", name="Bật hình").click()
         assert sees(care) == ("red", "blue")
 
+        fronts[0].stop(signal.SIGKILL)
+        assert sees(family) == ("green", "white"), "the picture needs no server"
+        fronts[0].start()
+
         care.reload()
         care.get_by_role("button", name="Vào phòng khám").click()
         assert sees(care) == ("red", "blue")
@@ -195,12 +203,20 @@ def test_each_sees_the_others_picture_and_the_doctor_ends(
         care.get_by_role("dialog").get_by_role("button", name="Kết thúc").click()
         for page in (family, care):
             page.get_by_text("Buổi khám đã kết thúc").wait_for(timeout=PATIENCE_MS)
-        assert family_complaints == []
+        assert [c for c in family_complaints if "ERR_CONNECTION_REFUSED" not in c] == []
         assert care_complaints == []
     with Session(owner_engine) as session:
         assert session.scalars(select(Encounter.status)).one() == "finished"
         roles = session.scalars(select(EncounterParticipant.role)).all()
-        assert sorted(roles) == ["patient", "practitioner", "practitioner"]
+        # The reload made a second stretch for the doctor; a slow restart may have made one for the patient.
+        assert roles.count("practitioner") == 2
+        assert "patient" in roles
+
+
+def faults_of(page: Page) -> list[str]:
+    """Return what axe finds wrong with a page, with every rule on."""
+    found = Axe().run(page).response["violations"]
+    return [f"{fault['id']}: {[node['html'] for node in fault['nodes']]}" for fault in found]
 
 
 def launch(playwright: Playwright, clip: Path) -> Browser:

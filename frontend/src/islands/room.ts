@@ -57,7 +57,7 @@ async function start(root: HTMLElement): Promise<void> {
 
   view.trouble(await media.open());
   view.own(media);
-  if (await hasTwoCameras()) view.reveal("flip");
+  if (await hasTwoCameras()) view.offer("flip", true);
   view.line("line-testing");
   view.line(`line-${await testLine(config.lineUrl, media.tracks)}`);
 }

@@ -86,6 +86,7 @@ export class View {
   over(key: string): void {
     this.show("over");
     this.root.dataset.state = "over";
+    this.part("state").textContent = "";
     this.part("ending").textContent = textOf(this.config, key);
   }
 
@@ -101,8 +102,8 @@ export class View {
     }
   }
 
-  reveal(action: string): void {
-    for (const button of this.root.querySelectorAll<HTMLElement>(`[data-room-do="${action}"]`)) button.hidden = false;
+  offer(action: string, offered: boolean): void {
+    for (const button of this.root.querySelectorAll<HTMLElement>(`[data-room-do="${action}"]`)) button.hidden = !offered;
   }
 
   dialog(name: string): HTMLDialogElement | null {

@@ -184,6 +184,7 @@ export class Visit {
     for (const client of [...this.others.keys()]) this.part(client);
     this.media.close();
     this.view.notice(null);
+    this.view.offer("again", ending === "left" || ending === "fault" || ending === "replaced");
     this.view.over(`over-${ending}`);
   }
 
