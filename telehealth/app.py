@@ -20,6 +20,7 @@ from telehealth.demo.cli import demo
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
@@ -125,6 +126,7 @@ def _register(app: Flask) -> None:
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        portal_pages,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (

@@ -236,7 +236,7 @@ DECLARE
 BEGIN
     SELECT array_agg(e.session_id), array_agg(e.online) INTO v_freed, v_freed_online
       FROM expire_holds(p_practitioner) e;
-    IF p_patient < p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
+    IF p_patient IS NOT NULL AND p_patient < p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
         RETURN 'patient-busy';
     END IF;
     WHILE NOT v_got AND v_lane < p_capacity LOOP
@@ -249,7 +249,7 @@ BEGIN
     IF v_lane > 1 THEN
         UPDATE appointment a SET lane = v_lane WHERE a.id = p_appointment;
     END IF;
-    IF p_patient > p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
+    IF p_patient IS NOT NULL AND p_patient > p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
         RETURN 'patient-busy';
     END IF;
     RETURN count_places(p_session, p_version, p_online, v_freed, v_freed_online);

@@ -27,7 +27,7 @@ from telehealth.booking.services import BookingRequest, ConsentGiven, Once
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, DomainError, NotFound, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
-from telehealth.core.text import clean
+from telehealth.core.text import clean, sort_key
 from telehealth.directory.codes import Modality
 from telehealth.directory.queries import facility as facility_of
 from telehealth.patient_portal import drafts
@@ -59,6 +59,7 @@ CONSENT = ConsentGiven("booking", "2026-11")
 LONGEST_REASON = 300
 _STEP = "portal-code"
 _SOMEBODY_NEW = "new"
+_NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ"})
 
 
 @pages.get("/book/slots/<slot_id>")
@@ -483,6 +484,10 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
 
 def _countries() -> list[tuple[str, str]]:
     """Return countries by name, Viet Nam first."""
-    names = Locale(current_locale()).territories
-    codes = [code for code in names if len(code) == 2 and code.isalpha() and code not in ("ZZ", "XA", "XB")]
-    return [("VN", names["VN"]), *sorted(((c, names[c]) for c in codes if c != "VN"), key=lambda p: p[1])]
+    names = {
+        str(code): str(name)
+        for code, name in Locale(current_locale()).territories.items()
+        if len(str(code)) == 2 and str(code) not in _NO_COUNTRIES
+    }
+    here = names.pop("VN")
+    return [("VN", here), *sorted(names.items(), key=lambda item: sort_key(item[1]))]
