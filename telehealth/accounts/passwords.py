@@ -3,6 +3,7 @@
 46 MiB, one pass, one lane: the first setting of the OWASP Password Storage Cheat Sheet, about a
 third of the time of RFC 9106's second one, on cores that also serve pages.
 """
+
 import threading
 from functools import lru_cache
 
