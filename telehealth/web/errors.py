@@ -73,6 +73,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(PoolTimeout, _busy)
+    app.register_error_handler(RecursionError, _too_deep)
     app.register_error_handler(Exception, _bug)
 
 
@@ -146,6 +147,11 @@ def _busy(error: Exception) -> Response:
     response = _answer(503, "unavailable", t("error-unavailable"))
     response.headers["Retry-After"] = "2"
     return response
+
+
+def _too_deep(error: RecursionError) -> Response:
+    """Answer JSON nested so deeply that it cannot be read."""
+    return _answer(400, "bad-request", t("error-bad-request"))
 
 
 def _bug(error: Exception) -> Response:

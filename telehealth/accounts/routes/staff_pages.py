@@ -268,6 +268,9 @@ def _step() -> _Step:
 
 
 def _go_on(step: services.StaffStep) -> ResponseReturnValue:
+    if step.needs is Needs.TOTP_ENROLMENT:
+        with unit_of_work() as work:
+            services.prepare_totp(work, step.account_id, cipher=cipher())
     if step.needs is not Needs.NOTHING:
         return redirect(url_for(_PAGES[step.needs]))
     with unit_of_work() as work:
@@ -294,8 +297,7 @@ def _sign_in_page(target: str, login: str, errors: dict[str, Any], chosen: str =
 
 
 def _authenticator_page(errors: dict[str, Any]) -> str:
-    with unit_of_work() as work:
-        secret, address = services.totp_to_enrol(work, _step().account_id, cipher=cipher())
+    secret, address = services.totp_to_enrol(session(), _step().account_id, cipher=cipher())
     drawn = segno.make(address, error="m").svg_inline(scale=5, border=2)
     spaced = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
     return render_template(

@@ -103,19 +103,27 @@ def next_step(session: Session, account_id: UUID, *, device_token: str | None, n
     return StaffStep(account_id, _needs(session, account, computer_of(session, device_token), now))
 
 
-def totp_to_enrol(session: Session, account_id: UUID, *, cipher: FieldCipher) -> tuple[str, str]:
-    """Return the secret to enrol and its `otpauth://` address. Raises StepExpired.
+def prepare_totp(session: Session, account_id: UUID, *, cipher: FieldCipher) -> None:
+    """Draw the secret of an authenticator to enrol; one drawn before stays, it may be scanned already."""
+    secret = cipher.seal_text(pyotp.random_base32(), _totp_context(account_id))
+    session.execute(
+        update(Account)
+        .where(
+            Account.id == account_id,
+            Account.totp_confirmed_at.is_(None),
+            Account.totp_secret_sealed.is_(None),
+        )
+        .values(totp_secret_sealed=secret)
+        .execution_options(synchronize_session=False)
+    )
 
-    The secret stays the same until it is confirmed, so that a reload does not spoil a scanned one.
-    """
-    account = _open_account(session, account_id, lock=True)
-    if account.totp_confirmed_at is not None:
-        raise StepExpired
+
+def totp_to_enrol(session: Session, account_id: UUID, *, cipher: FieldCipher) -> tuple[str, str]:
+    """Return the secret to enrol and its `otpauth://` address. Raises StepExpired."""
+    account = _open_account(session, account_id)
     secret = _secret(account, cipher)
-    if secret is None:
-        secret = pyotp.random_base32()
-        account.totp_secret_sealed = cipher.seal_text(secret, _totp_context(account.id))
-        session.flush()
+    if account.totp_confirmed_at is not None or secret is None:
+        raise StepExpired
     return secret, pyotp.TOTP(secret).provisioning_uri(name=account.login, issuer_name="Y te tinh")
 
 
@@ -335,9 +343,9 @@ def _remember_on_device(
     )
 
 
-def _open_account(session: Session, account_id: UUID, *, lock: bool = False) -> Account:
+def _open_account(session: Session, account_id: UUID) -> Account:
     statement = select(Account).where(Account.id == account_id).execution_options(populate_existing=True)
-    account = session.execute(statement.with_for_update() if lock else statement).scalar_one_or_none()
+    account = session.execute(statement).scalar_one_or_none()
     if account is None or account.disabled_at is not None or account.kind != "staff":
         raise StepExpired
     return account
