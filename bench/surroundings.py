@@ -25,6 +25,7 @@ from telehealth.embedded.place import ROOT, running_server
 from telehealth.embedded.postgres import settle
 from telehealth.embedded.refusal import Refusal
 from telehealth.embedded.roles import Passwords, provision
+from telehealth.settings import psycopg_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Surroundings:
             env = {**self.environ, **made, **addresses, "VAR_DIR": str(home), "DEMO": "1"}
             try:
                 subprocess.run([sys.executable, "-m", "telehealth.migrate"], env=env, cwd=ROOT, check=True)
-                yield BenchDatabase(env, cluster.admin_address(name))
+                yield BenchDatabase(env, psycopg_url(cluster.admin_address(name)))
             finally:
                 with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,77 @@
+"""Bookings per second: public POST with patients' tokens to distinct free slots, closed-loop clients."""
+
+import argparse
+import random
+from dataclasses import asdict
+
+import psycopg
+
+from bench import province
+from bench.closed_loop import run as play
+from bench.surroundings import Surroundings, front, percentiles
+
+WARM_UP = 400
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--port", type=int, default=18750)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--patients", type=int, default=8000, help="one booking each; more than can be made")
+    parser.add_argument("--workers", type=int, default=2)
+
+
+def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, object]:
+    """Return the rate, the latencies, and whether every acknowledgement has its rows."""
+    with surroundings.database() as database:
+        size = province.load(database.env, database.admin_url)
+        people = province.add_patients(database.env, database.admin_url, options.patients)
+        slots = province.open_slots(database.admin_url)
+        random.Random(1).shuffle(slots)
+        requests = [
+            province.booking_request(person, slot, f"bench-{number}")
+            for number, (person, slot) in enumerate(zip(people, slots, strict=False))
+        ]
+        with front(database.env, options.port, options.workers) as address:
+            warm = play(address, requests[:WARM_UP], clients=options.clients, seconds=60)
+            measured = play(address, requests[WARM_UP:], clients=options.clients, seconds=options.seconds)
+        acknowledged = warm.statuses[201] + measured.statuses[201]
+        rows = _rows(database.admin_url)
+    return {
+        "data": asdict(size),
+        "per_second": round(measured.statuses[201] / measured.seconds, 1),
+        "milliseconds": percentiles(measured.milliseconds),
+        "statuses": dict(sorted((warm.statuses + measured.statuses).items())),
+        "client_cpu_ms_per_request": round(1000 * measured.cpu_seconds / max(measured.sent, 1), 3),
+        "acknowledged": acknowledged,
+        "rows": rows,
+        "rows_equal_acknowledgements": all(
+            rows[name] == factor * acknowledged for name, factor in _EXPECTED.items()
+        ),
+    }
+
+
+_EXPECTED = {
+    "appointments": 1,
+    "claims": 2,
+    "counted": 1,
+    "audit": 1,
+    "idempotency": 1,
+    "notifications": 3,
+    "outbox": 3,
+}
+
+
+def _rows(admin_url: str) -> dict[str, int]:
+    with psycopg.connect(admin_url) as admin:
+        row = admin.execute(
+            """SELECT (SELECT count(*) FROM appointment WHERE status = 'booked'),
+                      (SELECT count(*) FROM claim WHERE active),
+                      (SELECT sum(booked) FROM clinic_session),
+                      (SELECT count(*) FROM audit_event WHERE action = 'booking.book'),
+                      (SELECT count(*) FROM idempotency WHERE status = 201 AND response_sealed IS NOT NULL),
+                      (SELECT count(*) FROM notifications.notification),
+                      (SELECT count(*) FROM notifications.outbox)"""
+        ).fetchone()
+    return dict(zip(_EXPECTED, (int(value) for value in row or ()), strict=False))
