@@ -8,12 +8,14 @@ from uuid import UUID
 from sqlalchemy import Row, Select, case, func, select, text
 from sqlalchemy.orm import Session
 
+from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import token_hash
+from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PriorityClass, TicketStatus
-from telehealth.queueing.models import BoardEvent, Queue, StaffCall
+from telehealth.queueing.models import BoardEvent, Queue, StaffCall, Ticket
 from telehealth.queueing.rules import (
     DEFAULT_POLICY,
     Lane,
@@ -201,6 +203,22 @@ def room_name(session: Session, queue: QueueView, service_point_id: UUID | None)
     if point is None:
         return queue.name
     return session.scalar(select(ServicePoint.name).where(ServicePoint.id == point)) or queue.name
+
+
+def facility_of_ticket(session: Session, ticket_id: UUID) -> UUID:
+    """Return where a ticket belongs, if the entered principal may see it. Raises NotFound."""
+    found = session.scalar(select(Ticket.facility_id).where(Ticket.id == ticket_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def facility_of_appointment(session: Session, appointment_id: UUID) -> UUID:
+    """Return where an appointment is, if the entered principal may see it. Raises NotFound."""
+    found = session.scalar(select(Appointment.facility_id).where(Appointment.id == appointment_id))
+    if found is None:
+        raise NotFound
+    return found
 
 
 def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[BoardCall]:

@@ -1,0 +1,8 @@
+"""Queues over HTTP: the API, and the pages of kiosk, board, clinic and phone."""
+
+from telehealth.queueing.routes.api import api
+from telehealth.queueing.routes.clinic import clinic
+from telehealth.queueing.routes.kiosk import kiosk
+from telehealth.queueing.routes.public import pages
+
+__all__ = ["api", "clinic", "kiosk", "pages"]
