@@ -15,7 +15,7 @@ from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PriorityClass, TicketStatus
-from telehealth.queueing.models import BoardEvent, Queue, StaffCall, Ticket
+from telehealth.queueing.models import Board, BoardEvent, Queue, StaffCall, Ticket
 from telehealth.queueing.rules import (
     DEFAULT_POLICY,
     Lane,
@@ -27,6 +27,7 @@ from telehealth.queueing.rules import (
     places_ahead_of,
     wait_range,
 )
+from telehealth.scheduling.models import ClinicSession
 
 BOARD_CALLS = 6
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
@@ -79,6 +80,11 @@ class Line:
     parked: tuple[LineTicket, ...]
     last_calls: tuple[LineTicket, ...]
     called_total: int
+
+    @property
+    def missed(self) -> tuple[LineTicket, ...]:
+        """Return who was called lately and did not come."""
+        return tuple(ticket for ticket in self.last_calls if ticket.status is TicketStatus.MISSED)
 
     def place_of(self, ticket_id: UUID) -> int | None:
         """Return how many are called before a ticket, if it waits."""
@@ -221,6 +227,32 @@ def facility_of_appointment(session: Session, appointment_id: UUID) -> UUID:
     return found
 
 
+def encounter_of_ticket(session: Session, ticket_id: UUID) -> UUID | None:
+    """Return the visit a ticket belongs to, if it has begun."""
+    return session.scalar(select(Ticket.encounter_id).where(Ticket.id == ticket_id))
+
+
+def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime) -> QueueView | None:
+    """Return the queue of the room where a practitioner sits today, the next one not yet over."""
+    rooms = (
+        select(Queue.id)
+        .join(ServicePoint, ServicePoint.id == Queue.service_point_id)
+        .join(
+            ClinicSession,
+            (ClinicSession.room == ServicePoint.code) & (ClinicSession.facility_id == Queue.facility_id),
+        )
+        .where(
+            ClinicSession.practitioner_id == practitioner_id,
+            ClinicSession.business_date == business_date(now),
+            Queue.active,
+        )
+        .order_by(ClinicSession.end_at < now, ClinicSession.start_at)
+        .limit(1)
+    )
+    queue_id = session.scalar(rooms)
+    return None if queue_id is None else queue_by_id(session, queue_id)
+
+
 def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[BoardCall]:
     """Return the last calls of a facility's board today, newest first, each number once."""
     rows = session.scalars(
@@ -238,6 +270,11 @@ def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[Boar
         call = BoardCall(row.seq, str(row.body["number"]), str(row.body["room"]), row.created_at)
         calls.setdefault(call.number, call)
     return list(calls.values())[:BOARD_CALLS]
+
+
+def board_seq(session: Session, facility_id: UUID) -> int:
+    """Return the number of the board's last event, 0 before the first."""
+    return session.scalar(select(Board.last_seq).where(Board.facility_id == facility_id)) or 0
 
 
 def points_of(session: Session, queue: QueueView) -> list[tuple[UUID, str]]:

@@ -152,7 +152,7 @@ def test_a_desk_has_no_visits(hospital: Hospital):
 
 
 def test_who_does_not_come_is_a_no_show_until_they_come_back(hospital: Hospital):
-    appointment = hospital.appointment(SOON)
+    appointment = hospital.appointment(MONDAY_8AM)
     hospital.check_in(appointment)
     called = hospital.call()
     for _ in range(5):
@@ -162,6 +162,14 @@ def test_who_does_not_come_is_a_no_show_until_they_come_back(hospital: Hospital)
     assert step(hospital, "return", called.id).status == "waiting"
     assert hospital.status_of(appointment) == "arrived"
     assert [hospital.call().number_text for _ in range(5)] == ["1-002", "1-003", "1-004", "1-001", "1-005"]
+
+
+def test_who_was_called_before_their_time_is_no_no_show(hospital: Hospital):
+    appointment = hospital.appointment(MONDAY_8AM + timedelta(minutes=25))
+    hospital.check_in(appointment)
+    called = hospital.call()
+    assert step(hospital, "skip", called.id).status == "missed"
+    assert hospital.status_of(appointment) == "arrived"
 
 
 def test_after_ten_others_a_missed_number_is_over(hospital: Hospital):

@@ -150,6 +150,7 @@ clinic-state = Status
 clinic-video = Open the video room
 clinic-note = Short note
 clinic-note-hint = Only practitioners of the facility can read it.
+field-note-too-long = The note is longer than 2,000 characters.
 clinic-note-save = Save the note
 clinic-note-saved = The note was saved.
 clinic-staff-calls = A kiosk is calling for staff

@@ -149,6 +149,7 @@ clinic-state = Trạng thái
 clinic-video = Vào phòng video
 clinic-note = Ghi chú ngắn
 clinic-note-hint = Chỉ người khám bệnh tại cơ sở xem được.
+field-note-too-long = Ghi chú dài quá 2.000 ký tự.
 clinic-note-save = Lưu ghi chú
 clinic-note-saved = Đã lưu ghi chú.
 clinic-staff-calls = Máy lấy số đang gọi nhân viên

@@ -59,9 +59,12 @@ def recall(
 def skip(
     session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
 ) -> TicketState:
-    """Go on without a person who did not come; their appointment becomes a no-show until they return."""
+    """Go on without a person who did not come.
+
+    Their appointment, once its time has come, becomes a no-show until they return.
+    """
     ticket, queue = _take(session, ticket_id, "skip", version)
-    if ticket.appointment_id is not None:
+    if ticket.appointment_id is not None and (ticket.appointment_start or now) <= now:
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
     return state_of(session, ticket, queue)
