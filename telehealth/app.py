@@ -16,9 +16,12 @@ from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
+from telehealth.encounters import policies as encounter_policies
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
+from telehealth.queueing import policies as queueing_policies
+from telehealth.queueing import routes as queueing_routes
 from telehealth.reminders import routes as webhooks
 from telehealth.settings import Settings
 from telehealth.web import api_docs, health, pages
@@ -39,6 +42,8 @@ def policy() -> Policy:
         account_policies.RULES,
         consultation_policies.RULES,
         patient_policies.RULES,
+        encounter_policies.RULES,
+        queueing_policies.RULES,
     )
 
 
@@ -110,6 +115,9 @@ def _register(app: Flask) -> None:
         webhooks.blueprint,
         account_routes.pages,
         consultation_routes.pages,
+        queueing_routes.pages,
+        queueing_routes.kiosk,
+        queueing_routes.clinic,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -117,6 +125,7 @@ def _register(app: Flask) -> None:
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        queueing_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(directory_commands(import_command))

@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from telehealth.core.clock import PROVINCE_TZ
-from telehealth.queueing.codes import PriorityClass, PrintStatus, Purpose
+from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose
 from telehealth.web.api import QuerySchema, RequestSchema
-from marshmallow import Schema
 
 
 class Instant(fields.Field[datetime]):

@@ -156,7 +156,7 @@ class Hospital:
                 Patient(
                     id=patient_id, full_name="Lê Thị Mơ", name_search="le thi mo", name_sort="m",
                     birth_date=birth_date, sex="female", created_at=MONDAY_8AM, updated_at=MONDAY_8AM,
-                    phone_sealed=self.cipher.seal_text(phone, f"patient.phone_sealed:{patient_id}"),
+                    phone_sealed=self.cipher.seal_text(phone, f"patient.phone:{patient_id}"),
                 )
             )  # fmt: skip
             session.flush()

@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
+from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, NotFound
 from telehealth.core.ids import new_id
 from telehealth.directory import queries as directory
@@ -35,7 +36,6 @@ from telehealth.queueing.services.steps import STEPS
 from telehealth.web.context import cipher, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
-from telehealth.core.clock import business_date
 
 api = Blueprint("queueing-api", __name__, url_prefix="/api/v1", description="Queues and tickets")
 

@@ -148,15 +148,15 @@ def _page(template: str, **values: Any) -> str:
 
 def _slip(ticket: TicketView) -> str:
     address = settings().public_base_url + url_for("queueing.follow", public_token=ticket.public_token)
-    picture = segno.make(address, error="m").svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
+    picture = segno.make(address, error="m").svg_inline(
+        border=2, omitsize=True, svgclass=None, lineclass=None
+    )
     return _page("queueing/kiosk_slip.html", ticket=ticket, qr=Markup(picture))  # noqa: S704  drawn by us
 
 
 def _redeemed(given: str) -> str:
     with unit_of_work() as work:
-        return redeem_device_code(
-            work, code=given, ip=request.remote_addr, now=now(), cipher=cipher()
-        ).token
+        return redeem_device_code(work, code=given, ip=request.remote_addr, now=now(), cipher=cipher()).token
 
 
 def _facility_id() -> UUID:
