@@ -41,6 +41,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
       FROM ticket t WHERE t.public_token_hash = p_token_hash
 $$;
 
+CREATE FUNCTION ticket_statuses(p_ids uuid[]) RETURNS TABLE (id uuid, status text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.id, t.status FROM ticket t WHERE t.id = ANY (p_ids)
+$$;
+
 -- Everybody in a queue on a day, and its last calls.
 CREATE FUNCTION queue_line(p_queue uuid, p_date date)
 RETURNS TABLE (id uuid, number integer, status text, priority_class text, appointment_start timestamptz,
@@ -73,6 +78,7 @@ $$;
 UNDO_WALLS = """
 DROP FUNCTION appointment_whereabouts(text);
 DROP FUNCTION queue_line(uuid, date);
+DROP FUNCTION ticket_statuses(uuid[]);
 DROP FUNCTION ticket_by_token(bytea);
 DROP POLICY own ON staff_call;
 DROP POLICY own ON ticket;

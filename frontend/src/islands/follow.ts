@@ -1,0 +1,31 @@
+import { island } from "../lib/dom";
+import { refresh, soon } from "../lib/fragment";
+import { follow } from "../lib/sse";
+
+const SPREAD_MS = 1_500;
+const EVERY_MS = 60_000;
+
+island("follow", (root) => {
+  const here = root.querySelector<HTMLElement>("[data-here]")!;
+  const offline = root.querySelector<HTMLElement>("[data-offline]")!;
+  const look = async () => {
+    offline.hidden = await refresh(here, root.dataset.state ?? "");
+  };
+  const lookSoon = soon(() => void look(), SPREAD_MS);
+  follow(root.dataset.stream ?? "", {
+    onEvent: (kind) => kind === "changed" && lookSoon(),
+    onLive: (live) => (live ? lookSoon() : (offline.hidden = false)),
+  });
+  setInterval(lookSoon, EVERY_MS);
+  document.addEventListener("visibilitychange", () => document.hidden || lookSoon());
+  share(root);
+});
+
+function share(root: HTMLElement): void {
+  const place = root.querySelector<HTMLElement>("[data-share]");
+  if (!place || !("share" in navigator)) return;
+  place.hidden = false;
+  place.addEventListener("click", () => {
+    void navigator.share({ url: place.dataset.share ?? "", text: place.dataset.shareText ?? "" }).catch(() => undefined);
+  });
+}

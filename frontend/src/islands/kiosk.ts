@@ -1,0 +1,79 @@
+import { api } from "../lib/api";
+import { runClocks } from "../lib/clock";
+import { island, toast } from "../lib/dom";
+import { Scanner } from "../lib/scanner";
+
+island("kiosk", (root) => {
+  runClocks();
+  readScanner(root);
+  root.querySelectorAll<HTMLFormElement>("form[data-code]").forEach(keypad);
+  clearLater(root);
+  printSlip(root);
+  warnWhenOffline(root);
+});
+
+/** A scanner is a keyboard: on a page without a field its code goes into the hidden form. */
+function readScanner(root: HTMLElement): void {
+  const form = root.querySelector<HTMLFormElement>("form[data-scan]");
+  const field = form?.elements.namedItem("code");
+  if (!form || !(field instanceof HTMLInputElement)) return;
+  const scanner = new Scanner();
+  document.addEventListener("keydown", (event) => {
+    const scanned = scanner.press(event.key, event.timeStamp);
+    if (scanned === null) return;
+    event.preventDefault();
+    field.value = scanned;
+    form.requestSubmit();
+  });
+}
+
+function keypad(form: HTMLFormElement): void {
+  const field = form.elements.namedItem("code");
+  if (!(field instanceof HTMLInputElement)) return;
+  form.addEventListener("click", (event) => {
+    const key = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-key],[data-erase]") : null;
+    if (!key) return;
+    if (key.dataset.erase) field.value = key.dataset.erase === "all" ? "" : field.value.slice(0, -1);
+    else field.value = (field.value + (key.dataset.key ?? "")).slice(0, 64);
+    field.focus();
+  });
+}
+
+/** Goes back to the start, and leaves no page of the last person to go back to. */
+function clearLater(root: HTMLElement): void {
+  const home = root.dataset.home;
+  const seconds = Number(root.dataset.clearAfter);
+  if (!home) return;
+  document.querySelectorAll<HTMLAnchorElement>("[data-finish]").forEach((link) =>
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      location.replace(home);
+    }),
+  );
+  if (!seconds) return;
+  const bar = root.querySelector<HTMLElement>(".th-kiosk__timeout > span");
+  let left = seconds;
+  if (!bar) document.addEventListener("pointerdown", () => (left = seconds));
+  setInterval(() => {
+    left -= 1;
+    bar?.style.setProperty("--th-left", String(Math.max(0, left / seconds)));
+    if (left <= 0 && navigator.onLine) location.replace(home);
+  }, 1_000);
+}
+
+/** Prints once, by the browser's own print, and tells the server what became of the slip. */
+function printSlip(root: HTMLElement): void {
+  const slip = root.querySelector<HTMLElement>("[data-print-now]");
+  const id = slip?.dataset.ticket;
+  if (!id) return;
+  window.addEventListener(
+    "afterprint",
+    () => void api(`/api/v1/tickets/${id}/print-status`, { method: "POST", body: { status: "printed" } }).catch(() => undefined),
+    { once: true },
+  );
+  setTimeout(() => window.print(), 300);
+}
+
+function warnWhenOffline(root: HTMLElement): void {
+  window.addEventListener("offline", () => toast(root.dataset.offline ?? "", "error", 60_000));
+}

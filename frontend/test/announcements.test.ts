@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { Announcements, type Call, LEAST_SHOWN_MS } from "../src/lib/announcements";
+
+function stage() {
+  const shown: string[] = [];
+  const timers: (() => void)[] = [];
+  return {
+    shown,
+    timers,
+    show: (call: Call) => void shown.push(call.number),
+    after: (milliseconds: number, then: () => void) => {
+      expect(milliseconds).toBe(LEAST_SHOWN_MS);
+      timers.push(then);
+    },
+  };
+}
+
+const call = (seq: number): Call => ({ seq, number: `A${seq}`, room: "Phòng khám 1" });
+
+describe("announcements", () => {
+  it("shows two calls at once one after the other, and loses neither", () => {
+    const board = stage();
+    const announcements = new Announcements(board, 0);
+    announcements.add(call(1));
+    announcements.add(call(2));
+    expect(board.shown).toEqual(["A1"]);
+    board.timers.shift()!();
+    expect(board.shown).toEqual(["A1", "A2"]);
+  });
+
+  it("goes on after a pause", () => {
+    const board = stage();
+    const announcements = new Announcements(board, 0);
+    announcements.add(call(1));
+    board.timers.shift()!();
+    announcements.add(call(2));
+    expect(board.shown).toEqual(["A1", "A2"]);
+  });
+
+  it("passes over what the page or a reconnect showed before", () => {
+    const board = stage();
+    const announcements = new Announcements(board, 7);
+    for (const seq of [5, 6, 7, 8, 8]) announcements.add(call(seq));
+    board.timers.shift()!();
+    expect(board.shown).toEqual(["A8"]);
+  });
+});

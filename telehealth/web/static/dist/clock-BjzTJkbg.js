@@ -1,0 +1,1 @@
+var e=new Intl.DateTimeFormat(`vi-VN`,{hour:`2-digit`,minute:`2-digit`,hour12:!1,timeZone:`Asia/Ho_Chi_Minh`});function t(){document.querySelectorAll(`time[data-clock]`).forEach(t=>{let n=Date.parse(t.dateTime)-Date.now(),r=()=>t.textContent=e.format(Date.now()+n);r(),setInterval(r,1e3)})}export{t};

@@ -1,0 +1,1 @@
+async function e(e,t){try{let n=await fetch(t,{headers:{Accept:`text/html`},signal:AbortSignal.timeout(1e4)});if(!n.ok||n.redirected)return!1;let r=await n.text();return r!==e.dataset.shown&&(e.innerHTML=r),e.dataset.shown=r,!0}catch{return!1}}function t(e,t,n=Math.random){let r;return()=>{r??(r=setTimeout(()=>{r=void 0,e()},n()*t))}}export{t as n,e as t};
