@@ -196,7 +196,7 @@ class World:
         with self.dispatching(policy):
             self.until(lambda: self.count("outbox") == 0)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         give_up = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < give_up, "did not happen in time"

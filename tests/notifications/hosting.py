@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from notifications.policy import Policy
 
 QUICK = Policy(
-    lease=2.0,
-    timeout=1.0,
+    lease=4.0,
+    timeout=2.0,
     safety=0.1,
     grace=0.4,
     doubt_hold=0.4,
