@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     settings = settings or Settings.from_environ(os.environ)
     app = Flask(__name__, static_folder="web/static", template_folder="web/templates")
     app.config.update(_configuration(settings))
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Vietnamese at half the bytes
     app.extensions["telehealth"] = Services(
         settings=settings,
         clock=clock,
