@@ -22,6 +22,7 @@ from telehealth.directory.services import compare_directory
 from telehealth.provincial_import.findings import Finding
 from telehealth.provincial_import.province import Province, read_province
 from telehealth.provincial_import.reading import Tables, read_tables
+from telehealth.queueing.services import ensure_all_queues
 from telehealth.scheduling.rosters import compare_rosters
 
 
@@ -87,6 +88,7 @@ def import_province(
     if not dry_run:
         for found in differences.values():
             merge.apply(session, found)
+        ensure_all_queues(session)
         _record(session, tables, reports, now)
     return ImportReport((), reports, written=not dry_run)
 

@@ -4,7 +4,7 @@ from telehealth.queueing.services.arrivals import check_in, check_in_by_code
 from telehealth.queueing.services.boards import announce
 from telehealth.queueing.services.calling import call_next
 from telehealth.queueing.services.numbers import TicketView, note_print, take_number
-from telehealth.queueing.services.setup import ensure_queues
+from telehealth.queueing.services.setup import ensure_all_queues, ensure_queues
 from telehealth.queueing.services.staff import answer_staff_call, call_staff
 from telehealth.queueing.services.steps import (
     TicketState,
@@ -29,6 +29,7 @@ __all__ = [
     "check_in_by_code",
     "come_back",
     "done",
+    "ensure_all_queues",
     "ensure_queues",
     "grant_priority",
     "note_print",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.core.ids import derived_id
 from telehealth.directory.codes import ServicePointKind
-from telehealth.directory.models import ServicePoint
+from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.models import Queue
 
 # One line leads to all desks of these kinds: what it is called, its letter, minutes a person takes.
@@ -48,6 +48,12 @@ def ensure_queues(session: Session, facility_id: UUID) -> int:
         follows = {name: statement.excluded[name] for name in ("name", "service_point_id", "active")}
         session.execute(statement.on_conflict_do_update(index_elements=["facility_id", "code"], set_=follows))
     return len(rows)
+
+
+def ensure_all_queues(session: Session) -> int:
+    """Make every facility's queues follow its service points; return how many are in use."""
+    facilities = session.scalars(select(Facility.id).order_by(Facility.id)).all()
+    return sum(ensure_queues(session, facility_id) for facility_id in facilities)
 
 
 def _hall(facility_id: UUID, kind: ServicePointKind) -> dict[str, Any]:
