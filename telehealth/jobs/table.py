@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from telehealth.jobs import heartbeat, zalo_token
+from telehealth.jobs import ended_rooms, heartbeat, zalo_token
 from telehealth.jobs.work import Work
 
 
@@ -19,5 +19,6 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
+    Job("ended-rooms", 60, ended_rooms.run),
     Job("zalo-token", 600, zalo_token.run),
 )

@@ -106,3 +106,5 @@ class Refresher:
                 logger.warning("refresh failed (%s), trying again", type(error).__name__)
                 self._due.set()
                 await asyncio.sleep(FIRST_PAUSE * 5)
+            except Exception:  # one bad row must not silence its room until the process ends
+                logger.exception("refresh failed")

@@ -64,6 +64,8 @@ class Housekeeper:
         except (psycopg.Error, PoolTimeout) as error:
             logger.warning("housekeeping: %s", type(error).__name__)
             return False
+        except Exception:  # one bad room must not end everybody's heartbeats
+            logger.exception("housekeeping: a step failed")
         return True
 
     def _part_silent(self) -> None:
