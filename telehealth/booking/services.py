@@ -151,8 +151,7 @@ def release(session: Session, principal: Principal, hold_id: UUID, *, now: datet
     row = (
         session.connection()
         .exec_driver_sql(
-            """UPDATE appointment SET status = 'cancelled', version = version + 1, updated_at = %(now)s,
-                      patient_id = NULL
+            """UPDATE appointment SET status = 'expired', version = version + 1, updated_at = %(now)s
                 WHERE id = %(id)s AND status = 'held' AND account_id = %(account)s RETURNING id""",
             {"id": hold_id, "account": _account(principal), "now": now},
         )

@@ -1,0 +1,281 @@
+"""The whole way from the first page to the appointment with plain forms, and where it may go wrong."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from telehealth.core.uow import system_unit_of_work
+from tests.booking.clinic import DOCTORS, TUESDAY
+from tests.conftest import MovableClock
+from tests.patient_portal.browser import Browser
+
+PHONE = "0912 345 678"
+ME = {
+    "relation": "self",
+    "full_name": "Nguyễn Thị Đào",
+    "birth__year": "1962",
+    "sex": "female",
+}
+
+
+def to_slot(browser: Browser, *, modality: str = "in-person") -> Browser:
+    """Look for a time and choose the first."""
+    browser.go("/book").go(browser.links("service=internal")[0])
+    doctor = DOCTORS["chi" if modality == "video" else "an"]
+    browser.go(f"/book/times?service=internal&from={TUESDAY}&practitioner={doctor}&modality={modality}")
+    return browser.go(browser.links("/book/slots/")[0])
+
+
+def signed_in(browser: Browser, phone: str = PHONE) -> Browser:
+    """Give the phone and the code."""
+    browser.send(phone=phone)
+    return browser.send(code=browser.code())
+
+
+def to_confirmation(browser: Browser, **person: str) -> Browser:
+    """Fill in everything but the last page."""
+    signed_in(to_slot(browser))
+    browser.send(**{**ME, **person})
+    return browser.send(coverage_basis="registered-here", reason="Ho hai tuần nay", companion="yes")
+
+
+def appointments(browser: Browser) -> list[tuple[str, str]]:
+    with system_unit_of_work(browser.engine) as session:
+        rows = session.execute(text("SELECT status, coverage_basis FROM appointment ORDER BY created_at, id"))
+        return [tuple(row) for row in rows]
+
+
+def test_a_new_patient_books_the_earliest_time_with_plain_forms(browser: Browser):
+    to_slot(browser)
+    assert browser.sees("Bệnh viện Thử 77001", "45.000 đ", "Số điện thoại của quý vị")
+    browser.send(phone=PHONE)
+    assert browser.sees("ba số cuối 678")
+    browser.send(code=browser.code())
+    assert browser.sees("Thông tin người được khám", "Đang giữ chỗ cho quý vị đến 08:05")
+    browser.send(**ME)
+    assert browser.sees("Dùng bảo hiểm y tế thế nào?")
+    browser.send(coverage_basis="registered-here", reason="Ho hai tuần nay", companion="yes")
+    assert browser.sees(
+        "Xem lại trước khi đặt",
+        "Nguyễn Thị Đào",
+        "Đăng ký khám BHYT ban đầu tại đây (Cơ sở y tế chưa kiểm tra)",
+        "Ho hai tuần nay",
+        "Thẻ bảo hiểm y tế, VssID hoặc VNeID",
+    )
+    browser.send(agree="yes")
+    assert browser.status == 200
+    assert browser.sees("Đã đặt lịch xong", "<svg", "Cần chuẩn bị")
+    assert appointments(browser) == [("booked", "registered-here")]
+
+
+def test_nothing_about_the_patient_stands_in_an_address(browser: Browser):
+    to_confirmation(browser).send(agree="yes")
+    addresses = " ".join(browser.visited)
+    for secret in ("912", "345", "Nguy", "1962", "Ho%20", "registered"):
+        assert secret not in addresses
+
+
+def test_a_wrong_code_is_told_at_its_field_and_the_right_one_still_works(browser: Browser):
+    to_slot(browser).send(phone=PHONE)
+    right = browser.code()
+    wrong = "000000" if right != "000000" else "000001"
+    browser.send(code=wrong)
+    assert browser.status in (401, 422)
+    assert browser.sees("Còn chỗ cần sửa", "Mã không đúng hoặc đã hết hạn")
+    browser.send(code=right)
+    assert browser.sees("Thông tin người được khám")
+
+
+def test_a_wrong_phone_is_told_and_what_was_typed_stays(browser: Browser):
+    to_slot(browser).send(phone="12345")
+    assert browser.status == 422
+    assert browser.sees('value="12345"', "Vui lòng nhập số điện thoại Việt Nam")
+
+
+def test_a_new_code_can_be_asked_for(browser: Browser):
+    to_slot(browser).send(phone=PHONE)
+    browser.send("/code/again")
+    assert browser.sees("Đã gửi mã mới")
+    browser.send(code=browser.code())
+    assert browser.sees("Thông tin người được khám")
+
+
+def test_pressing_twice_and_going_back_give_one_appointment(browser: Browser):
+    to_confirmation(browser)
+    page = browser.address
+    browser.send(agree="yes")
+    done = browser.address
+    browser.go(page)
+    assert browser.address == done
+    token = browser.client.get("/book").get_data(as_text=True).split('name="csrf-token" content="')[1]
+    again = browser.client.post(
+        page, data={"csrf_token": token.split('"')[0], "agree": "yes"}, headers={"Origin": "http://localhost"}
+    )
+    assert again.status_code == 303
+    assert again.headers["Location"] == done
+    assert appointments(browser) == [("booked", "registered-here")]
+
+
+def test_consent_is_not_taken_for_granted(browser: Browser):
+    to_confirmation(browser).send()
+    assert browser.status == 422
+    assert browser.sees("Vui lòng đánh dấu đồng ý")
+    assert "checked" not in browser.text
+    assert appointments(browser) == [("held", "none")]
+
+
+def test_a_lost_slot_shows_the_next_three(new_browser: Callable[[], Browser]):
+    quick, slow = new_browser(), new_browser()
+    to_slot(quick)
+    slow.go(quick.address)
+    signed_in(quick)
+    slow.send(phone="0987654321")
+    slow.send(code=slow.code())
+    assert slow.status == 409
+    assert slow.sees("Giờ này vừa có người đặt", "Những giờ trống gần nhất")
+    others = slow.links("/book/slots/")
+    assert len(others) == 3
+    slow.go(others[0]).send()
+    assert slow.sees("Thông tin người được khám")
+
+
+def test_after_the_hold_has_run_out_a_free_slot_is_still_booked(
+    browser: Browser, clock: MovableClock, set_database_clock
+):
+    to_confirmation(browser)
+    clock.forward(minutes=20)
+    set_database_clock(clock())
+    browser.go(browser.address)
+    assert browser.sees("Đã hết thời gian giữ chỗ")
+    browser.send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong")
+
+
+def test_after_the_hold_has_run_out_a_slot_may_be_lost(
+    new_browser: Callable[[], Browser], clock: MovableClock, set_database_clock
+):
+    slow, quick = new_browser(), new_browser()
+    to_confirmation(slow)
+    slot = next(address for address in slow.visited if "/book/slots/" in address)
+    clock.forward(minutes=20)
+    set_database_clock(clock())
+    quick.go(slot).send(phone="0987654321")
+    quick.send(code=quick.code())
+    quick.send(**{**ME, "full_name": "Lê Văn Nhanh"})
+    slow.send(agree="yes")
+    assert slow.status == 409
+    assert slow.sees("Những giờ trống gần nhất")
+
+
+@pytest.mark.parametrize(
+    "name", ["Trần 😀 Văn", "Robert'); DROP TABLE patient;--", "", "<script>alert(1)</script>"]
+)
+def test_an_odd_name_is_refused_clearly_or_kept_harmless(browser: Browser, name: str):
+    signed_in(to_slot(browser)).send(**{**ME, "full_name": name})
+    assert browser.status in (200, 422)
+    assert "<script>alert" not in browser.text
+    if browser.status == 422:
+        assert browser.sees("Còn chỗ cần sửa")
+    with system_unit_of_work(browser.engine) as session:
+        session.execute(text("SELECT count(*) FROM patient"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"relation": ""}, "Vui lòng cho biết người được khám là ai"),
+        ({"sex": ""}, "Vui lòng chọn giới tính"),
+        ({"birth__year": ""}, "Vui lòng nhập ngày sinh"),
+        ({"birth__year": "3000"}, "không thể ở sau hôm nay"),
+        ({"birth__year": "1962", "birth__month": "2", "birth__day": "31"}, "Ngày sinh chưa đúng"),
+        ({"birth__day": "5"}, "Ngày sinh chưa đúng"),
+        ({"national_id": "123"}, "Số căn cước gồm 12 chữ số"),
+        ({"phone": "99"}, "Số điện thoại chưa đúng"),
+    ],
+)
+def test_each_fault_in_the_form_is_told_and_nothing_typed_is_lost(browser: Browser, change, words: str):
+    signed_in(to_slot(browser)).send(**{**ME, **change})
+    assert browser.status == 422
+    assert browser.sees("Còn chỗ cần sửa", words, "Nguyễn Thị Đào")
+
+
+def test_a_child_without_papers_or_phone_is_booked_by_a_parent(browser: Browser):
+    signed_in(to_slot(browser)).send(
+        relation="my-child",
+        full_name="Lê Gia Bảo",
+        birth__day="9",
+        birth__month="5",
+        birth__year="2023",
+        sex="male",
+    )
+    browser.send(coverage_basis="registered-here")
+    assert browser.sees("Giấy khai sinh hoặc căn cước của trẻ")
+    browser.send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong")
+
+
+def test_a_foreigner_with_a_passport_is_booked(browser: Browser):
+    signed_in(to_slot(browser)).send(
+        **{**ME, "full_name": "Jane Smith", "passport_no": "C01X00T47", "nationality": "GB"}
+    )
+    assert browser.sees("Dùng bảo hiểm y tế thế nào?")
+
+
+def test_the_second_time_the_family_is_there_to_choose_from(browser: Browser):
+    to_confirmation(browser).send(agree="yes")
+    browser.go("/book/times?service=internal")
+    browser.go(browser.links("/book/slots/")[-1]).send()
+    assert browser.sees("Ai sẽ được khám?", "Nguyễn Thị Đào", "Sinh 1962")
+    browser.send()
+    assert browser.status == 422
+    assert browser.sees("Vui lòng chọn người được khám")
+    browser.send(who="new")
+    assert browser.sees("Thông tin người được khám")
+
+
+def test_a_video_visit_says_before_confirming_that_insurance_does_not_pay(browser: Browser):
+    to_slot(browser, modality="video")
+    assert browser.sees("Bảo hiểm y tế không chi trả khám qua video tại nhà")
+    signed_in(browser).send(**ME)
+    assert not browser.sees("Dùng bảo hiểm y tế thế nào?")
+    browser.send()
+    assert browser.sees("Xem lại trước khi đặt", "Bảo hiểm y tế không chi trả")
+    browser.send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong", "bấm Vào phòng khám")
+
+
+def test_giving_the_slot_back_frees_it_at_once(new_browser: Callable[[], Browser]):
+    first, second = new_browser(), new_browser()
+    slot = to_slot(first).address
+    signed_in(first).send("/release")
+    assert first.sees("Giờ còn trống") or first.sees("Khám nội")
+    second.go(slot).send(phone="0987654321")
+    second.send(code=second.code())
+    assert second.sees("Thông tin người được khám")
+
+
+def test_the_pages_of_a_hold_open_only_for_who_holds_it(new_browser: Callable[[], Browser]):
+    first, stranger = new_browser(), new_browser()
+    to_confirmation(first)
+    hold = first.address
+    assert stranger.go(hold).sees("Đăng nhập")
+    to_slot(stranger).send(phone="0987654321")
+    stranger.send(code=stranger.code())
+    for page in ("who", "person", "details", "confirm"):
+        stranger.go(hold.replace("confirm", page))
+        assert stranger.status == 404
+    assert not stranger.sees("Nguyễn Thị Đào")
+
+
+def test_everything_is_there_in_english(browser: Browser):
+    browser.go("/en")
+    to_confirmation(browser)
+    assert browser.sees("Check before you book", "Registered here") or browser.sees("Check before you book")
+    browser.send(agree="yes")
+    assert browser.sees("Your appointment is booked")
+
+
+@pytest.mark.parametrize("slot", ["x", "00000000-0000-0000-0000-000000000000.480", "%00", "..%2f"])
+def test_an_unknown_slot_is_not_found(browser: Browser, slot: str):
+    assert browser.go(f"/book/slots/{slot}").status == 404

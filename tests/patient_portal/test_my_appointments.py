@@ -1,0 +1,89 @@
+"""My appointments: seeing, cancelling, the calendar, who may not."""
+
+from collections.abc import Callable
+
+from tests.conftest import MovableClock
+from tests.patient_portal.browser import Browser
+from tests.patient_portal.test_booking_without_scripts import ME, to_confirmation, to_slot
+
+
+def booked(browser: Browser) -> str:
+    """Book, and return the appointment's address."""
+    to_confirmation(browser).send(agree="yes")
+    return browser.address.removesuffix("/done")
+
+
+def test_a_coming_appointment_is_listed_and_shown_with_its_code(browser: Browser):
+    page = booked(browser)
+    browser.go("/appointments")
+    assert browser.sees("Sắp tới", "Nguyễn Thị Đào", "Đã đặt")
+    browser.go(page)
+    assert browser.sees("<svg", "Mã lịch hẹn", "Cơ sở y tế chưa kiểm tra")
+
+
+def test_the_calendar_file_says_when_and_where_and_nothing_about_the_patient(browser: Browser):
+    page = booked(browser)
+    answer = browser.client.get(f"{page}/calendar.ics")
+    assert answer.mimetype == "text/calendar"
+    body = answer.get_data(as_text=True)
+    assert "BEGIN:VEVENT" in body
+    assert "Nguy" not in body
+    assert "internal" not in body
+
+
+def test_cancelling_asks_why_and_frees_the_place(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/cancel")
+    browser.send()
+    assert browser.status == 422
+    assert browser.sees("Vui lòng chọn một lý do")
+    browser.send(reason_code="patient-better")
+    assert browser.sees("Đã hủy lịch hẹn", "Đã qua", "Đã hủy")
+    browser.go(f"{page}/cancel")
+    assert browser.address == page
+
+
+def test_an_old_page_does_not_cancel_what_has_changed(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/cancel").send(reason_code="patient", version="7")
+    assert browser.status == 412
+
+
+def test_a_message_leads_to_the_appointment_of_its_people_only(
+    new_browser: Callable[[], Browser],
+):
+    mine, stranger = new_browser(), new_browser()
+    page = booked(mine)
+    code = mine.text.split('th-qr__code">')[1].split("<")[0]
+    assert mine.go(f"/a/{code}").address == page
+    to_slot(stranger).send(phone="0987654321")
+    stranger.send(code=stranger.code())
+    assert stranger.go(f"/a/{code}").status == 404
+    assert stranger.go(page).status == 404
+    assert stranger.go(f"{page}/calendar.ics").status == 404
+    assert not stranger.go("/appointments").sees("Nguyễn Thị Đào")
+
+
+def test_who_is_not_signed_in_signs_in_first(browser: Browser):
+    browser.go("/appointments")
+    assert browser.address.startswith("/sign-in?next=")
+
+
+def test_the_room_opens_a_quarter_of_an_hour_before(browser: Browser, clock: MovableClock):
+    to_slot(browser, modality="video").send(phone="0912345678")
+    browser.send(code=browser.code()).send(**ME)
+    browser.send().send(agree="yes")
+    page = browser.address.removesuffix("/done")
+    assert browser.go(page).sees("Phòng khám mở trước giờ hẹn 15 phút")
+    clock.now = clock.now.replace(month=12, day=1, hour=9, minute=50)
+    assert browser.go(page).sees("/room") or browser.sees("Vào phòng khám")
+
+
+def test_earlier_visits_can_be_booked_again(browser: Browser, clock: MovableClock):
+    booked(browser)
+    clock.forward(days=2)
+    browser.go("/book?kind=follow-up")
+    assert browser.sees("Các lần khám trước", "Bác sĩ")
+    browser.go(browser.links("practitioner=")[0])
+    assert browser.sees("Bác sĩ")
+    assert browser.links("/book/slots/")
