@@ -10,6 +10,9 @@ from telehealth.accounts import policies as account_policies
 from telehealth.accounts import routes as account_routes
 from telehealth.accounts.authentication import load_principal
 from telehealth.accounts.browser import init_browser
+from telehealth.administration import policies as administration_policies
+from telehealth.administration.commands import users as user_commands
+from telehealth.administration.routes import pages as administration_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
 from telehealth.consultations import policies as consultation_policies
@@ -46,6 +49,7 @@ def policy() -> Policy:
     """Return every feature's rules."""
     return gather(
         account_policies.RULES,
+        administration_policies.RULES,
         consultation_policies.RULES,
         patient_policies.RULES,
         scheduling_policies.RULES,
@@ -123,6 +127,7 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        administration_pages,
         consultation_routes.pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
@@ -140,5 +145,6 @@ def _register(app: Flask) -> None:
         queueing_routes.api,
     ):
         api.register_blueprint(endpoints)
+    app.cli.add_command(user_commands)
     app.cli.add_command(directory_commands(import_command))
     app.cli.add_command(demo)

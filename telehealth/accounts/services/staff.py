@@ -188,16 +188,18 @@ def staff_rows(
     rows: Iterable[Mapping[str, str]],
     facilities: Mapping[str, UUID],
     practitioners: Mapping[str, UUID],
+    *,
+    roles: Sequence[Role] = STAFF_ROLES,
 ) -> tuple[list[NewStaff], list[tuple[int, str, str]]]:
     """Read rows of a table (login, full_name, phone, role, facility_code, licence_no).
 
     Returns the people, and the faults as (row, column, message key); rows count from 2, as in a sheet.
-    Several rows of one login give one person with several roles.
+    Only `roles` may be given. Several rows of one login give one person with several roles.
     """
     people: dict[str, NewStaff] = {}
     faults: list[tuple[int, str, str]] = []
     for number, row in enumerate(rows, start=2):
-        person, wrong = _staff_row(row, facilities, practitioners)
+        person, wrong = _staff_row(row, facilities, practitioners, roles)
         faults += [(number, column, key) for column, key in wrong]
         if person is None:
             continue
@@ -210,7 +212,10 @@ def staff_rows(
 
 
 def _staff_row(
-    row: Mapping[str, str], facilities: Mapping[str, UUID], practitioners: Mapping[str, UUID]
+    row: Mapping[str, str],
+    facilities: Mapping[str, UUID],
+    practitioners: Mapping[str, UUID],
+    roles: Sequence[Role],
 ) -> tuple[NewStaff | None, list[tuple[str, str]]]:
     values = {name: clean(str(row.get(name) or "")) for name in STAFF_COLUMNS}
     wrong = []
@@ -221,7 +226,7 @@ def _staff_row(
         wrong.append(("full_name", "accounts-import-name-missing"))
     if values["phone"] and normalise_phone(values["phone"]) is None:
         wrong.append(("phone", "accounts-phone-wrong"))
-    role = next((known for known in STAFF_ROLES if known.value == values["role"]), None)
+    role = next((known for known in roles if known.value == values["role"]), None)
     if role is None:
         wrong.append(("role", "accounts-import-role-wrong"))
     facility_id = facilities.get(values["facility_code"])
