@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telehealth.realtime import protocol
@@ -38,12 +38,14 @@ def parse(message: Any) -> object:
     return protocol.parse(json.dumps(message))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text() | st.binary())
 def test_any_text_is_a_message_or_a_refusal(text: str | bytes) -> None:
     with suppress(ProtocolError):
         protocol.parse(text)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(protocol.READERS)), st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_fields_are_a_message_or_a_refusal(kind: str, fields: dict[str, Any]) -> None:
     try:
