@@ -36,10 +36,14 @@ class PersonForm:
         return cls({name: form.get(name, "").strip()[:LONGEST] for name in FIELDS})
 
     def faults(self) -> dict[str, list[str]]:
-        """Return what is missing that the patients feature cannot know to be missing."""
+        """Return message keys of what is missing, in the order of the page."""
         faults = {}
         if self.values["relation"] not in RELATIONS:
             faults["relation"] = ["portal-relation-missing"]
+        if not self.values["full_name"]:
+            faults["full_name"] = ["patients-name-missing"]
+        if self.birth_date() is None:
+            faults["birth_date"] = ["patients-birth-date-missing"]
         if self.values["sex"] not in ("male", "female", "other"):
             faults["sex"] = ["patients-sex-wrong"]
         return faults

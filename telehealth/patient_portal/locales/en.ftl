@@ -77,6 +77,10 @@ portal-by-video = By video, { $facility }
 portal-price-from = from { $price }
 portal-take-label = Choose { $time }, { $doctor }
 portal-later = Later times
+portal-more-of-doctor = More times of { $doctor }
+portal-filters = Showing:
+portal-filter-from = from { $day }
+portal-filter-near = near { $area }
 portal-no-times = No free times
 portal-no-times-text = Please choose another day, way or place.
 
@@ -217,3 +221,9 @@ portal-cancel-patient-no-transport = No transport or nobody to come along
 portal-cancel-yes = Cancel the appointment
 portal-cancel-no = Keep the appointment
 portal-cancelled = The appointment is cancelled. Somebody else can have the place.
+
+portal-family-title = My family
+portal-family-lead = The people you book for. New ones are added while booking.
+portal-family-none = Nobody yet. Whoever is seen appears here after the first booking.
+portal-family-numbers = Papers
+portal-family-sign-ins = Where I am signed in

@@ -77,6 +77,10 @@ portal-by-video = Qua video, { $facility }
 portal-price-from = từ { $price }
 portal-take-label = Chọn { $time }, { $doctor }
 portal-later = Xem giờ muộn hơn
+portal-more-of-doctor = Xem thêm giờ của { $doctor }
+portal-filters = Đang xem:
+portal-filter-from = từ ngày { $day }
+portal-filter-near = gần { $area }
 portal-no-times = Chưa có giờ trống
 portal-no-times-text = Vui lòng chọn ngày khác, cách khám khác hoặc nơi khám khác.
 
@@ -217,3 +221,9 @@ portal-cancel-patient-no-transport = Không có xe hoặc người đưa đi
 portal-cancel-yes = Hủy lịch hẹn
 portal-cancel-no = Giữ lịch hẹn
 portal-cancelled = Đã hủy lịch hẹn. Chỗ này đã dành cho người khác.
+
+portal-family-title = Hồ sơ gia đình
+portal-family-lead = Những người quý vị đang đặt lịch giúp. Thêm người mới khi đặt lịch.
+portal-family-none = Chưa có ai. Người được khám sẽ hiện ở đây sau lần đặt lịch đầu tiên.
+portal-family-numbers = Giấy tờ
+portal-family-sign-ins = Các máy đang đăng nhập

@@ -2,11 +2,13 @@
 
 from flask import Blueprint
 
+from telehealth.core.phone import display_phone
 from telehealth.directory.naming import practitioner_title
 from telehealth.web.localization import has_message, t
 
 pages = Blueprint("portal", __name__, template_folder="../templates")
 pages.add_app_template_filter(practitioner_title)
+pages.add_app_template_filter(display_phone)
 
 
 @pages.app_template_filter()
