@@ -6,13 +6,15 @@ from uuid import UUID
 
 from flask import request
 from flask import session as cookie
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.core.crypto import token_hash
 from telehealth.core.principal import ANONYMOUS, Grant, Principal, PrincipalKind, Role
+from telehealth.core.sql import fetch_one
 
-_ENTER = text("SELECT * FROM app_enter(:token_hash, :now)")
+_ENTER = """SELECT kind, coalesce(account_id, client_id, device_id), session_id, grants, practitioner_id,
+       patient_ids, scopes, device_id, display_name
+  FROM app_enter(%(token_hash)s, %(now)s)"""
 
 SESSION_TOKEN = "_user_id"  # noqa: S105  where Flask-Login keeps the signed-in identity
 
@@ -25,21 +27,21 @@ def load_principal(session: Session, now: datetime) -> Principal:
     token = presented_token()
     if token is None:
         return ANONYMOUS
-    found = session.execute(_ENTER, {"token_hash": token_hash(token), "now": now}).one_or_none()
+    found = fetch_one(session, _ENTER, {"token_hash": token_hash(token), "now": now})
     if found is None:
         return ANONYMOUS
-    kind = PrincipalKind(found.kind)
-    patient_ids = frozenset(found.patient_ids)
+    named, actor_id, session_id, grants, practitioner_id, patient_ids, scopes, device_id, name = found
+    kind = PrincipalKind(named)
     return Principal(
         kind=kind,
-        id=found.account_id or found.client_id or found.device_id,
-        session_id=found.session_id,
-        grants=_grants(kind, found.grants),
-        practitioner_id=found.practitioner_id,
-        patient_ids=patient_ids,
-        scopes=frozenset(found.scopes),
-        device_id=found.device_id,
-        display_name=found.display_name,
+        id=actor_id,
+        session_id=session_id,
+        grants=_grants(kind, grants),
+        practitioner_id=practitioner_id,
+        patient_ids=frozenset(patient_ids),
+        scopes=frozenset(scopes),
+        device_id=device_id,
+        display_name=name,
     )
 
 

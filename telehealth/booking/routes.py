@@ -81,7 +81,7 @@ def json_only(view: View) -> View:
 @api.post("/holds")
 @guarded("booking.hold")
 @json_only
-@api.arguments(HoldRequestSchema)
+@api.arguments(HoldRequestSchema())
 @api.response(201, HoldSchema)
 def create_hold(asked: dict[str, Any]) -> Response:
     """Hold a slot for a few minutes."""
@@ -120,7 +120,7 @@ def delete_hold(hold_id: UUID) -> Response:
 @api.post("/appointments")
 @guarded("booking.book")
 @json_only
-@api.arguments(BookingSchema)
+@api.arguments(BookingSchema())
 @api.response(201, AppointmentSchema)
 def create_appointment(asked: dict[str, Any]) -> Response:
     """Book a slot, or turn a hold into an appointment."""
@@ -129,7 +129,7 @@ def create_appointment(asked: dict[str, Any]) -> Response:
 
 @api.get("/appointments")
 @guarded("booking.list")
-@api.arguments(AppointmentQuerySchema, location="query")
+@api.arguments(AppointmentQuerySchema(), location="query")
 @api.response(200, AppointmentListSchema)
 def list_appointments(asked: dict[str, Any]) -> Response:
     """List one's own and one's family's appointments, or (staff) a facility's day."""
@@ -184,7 +184,7 @@ def appointment_actions(appointment_id: UUID) -> Response:
 @api.post("/appointments/<uuid:appointment_id>/cancel")
 @guarded("booking.cancel")
 @json_only
-@api.arguments(CancelSchema)
+@api.arguments(CancelSchema())
 @api.response(200, AppointmentSchema)
 def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
     """Cancel; the place is free for others at once. Needs If-Match."""
@@ -227,7 +227,7 @@ def no_show(appointment_id: UUID) -> Response:
 @api.post("/appointments/<uuid:appointment_id>/coverage")
 @guarded("booking.confirm_coverage")
 @json_only
-@api.arguments(CoverageSchema)
+@api.arguments(CoverageSchema())
 @api.response(200, AppointmentSchema)
 def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
     """Record that staff have seen the papers of a coverage basis. Needs If-Match."""

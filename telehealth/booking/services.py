@@ -8,11 +8,10 @@ refusals cost no write. Locks: appointment, claim, counter, ticket.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from notifications import Outbox, Recipient
@@ -46,6 +45,7 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import Forbidden, NotFound, PreconditionFailed
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.core.sql import Row, fetch_one
 from telehealth.directory.queries import Prices
 from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
@@ -178,7 +178,14 @@ def book(
     TooManyWithPractitioner, HoldUnknown, HoldExpired, HoldNotYours. After any of them the caller
     must roll back.
     """
-    context = _context_of(session, principal, request, now)
+    context = _context(
+        session,
+        principal,
+        slot_id=request.slot_id,
+        hold_id=request.hold_id,
+        patient_id=request.patient_id,
+        now=now,
+    )
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
     _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now)
     return plan.view
@@ -200,8 +207,8 @@ def book_once(
     Raises what `book` raises, and KeyReused.
     """
     key = once.key
-    context = _context_of(session, principal, request, now, key)
-    if context.request_hash is not None:
+    context = _context_once(session, principal, request, key, now)
+    if isinstance(context, _Replay):
         return idempotency.replayed(key, context.request_hash, context.response_sealed, cipher)
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
     told = once.answer(plan.view)
@@ -340,12 +347,73 @@ class _Stored:
     sealed: bytes
 
 
+class _Context(NamedTuple):
+    """What booking_context() returns, in its order."""
+
+    session_id: UUID
+    session_version: int
+    session_status: str
+    modality: str
+    room: str
+    business_date: date
+    start_minute: int
+    slot_minutes: int
+    slot_count: int
+    capacity: int
+    online_left: int
+    minute: int
+    taken: int
+    facility_id: UUID
+    facility_code: str
+    facility_name: str
+    facility_address: str
+    facility_hotline: str
+    service_id: UUID
+    service_code: str
+    service_name_vi: str
+    service_name_en: str
+    service_online: bool
+    duration_minutes: int
+    price_insured: int | None
+    price_self: int | None
+    price_on_request: int | None
+    price_after_hours: int | None
+    practitioner_id: UUID
+    practitioner_licence: str
+    practitioner_name: str
+    practitioner_title: str
+    practitioner_specialty: str
+    hold_id: UUID | None
+    hold_account: UUID | None
+    hold_live: bool | None
+    hold_code: str | None
+    hold_version: int | None
+    hold_channel: str | None
+    patient_id: UUID | None
+    patient_name: str | None
+    patient_phone_sealed: bytes | None
+    patient_language: str | None
+    guardian_id: UUID | None
+    guardian_phone_sealed: bytes | None
+    account_phone_sealed: bytes | None
+    active_count: int
+    same_day_count: int
+    same_practitioner_count: int
+
+
+class _Replay(NamedTuple):
+    """What was stored under a key that is not new."""
+
+    request_hash: bytes
+    response_sealed: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """A booking that the rules allow, ready to be written."""
 
     view: AppointmentView
-    context: Row[Any]
+    context: _Context
     confirm: bool
     reason_sealed: bytes | None
     consent: ConsentGiven | None
@@ -369,24 +437,6 @@ _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %
 _CREATED = 201
 
 
-def _context_of(
-    session: Session,
-    principal: Principal,
-    request: BookingRequest,
-    now: datetime,
-    key: RequestKey | None = None,
-) -> Row[Any]:
-    return _context(
-        session,
-        principal,
-        slot_id=request.slot_id,
-        hold_id=request.hold_id,
-        patient_id=request.patient_id,
-        now=now,
-        key=key,
-    )
-
-
 def _context(
     session: Session,
     principal: Principal,
@@ -395,13 +445,35 @@ def _context(
     hold_id: UUID | None,
     patient_id: UUID | None,
     now: datetime,
-    key: RequestKey | None = None,
-) -> Row[Any]:
+) -> _Context:
     """Read all that the rules ask, in one round trip. Raises SlotUnknown, HoldUnknown."""
+    asked = _question(principal, slot_id, hold_id, patient_id, now)
+    return _answered(fetch_one(session, _CONTEXT, asked), hold_id)
+
+
+def _context_once(
+    session: Session, principal: Principal, request: BookingRequest, key: RequestKey, now: datetime
+) -> _Context | _Replay:
+    """Take the key and read as _context() does, in one round trip; or return what the key stands for."""
+    named = {"principal": key.principal, "route": key.route, "key": key.key, "hash": key.request_hash}
+    asked = _question(principal, request.slot_id, request.hold_id, request.patient_id, now)
+    row = fetch_one(session, _CONTEXT_ONCE, asked | named)
+    if row is not None and row[0] is not None:
+        return _Replay(row[0], row[1])
+    return _answered(row and row[2:], request.hold_id)
+
+
+def _question(
+    principal: Principal,
+    slot_id: str | None,
+    hold_id: UUID | None,
+    patient_id: UUID | None,
+    now: datetime,
+) -> dict[str, Any]:
     slot = None if slot_id is None else SlotId.parse(slot_id)
     if slot is None and hold_id is None:
         raise SlotUnknown
-    parameters = {
+    return {
         "session": None if slot is None else slot.session_id,
         "minute": None if slot is None else slot.minute,
         "hold": hold_id,
@@ -409,23 +481,19 @@ def _context(
         "account": _account(principal),
         "now": now,
     }
-    connection = session.connection()
-    if key is None:
-        found = connection.exec_driver_sql(_CONTEXT, parameters).one_or_none()
-    else:
-        named = {"principal": key.principal, "route": key.route, "key": key.key, "hash": key.request_hash}
-        found = connection.exec_driver_sql(_CONTEXT_ONCE, {**parameters, **named}).one_or_none()
-        if found is not None and found.request_hash is not None:
-            return found
-    if found is None or found.session_id is None:
+
+
+def _answered(row: Row | None, hold_id: UUID | None) -> _Context:
+    if row is None or row[0] is None:
         raise HoldUnknown if hold_id is not None else SlotUnknown
+    found = _Context._make(row)
     if hold_id is not None and found.hold_id is None:
         raise HoldUnknown
     return found
 
 
 def _plan(
-    context: Row[Any],
+    context: _Context,
     principal: Principal,
     request: BookingRequest,
     *,
@@ -458,7 +526,7 @@ def _plan(
                 ("patient", context.guardian_id, context.guardian_phone_sealed),
                 ("account", principal.id, context.account_phone_sealed),
             ),
-            context.patient_language,
+            context.patient_language or "vi",
             cipher,
         ),
     )
@@ -475,37 +543,38 @@ def _carry_out(
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
-    view = plan.view
-    outbox.enqueue(session, messages.booked(view, plan.recipient, base_url=base_url, now=now), now=now)
-    outcome = (
-        session.connection()
-        .exec_driver_sql(
-            _BOOK,
-            {
-                **_slot_parameters(plan.context, view.start),
-                **_stored_parameters(stored),
-                "confirm": plan.confirm,
-                "id": view.id,
-                "code": view.code,
-                "channel": view.channel,
-                "patient": view.patient_id,
-                "account": view.account_id,
-                "price_class": view.price_class,
-                "coverage_basis": view.coverage_basis,
-                "companion": view.companion,
-                "reason_sealed": plan.reason_sealed,
-                "consent_purpose": plan.consent.purpose if plan.consent else None,
-                "consent_version": plan.consent.text_version if plan.consent else None,
-                "actor_kind": principal.kind.value,
-                "actor": principal.id or principal.device_id,
-                "access_session": principal.session_id,
-                "details": json.dumps({"channel": view.channel, "hold": plan.confirm}),
-                "now": now,
-            },
-        )
-        .scalar_one()
-    )
-    _raise_refusal(outcome)
+    told = messages.booked(plan.view, plan.recipient, base_url=base_url, now=now)
+    if told:
+        fetch_one(session, *outbox.statement(told, now=now))
+    outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
+    _raise_refusal(outcome[0] if outcome else "")
+
+
+def _booking_parameters(
+    principal: Principal, plan: _Plan, stored: _Stored | None, now: datetime
+) -> dict[str, Any]:
+    view, consent = plan.view, plan.consent
+    return {
+        **_slot_parameters(plan.context, view.start),
+        **_stored_parameters(stored),
+        "confirm": plan.confirm,
+        "id": view.id,
+        "code": view.code,
+        "channel": view.channel,
+        "patient": view.patient_id,
+        "account": view.account_id,
+        "price_class": view.price_class,
+        "coverage_basis": view.coverage_basis,
+        "companion": view.companion,
+        "reason_sealed": plan.reason_sealed,
+        "consent_purpose": consent.purpose if consent else None,
+        "consent_version": consent.text_version if consent else None,
+        "actor_kind": principal.kind.value,
+        "actor": principal.id or principal.device_id,
+        "access_session": principal.session_id,
+        "details": json.dumps({"channel": view.channel, "hold": plan.confirm}),
+        "now": now,
+    }
 
 
 def _stored_parameters(stored: _Stored | None) -> dict[str, Any]:
@@ -521,7 +590,7 @@ def _stored_parameters(stored: _Stored | None) -> dict[str, Any]:
     }
 
 
-def _slot_parameters(context: Row[Any], start: datetime) -> dict[str, Any]:
+def _slot_parameters(context: _Context, start: datetime) -> dict[str, Any]:
     return {
         "session": context.session_id,
         "version": context.session_version,
@@ -535,7 +604,7 @@ def _slot_parameters(context: Row[Any], start: datetime) -> dict[str, Any]:
     }
 
 
-def _checked_slot(context: Row[Any], channel: str, policies: Policies, now: datetime) -> datetime:
+def _checked_slot(context: _Context, channel: str, policies: Policies, now: datetime) -> datetime:
     """Return the slot's start. Raises SlotUnknown, SlotInPast, SlotTooSoon, SlotTooFar."""
     if not on_grid(context.minute, context.start_minute, context.slot_minutes, context.slot_count):
         raise SlotUnknown
@@ -544,7 +613,7 @@ def _checked_slot(context: Row[Any], channel: str, policies: Policies, now: date
     return start
 
 
-def _place(context: Row[Any], start: datetime) -> Place:
+def _place(context: _Context, start: datetime) -> Place:
     return Place(
         start=start,
         session_status=context.session_status,
@@ -555,15 +624,14 @@ def _place(context: Row[Any], start: datetime) -> Place:
 
 
 def _booked_view(
-    context: Row[Any], principal: Principal, request: BookingRequest, start: datetime, now: datetime
+    context: _Context, principal: Principal, request: BookingRequest, start: datetime, now: datetime
 ) -> AppointmentView:
     insured = request.coverage_basis != CoverageBasis.NONE and context.price_insured is not None
-    confirm = context.hold_id is not None
     return AppointmentView(
         id=context.hold_id or new_id(),
         code=context.hold_code or new_code(CODE_LENGTH),
         status=AppointmentStatus.BOOKED,
-        version=context.hold_version + 1 if confirm else 1,
+        version=(context.hold_version or 0) + 1,
         start=start,
         end=start + timedelta(minutes=context.slot_minutes),
         facility=FacilityRef(
@@ -591,7 +659,7 @@ def _booked_view(
         patient_id=context.patient_id,
         patient_name=context.patient_name,
         account_id=_account(principal),
-        channel=context.hold_channel if confirm else request.channel,
+        channel=context.hold_channel or request.channel,
         price_class=PriceClass.INSURED if insured else PriceClass.SELF,
         coverage_basis=request.coverage_basis,
         coverage_checked=False,

@@ -23,7 +23,7 @@ api = Blueprint("scheduling-api", __name__, url_prefix="/api/v1", description="F
 
 @api.get("/slots")
 @public
-@api.arguments(SlotQuerySchema, location="query")
+@api.arguments(SlotQuerySchema(), location="query")
 @api.response(200, SlotListSchema)
 def list_slots(asked: dict[str, Any]) -> Response:
     """List the earliest free slots, over the whole province when no facility is named."""
