@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from telehealth.jobs import ended_rooms, heartbeat, zalo_token
+from telehealth.jobs import (
+    accounts,
+    ended_rooms,
+    heartbeat,
+    horizon,
+    overdue_holds,
+    video_invitations,
+    zalo_token,
+)
 from telehealth.jobs.work import Work
 
 
@@ -19,6 +27,10 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
+    Job("video-invitations", 15, video_invitations.run),
     Job("ended-rooms", 60, ended_rooms.run),
+    Job("overdue-holds", 60, overdue_holds.run),
+    Job("horizon", 3600, horizon.run),
+    Job("accounts", 3600, accounts.run),
     Job("zalo-token", 600, zalo_token.run),
 )

@@ -1,0 +1,85 @@
+"""Messages whose time comes while nobody asks: the link into a video room."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from notifications import Message, Outbox, Recipient
+from notifications.wording import date_text, time_text
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.models import Appointment
+from telehealth.consultations.models import JoinLink
+from telehealth.consultations.queries import consultation
+from telehealth.consultations.rules import OPENS_BEFORE
+from telehealth.consultations.services import invite
+from telehealth.core.crypto import FieldCipher
+from telehealth.directory.codes import Modality
+from telehealth.directory.naming import short_name
+from telehealth.patients.queries import recipient_of
+
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What writing a message takes."""
+
+    cipher: FieldCipher
+    outbox: Outbox
+    base_url: str
+
+
+def invite_to_video(session: Session, means: Means, *, now: datetime) -> int:
+    """Send the one-tap link of every video appointment whose room has opened; return how many.
+
+    An appointment that has a link already is left alone, so that a tick run twice sends once. A person
+    who cannot be reached gets no link: the room opens from their own appointments.
+    """
+    invited = 0
+    for appointment_id, patient_id, account_id in _due(session, now):
+        to = recipient_of(session, patient_id, account_id, means.cipher)
+        if to is not None:
+            means.outbox.enqueue(session, [_message(session, appointment_id, to, means, now)], now=now)
+            invited += 1
+    return invited
+
+
+def _due(session: Session, now: datetime) -> list[tuple[UUID, UUID, UUID | None]]:
+    rows = session.execute(
+        select(Appointment.id, Appointment.patient_id, Appointment.account_id)
+        .where(
+            Appointment.modality == Modality.VIDEO,
+            Appointment.status == AppointmentStatus.BOOKED,
+            Appointment.start_at <= now + OPENS_BEFORE,
+            Appointment.end_at > now,
+            ~exists().where(JoinLink.appointment_id == Appointment.id),
+        )
+        .order_by(Appointment.start_at, Appointment.id)
+        .limit(_AT_ONCE)
+        .with_for_update(of=Appointment, skip_locked=True)
+    )
+    return [(row.id, row.patient_id, row.account_id) for row in rows]
+
+
+def _message(session: Session, appointment_id: UUID, to: Recipient, means: Means, now: datetime) -> Message:
+    found = consultation(session, appointment_id)
+    if found is None:
+        msg = "a booked appointment has a patient, a practitioner and a facility"
+        raise LookupError(msg)
+    return Message(
+        kind="video-join",
+        recipient=to,
+        params={
+            "facility": short_name(found.facility_name),
+            "time": time_text(found.start_at),
+            "date": date_text(found.start_at, to.language),
+            "link": f"{means.base_url}/j/{invite(session, found, now=now)}",
+        },
+        dedupe_key=f"video-join:{found.appointment_id}:{int(found.start_at.timestamp())}",
+        not_before=now,
+        expires_at=found.end_at,
+        subject=found.appointment_id,
+    )
