@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from telehealth.accounts import services
-from telehealth.accounts.rules import INTEGRATOR_LIFETIME, PATIENT_LIFETIME, STAFF_LIFETIME
+from telehealth.accounts.rules import INTEGRATOR_LIFETIME, STAFF_LIFETIME
 from telehealth.accounts.services.sessions import Holder, open_session
 from telehealth.core.principal import SYSTEM, PrincipalKind, Role
 from telehealth.core.uow import system_unit_of_work
@@ -42,10 +42,10 @@ def world(client: FlaskClient, engine: Engine, settings: Settings, clock: Movabl
             role,
             None if role is Role.PROVINCE_OFFICER else places["BVT"],
             now=clock.now,
-            password=None,
         )
         for role in STAFF
     }
+    somebody = hire(engine, settings.cipher, "a.somebody", Role.DESK, places["BVT"], now=clock.now)
     tokens["patient"] = patient_token(client, engine, settings.cipher, BA_LAN)
     with system_unit_of_work(engine) as session:
         for role, person in people.items():
@@ -55,6 +55,9 @@ def world(client: FlaskClient, engine: Engine, settings: Settings, clock: Movabl
             session, kind="kiosk", facility_id=places["BVT"], name="K1", enrolled_by=None, now=clock.now
         )
         tokens["kiosk"] = kiosk.token
+        another = services.enrol_device(
+            session, kind="kiosk", facility_id=places["BVT"], name="K2", enrolled_by=None, now=clock.now
+        )
         client_id, _secret = services.add_client(
             session, name="HIS", scopes=[], facility_id=places["BVT"], now=clock.now
         )
@@ -64,14 +67,13 @@ def world(client: FlaskClient, engine: Engine, settings: Settings, clock: Movabl
             session, SYSTEM, NewPatient("Lê Thị Tư", birth_year=1950), now=clock.now, cipher=settings.cipher
         )
         patients.link_facility(session, patient_id, places["BVT"], clock.now)
-    assert PATIENT_LIFETIME.idle is not None
     values = {
         "patient_id": patient_id,
         "facility_id": places["BVT"],
         "facility_code": "BVT",
         "code": "BVT",
-        "account_id": people[Role.DESK].id,
-        "device_id": kiosk.device_id,
+        "account_id": somebody.id,
+        "device_id": another.device_id,
         "language": "vi",
     }
     return World(tokens, values)
