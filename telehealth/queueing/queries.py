@@ -1,12 +1,13 @@
 """Reading queues, lines, tickets and boards. Nothing here names a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, case, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date
@@ -19,6 +20,7 @@ from telehealth.queueing.models import Board, BoardEvent, Queue, StaffCall, Tick
 from telehealth.queueing.rules import (
     DEFAULT_POLICY,
     Lane,
+    Placed,
     Reason,
     Waiting,
     WaitRange,
@@ -36,7 +38,7 @@ _BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """A queue and where it leads; `points` is how many desks or rooms call from it."""
+    """A queue and where it leads: to `place`; `points` is how many desks or rooms call from it."""
 
     id: UUID
     facility_id: UUID
@@ -44,6 +46,7 @@ class QueueView:
     name: str
     kind: ServicePointKind
     service_point_id: UUID | None
+    place: str
     prefix: str
     minutes_per_visit: int
     daily_limit: int | None
@@ -148,17 +151,10 @@ def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
 
 def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
     """Return the state of a queue on a day, its waiting people in the order of calling."""
-    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
+    rows = _rows(session, queue, day)
+    waiting = {row.id: row for row in rows if row.status == TicketStatus.WAITING}
     called_total = rows[0].called_total if rows else 0
-    calls = sorted((row for row in rows if row.called_at is not None), key=lambda row: row.called_at)
-    waiting = [row for row in rows if row.status == TicketStatus.WAITING]
-    placed = order(
-        [_waiting(row, called_total) for row in waiting],
-        [Lane(row.called_lane) for row in calls if row.called_lane],
-        DEFAULT_POLICY,
-        now,
-    )
-    by_id = {row.id: row for row in waiting}
+    placed = _placed(rows, [_waiting(row, called_total) for row in waiting.values()], now)
 
     def those(status: TicketStatus) -> tuple[LineTicket, ...]:
         return tuple(_ticket(queue, row) for row in rows if row.status == status)
@@ -166,15 +162,39 @@ def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
     return Line(
         queue=queue,
         waiting=tuple(
-            _ticket(queue, by_id[place.id], lane=place.lane, place=place.place, reason=place.reason)
+            _ticket(queue, waiting[place.id], lane=place.lane, place=place.place, reason=place.reason)
             for place in placed
         ),
         called=those(TicketStatus.CALLED),
         serving=those(TicketStatus.SERVING),
         parked=those(TicketStatus.PARKED),
-        last_calls=tuple(_ticket(queue, row) for row in calls),
+        last_calls=tuple(_ticket(queue, row) for row in rows if row.called_at is not None),
         called_total=called_total,
     )
+
+
+def prospect(
+    session: Session, queue: QueueView, day: date, newcomer: Waiting, now: datetime
+) -> tuple[int, WaitRange]:
+    """Return how many would be called before a newcomer, and how long that may take."""
+    rows = _rows(session, queue, day)
+    called_total = rows[0].called_total if rows else 0
+    waiting = [_waiting(row, called_total) for row in rows if row.status == TicketStatus.WAITING]
+    placed = _placed(rows, [*waiting, newcomer], now)
+    ahead = next(place.place for place in placed if place.id == newcomer.id)
+    calls = [row.called_at for row in rows if row.called_at is not None]
+    return ahead, wait_range(ahead, calls, queue.minutes_per_visit, queue.points)
+
+
+def _rows(session: Session, queue: QueueView, day: date) -> Sequence[Row[Any]]:
+    """Everybody in the queue and its last calls; those called come in the order of their calls."""
+    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
+    return sorted(rows, key=lambda row: (row.called_at is None, row.called_at))
+
+
+def _placed(rows: Sequence[Row[Any]], waiting: Sequence[Waiting], now: datetime) -> list[Placed]:
+    recent = [Lane(row.called_lane) for row in rows if row.called_at is not None and row.called_lane]
+    return order(waiting, recent, DEFAULT_POLICY, now)
 
 
 def follow(session: Session, public_token: str, now: datetime) -> FollowView | None:
@@ -205,10 +225,9 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
 
 def room_name(session: Session, queue: QueueView, service_point_id: UUID | None) -> str:
     """Return where to go: the desk that called, else the queue's room or hall."""
-    point = service_point_id or queue.service_point_id
-    if point is None:
-        return queue.name
-    return session.scalar(select(ServicePoint.name).where(ServicePoint.id == point)) or queue.name
+    if service_point_id is None or service_point_id == queue.service_point_id:
+        return queue.place
+    return session.scalar(select(ServicePoint.name).where(ServicePoint.id == service_point_id)) or queue.place
 
 
 def facility_of_ticket(session: Session, ticket_id: UUID) -> UUID:
@@ -302,6 +321,7 @@ def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]
 
 
 def _queues() -> Select[Any]:
+    room = aliased(ServicePoint)
     points = (
         select(func.count())
         .where(
@@ -311,7 +331,11 @@ def _queues() -> Select[Any]:
         )
         .scalar_subquery()
     )
-    return select(Queue, case((Queue.service_point_id.is_(None), points), else_=1).label("points"))
+    return select(
+        Queue,
+        case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
+        func.coalesce(room.name, Queue.name).label("place"),
+    ).outerjoin(room, room.id == Queue.service_point_id)
 
 
 def _queue(row: Row[Any]) -> QueueView:
@@ -323,6 +347,7 @@ def _queue(row: Row[Any]) -> QueueView:
         name=queue.name,
         kind=ServicePointKind(queue.kind),
         service_point_id=queue.service_point_id,
+        place=row.place,
         prefix=queue.prefix,
         minutes_per_visit=queue.minutes_per_visit,
         daily_limit=queue.daily_limit,

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from telehealth.audit.models import AuditEvent
+from telehealth.booking.models import Appointment
 from telehealth.encounters.models import Encounter
 from telehealth.queueing import services
 from telehealth.queueing.errors import (
@@ -66,6 +67,44 @@ def test_two_kiosks_check_one_person_in_once(hospital: Hospital):
         slips = list(pool.map(lambda _: hospital.check_in(appointment), range(8), timeout=60))
     assert {slip.number_text for slip in slips} == {"1-001"}
     assert (hospital.count(Ticket), hospital.count(Encounter)) == (1, 1)
+
+
+def missed(hospital: Hospital) -> tuple[Appointment, services.TicketView]:
+    appointment = hospital.appointment(MONDAY_8AM)
+    slip = hospital.check_in(appointment)
+    hospital.call()
+    with hospital.begin() as session:
+        services.skip(session, hospital.doctor, slip.id, now=MONDAY_8AM)
+    return appointment, slip
+
+
+def test_who_missed_the_turn_is_back_in_line_by_scanning_again(hospital: Hospital):
+    appointment, slip = missed(hospital)
+    for _ in range(4):
+        hospital.number()
+    again = hospital.check_in(appointment)
+    assert (again.number_text, again.status, again.people_ahead) == (slip.number_text, "waiting", 3)
+    assert hospital.status_of(appointment) == "arrived"
+
+
+def test_who_missed_it_long_ago_gets_a_new_number_like_a_walk_in(hospital: Hospital):
+    appointment, _slip = missed(hospital)
+    for minute in range(1, 12):
+        hospital.number()
+        hospital.call(now=MONDAY_8AM + timedelta(minutes=minute))
+    again = hospital.check_in(appointment)
+    assert (again.number_text, again.appointment_start) == ("1-013", None)
+    assert hospital.count(Encounter) == 1
+
+
+def test_who_was_seen_gets_no_other_number(hospital: Hospital):
+    appointment = hospital.appointment(MONDAY_8AM)
+    slip = hospital.check_in(appointment)
+    hospital.call()
+    with hospital.begin() as session:
+        services.done(session, hospital.doctor, slip.id, now=MONDAY_8AM)
+    with pytest.raises(CheckInNotBooked):
+        hospital.check_in(appointment)
 
 
 def test_at_the_wrong_hospital_one_is_told_where_and_when(hospital: Hospital, other_hospital: Hospital):

@@ -27,12 +27,14 @@ from telehealth.queueing.errors import (
     CheckInNotBooked,
     CheckInOtherDay,
     NoClinicQueue,
+    ReturnTooLate,
     UnknownCode,
 )
 from telehealth.queueing.models import Queue, Ticket
 from telehealth.queueing.queries import QueueView, queue_by_id
 from telehealth.queueing.rules import statutory_class
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by, view
+from telehealth.queueing.services.steps import come_back
 from telehealth.scheduling.models import ClinicSession
 
 _WHEREABOUTS = text("SELECT * FROM appointment_whereabouts(:code)")
@@ -75,9 +77,10 @@ def check_in(
 ) -> TicketView:
     """Mark the patient arrived, open the visit and give a number, in one transaction.
 
-    Whoever checks in again gets the same number again. Between 30 minutes before and 15 after the
-    time the number goes by the appointment, otherwise by arrival (rules.order). Raises NotFound,
-    CheckInOtherDay, CheckInByVideo, CheckInNotBooked, NoClinicQueue, QueueFull.
+    Whoever checks in again gets the same number again, and is back in line if it was missed; after
+    too many other calls it is a new one, without the appointment's time. Between 30 minutes before
+    and 15 after that time a number goes by the appointment, otherwise by arrival (rules.order).
+    Raises NotFound, CheckInOtherDay, CheckInByVideo, CheckInNotBooked, NoClinicQueue, QueueFull.
     """
     appointment = session.scalars(
         select(Appointment).where(Appointment.id == appointment_id).with_for_update()
@@ -85,7 +88,7 @@ def check_in(
     if appointment is None:
         raise NotFound
     earlier = _earlier_ticket(session, appointment_id, now)
-    if earlier is not None:
+    if earlier is not None and _still_counts(session, principal, earlier, now):
         queue = _clinic_queue(session, earlier.queue_id)
         return view(session, earlier, queue, now=now, cipher=cipher)
     _refuse(session, appointment, now)
@@ -101,7 +104,7 @@ def check_in(
         patient_id=appointment.patient_id,
         encounter_id=encounter_id,
         appointment_id=appointment_id,
-        appointment_start=appointment.start_at,
+        appointment_start=appointment.start_at if earlier is None else None,
     )
     return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
 
@@ -149,6 +152,16 @@ def _where_and_when(session: Session, facility_id: UUID, start: datetime) -> tup
     name = session.scalar(select(Facility.name).where(Facility.id == facility_id)) or ""
     wall = local(start)
     return name, wall.strftime("%d/%m/%Y"), wall.strftime("%H:%M")
+
+
+def _still_counts(session: Session, principal: Principal, ticket: Ticket, now: datetime) -> bool:
+    """Let a missed number back in; tell whether the number still leads to a turn."""
+    if ticket.status == TicketStatus.MISSED:
+        try:
+            come_back(session, principal, ticket.id, now=now)
+        except ReturnTooLate:
+            return False
+    return ticket.status != TicketStatus.DONE
 
 
 def _earlier_ticket(session: Session, appointment_id: UUID, now: datetime) -> Ticket | None:

@@ -18,12 +18,12 @@ from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, line, queue_by_id, room_name
-from telehealth.queueing.rules import WaitRange, number_text
+from telehealth.queueing.queries import QueueView, line, prospect, queue_by_id, room_name
+from telehealth.queueing.rules import Waiting, WaitRange, number_text
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
 # event are written. The counter's row stays locked until commit, so a rollback leaves no gap.
-_ISSUE = text(
+ISSUE = text(
     """
     WITH pressed AS (
         SELECT FROM ticket WHERE issued_by = :issued_by AND press_key = :press_key
@@ -58,6 +58,9 @@ _ISSUE = text(
 
 # Two of the same press at once: the later one gives its number back while the counter's row is still its own.
 _GIVE_BACK = text("UPDATE queue_counter SET last = last - 1 WHERE queue_id = :queue AND business_date = :day")
+
+
+_AFTER_ALL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +136,15 @@ def issue(
 ) -> TicketView:
     """Give the next number of a queue. Raises QueueClosed, QueueFull, PressReused."""
     day, ticket_id = business_date(now), new_id()
+    token = public_token(ticket_id, cipher)
+    # Read first: while the counter's row is held, nobody else gets a number.
+    ahead, wait = prospect(session, queue, day, _newcomer(ticket_id, holder, now), now)
     parameters = {
         "id": ticket_id,
         "queue": queue.id,
         "facility": queue.facility_id,
         "day": day,
-        "token_hash": token_hash(public_token(ticket_id, cipher)),
+        "token_hash": token_hash(token),
         "priority": holder.priority.value,
         "priority_set_by": holder.priority_set_by,
         "appointment": holder.appointment_id,
@@ -153,13 +159,38 @@ def issue(
         "waiting_since": holder.waiting_since or now,
         "actor_kind": principal.kind.value,
     }
-    outcome = session.execute(_ISSUE, parameters).one()
+    outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
         return _pressed_before(session, principal, queue, press_key, outcome.counted, day, now, cipher)
     if holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket_id, holder.patient_id, queue.facility_id)
         audit.record(session, principal, entry, now=now)
-    return view(session, session.get_one(Ticket, ticket_id), queue, now=now, cipher=cipher)
+    return TicketView(
+        id=ticket_id,
+        number_text=number_text(queue.prefix, outcome.number),
+        public_token=token,
+        queue=queue,
+        room=queue.place,
+        business_date=day,
+        status=TicketStatus.WAITING,
+        version=1,
+        priority=holder.priority,
+        print_status=PrintStatus.UNPRINTED,
+        issued_at=now,
+        appointment_start=holder.appointment_start,
+        people_ahead=ahead,
+        wait_range=wait,
+    )
+
+
+def _newcomer(ticket_id: UUID, holder: Holder, now: datetime) -> Waiting:
+    return Waiting(
+        id=ticket_id,
+        number=_AFTER_ALL,
+        waiting_since=holder.waiting_since or now,
+        priority=holder.priority,
+        appointment_start=holder.appointment_start,
+    )
 
 
 def _pressed_before(
