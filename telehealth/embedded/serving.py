@@ -100,6 +100,7 @@ def programs(place: Place) -> Iterator[Program]:
     yield Program("media", python("-m", "telehealth.media"))
     front = python("-m", "gunicorn", "-k", "asgi", "-w", str(FRONT_WORKERS), "-b", f"{HOST}:{place.port}")
     options = ["--no-control-socket", "--preload", "--graceful-timeout", "5", "--log-level", "warning"]
+    options += ["--websocket-max-message-size", "65536"]  # realtime refuses what is larger; why read it first
     yield Program("front", [*front, *options, "telehealth.asgi:app"], _answers(place.port, "/healthz"))
 
 
