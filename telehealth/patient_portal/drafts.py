@@ -47,20 +47,19 @@ def keep(cookie: Cookie, draft: Draft, cipher: FieldCipher) -> None:
     cookie[_NAME] = base64.b64encode(sealed).decode()
 
 
-def read(cookie: Cookie, hold_id: UUID, cipher: FieldCipher) -> Draft | None:
-    """Return the draft of a hold, or None if this browser has none."""
+def read(cookie: Cookie, cipher: FieldCipher) -> Draft | None:
+    """Return the draft of this browser, or None if there is none."""
     try:
         plain = json.loads(cipher.open(base64.b64decode(str(cookie.get(_NAME, ""))), _CONTEXT))
     except (CannotOpen, binascii.Error, IndexError, ValueError):
         return None
     patient_id = plain.pop("patient_id")
-    draft = Draft(
+    return Draft(
         hold_id=UUID(plain.pop("hold_id")),
         expires_at=datetime.fromisoformat(plain.pop("expires_at")),
         patient_id=UUID(patient_id) if patient_id else None,
         **plain,
     )
-    return draft if draft.hold_id == hold_id else None
 
 
 def forget(cookie: Cookie) -> None:

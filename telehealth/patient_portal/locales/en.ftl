@@ -110,10 +110,11 @@ portal-code-sent-again = A new code was sent.
 portal-other-phone = Use another phone number
 portal-taken-title = Somebody has just taken this time
 portal-taken-text = Sorry, { $time } is no longer free.
-portal-taken-text-short = Sorry, this time is no longer free.
 portal-taken-next = The next free times
 portal-another-time = Choose another time
 portal-held-until = Kept for you until { $time }
+portal-gone-title = This time cannot be booked
+portal-held-left = Kept for you: { $left } left
 portal-hold-over = The time for keeping your place is over
 portal-hold-over-text = If it is still free, you can book it now.
 

@@ -110,10 +110,11 @@ portal-code-sent-again = Đã gửi mã mới.
 portal-other-phone = Dùng số điện thoại khác
 portal-taken-title = Giờ này vừa có người đặt
 portal-taken-text = Rất tiếc, { $time } không còn chỗ.
-portal-taken-text-short = Rất tiếc, giờ này không còn chỗ.
 portal-taken-next = Những giờ trống gần nhất
 portal-another-time = Chọn giờ khác
 portal-held-until = Đang giữ chỗ cho quý vị đến { $time }
+portal-gone-title = Chưa giữ được giờ này
+portal-held-left = Đang giữ chỗ cho quý vị: còn { $left }
 portal-hold-over = Đã hết thời gian giữ chỗ
 portal-hold-over-text = Nếu chỗ này còn trống, quý vị vẫn đặt được ngay bây giờ.
 

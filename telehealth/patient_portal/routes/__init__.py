@@ -1,6 +1,6 @@
 """The patient's pages."""
 
-from telehealth.patient_portal.routes import appointments, booking, choosing, family
+from telehealth.patient_portal.routes import appointments, choosing, confirming, family, filling, slots
 from telehealth.patient_portal.routes.blueprint import pages
 
-__all__ = ["appointments", "booking", "choosing", "family", "pages"]
+__all__ = ["appointments", "choosing", "confirming", "family", "filling", "pages", "slots"]

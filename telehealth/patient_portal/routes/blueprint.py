@@ -1,9 +1,12 @@
 """The patient's pages hang off this."""
 
+from datetime import datetime
+
 from flask import Blueprint
 
 from telehealth.core.phone import display_phone
 from telehealth.directory.naming import practitioner_title
+from telehealth.web.context import now
 from telehealth.web.localization import has_message, t
 
 pages = Blueprint("portal", __name__, template_folder="../templates")
@@ -22,3 +25,9 @@ def plain_description(service_code: str) -> str:
 def birth_date(value: str) -> str:
     """Return a FHIR date (YYYY, YYYY-MM, YYYY-MM-DD) day first, as people read it."""
     return "/".join(reversed(value.split("-")))
+
+
+@pages.app_template_test()
+def over(instant: datetime) -> bool:
+    """Tell whether an instant has passed."""
+    return instant <= now()

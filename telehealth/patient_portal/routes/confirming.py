@@ -1,0 +1,126 @@
+"""Everything once more, then the appointment."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from telehealth.booking import services as booking
+from telehealth.booking.attempts import attempt
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.errors import HoldUnknown, OnlineQuotaFull, SlotTaken
+from telehealth.booking.idempotency import RequestKey
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.services import BookingRequest, ConsentGiven, Once
+from telehealth.core.clock import business_date
+from telehealth.core.errors import Conflict, NotFound, http_status
+from telehealth.patient_portal import drafts
+from telehealth.patient_portal.drafts import Draft
+from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.routes.held import draft_of, held
+from telehealth.patient_portal.routes.slots import gone_page
+from telehealth.patient_portal.rules import bring
+from telehealth.patients.queries import patient
+from telehealth.patients.rules import is_child
+from telehealth.scheduling.errors import SlotClosed
+from telehealth.web.context import cipher, enter_again, now, outbox, principal, settings, unit_of_work
+from telehealth.web.forms import form_errors
+from telehealth.web.guard import guarded
+from telehealth.web.localization import t
+
+CONSENT = ConsentGiven("booking", "2026-11")  # the words of portal-agree and portal-agree-text
+
+
+@pages.get("/book/holds/<uuid:hold_id>/confirm")
+@guarded("booking.book")
+def confirm(hold_id: UUID) -> ResponseReturnValue:
+    """Show everything once more, with what to bring and what it costs."""
+    with unit_of_work() as session:
+        booked = _booked(session, hold_id)
+        if booked is not None:
+            return redirect(url_for("portal.done", appointment_id=booked.id))
+        draft = draft_of(session, hold_id)
+        if draft.patient_id is None or not draft.told:
+            return redirect(url_for("portal.who", hold_id=hold_id))
+        return _confirm_page(session, draft, {})
+
+
+@pages.post("/book/holds/<uuid:hold_id>/confirm")
+@guarded("booking.book")
+def book(hold_id: UUID) -> ResponseReturnValue:
+    """Book. Pressed twice, or again after going back, it is still one appointment."""
+    with unit_of_work() as session:
+        booked = _booked(session, hold_id)
+        if booked is not None:
+            return redirect(url_for("portal.done", appointment_id=booked.id), 303)
+        draft = draft_of(session, hold_id)
+        if draft.patient_id is None:
+            return redirect(url_for("portal.who", hold_id=hold_id), 303)
+        if request.form.get("agree") != "yes":
+            return _confirm_page(session, draft, {"agree": t("portal-agree-missing")}), 422
+    enter_again()
+    try:
+        appointment_id = attempt(lambda: _book(draft))
+    except (SlotTaken, OnlineQuotaFull, SlotClosed) as refusal:
+        return gone_page(draft.slot_id, refusal)
+    except Conflict as error:
+        enter_again()
+        with unit_of_work() as session:
+            return _confirm_page(session, draft, form_errors(error)), http_status(error)
+    drafts.forget(cookie)
+    return redirect(url_for("portal.done", appointment_id=appointment_id), 303)
+
+
+def _book(draft: Draft) -> UUID:
+    """Book the held slot; with the hold run out the slot itself, if it is still free."""
+    if draft.patient_id is None:
+        raise HoldUnknown
+    wanted = BookingRequest(
+        patient_id=draft.patient_id,
+        slot_id=draft.slot_id,
+        coverage_basis=draft.coverage_basis,
+        companion=draft.companion,
+        reason=draft.reason or None,
+        consent=CONSENT,
+    )
+    with unit_of_work() as session:
+        key = RequestKey.of(principal(), request.path, str(draft.hold_id), repr(wanted).encode())
+        told = booking.book_once(
+            session,
+            principal(),
+            wanted,
+            Once(key, lambda view: json.dumps(str(view.id)).encode()),
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+            base_url=settings().public_base_url,
+        )
+    return UUID(json.loads(told))
+
+
+def _booked(session: Session, hold_id: UUID) -> AppointmentView | None:
+    view = held(session, hold_id)
+    unfinished = (AppointmentStatus.HELD, AppointmentStatus.EXPIRED, AppointmentStatus.CANCELLED)
+    return None if view.status in unfinished else view
+
+
+def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str:
+    view = held(session, draft.hold_id)
+    if draft.patient_id is None:
+        raise HoldUnknown
+    seen = patient(session, draft.patient_id, cipher())
+    if seen is None:
+        raise NotFound
+    child = is_child(seen.birth_date, business_date(now()))
+    return render_template(
+        "patient_portal/confirm.html",
+        held=view,
+        draft=draft,
+        seen=seen,
+        bring=bring(draft.coverage_basis, view.modality, child=child),
+        errors=errors,
+    )

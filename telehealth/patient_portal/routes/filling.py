@@ -1,0 +1,185 @@
+"""Who will be seen, on what ground insurance would pay, what it is about."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from babel import Locale
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from telehealth.booking.codes import CoverageBasis
+from telehealth.core.errors import DomainError, Unprocessable, http_status
+from telehealth.core.text import clean, sort_key
+from telehealth.directory.codes import Modality
+from telehealth.patient_portal.drafts import Draft
+from telehealth.patient_portal.person_form import PersonForm
+from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.routes.held import draft_of, held, keep
+from telehealth.patient_portal.rules import GROUNDS, RELATIONS
+from telehealth.patients import queries as patients
+from telehealth.patients.queries import PatientView
+from telehealth.patients.services import register
+from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
+from telehealth.web.forms import form_errors
+from telehealth.web.guard import guarded
+from telehealth.web.localization import current_locale, t
+
+LONGEST_REASON = 300
+_SOMEBODY_NEW = "new"
+_NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ"})
+
+
+@pages.get("/book/holds/<uuid:hold_id>/who")
+@guarded("booking.book")
+def who(hold_id: UUID) -> ResponseReturnValue:
+    """Ask who will be seen."""
+    with unit_of_work() as session:
+        draft = draft_of(session, hold_id)
+        people = patients.patients_of(session, principal(), cipher())
+        if not people:
+            return redirect(url_for("portal.person", hold_id=hold_id))
+        return _who_page(session, draft, people, {})
+
+
+@pages.post("/book/holds/<uuid:hold_id>/who")
+@guarded("booking.book")
+def choose_who(hold_id: UUID) -> ResponseReturnValue:
+    """Keep who will be seen."""
+    chosen = request.form.get("who", "")
+    if chosen == _SOMEBODY_NEW:
+        return redirect(url_for("portal.person", hold_id=hold_id), 303)
+    with unit_of_work() as session:
+        draft = draft_of(session, hold_id)
+        people = patients.patients_of(session, principal(), cipher())
+        known = next((view for view in people if str(view.id) == chosen), None)
+        if known is None:
+            return _who_page(session, draft, people, {"who": t("portal-who-missing")}), 422
+    keep(replace(draft, patient_id=known.id))
+    return redirect(url_for("portal.details", hold_id=hold_id), 303)
+
+
+@pages.get("/book/holds/<uuid:hold_id>/person")
+@guarded("patient.register")
+def person(hold_id: UUID) -> ResponseReturnValue:
+    """Ask about a person who is not entered yet."""
+    with unit_of_work() as session:
+        draft = draft_of(session, hold_id)
+        return _person_page(session, draft, PersonForm.read({}), {})
+
+
+@pages.post("/book/holds/<uuid:hold_id>/person")
+@guarded("patient.register")
+def add_person(hold_id: UUID) -> ResponseReturnValue:
+    """Enter the person; they will be seen."""
+    permit("patient.register")
+    form = PersonForm.read(request.form)
+    try:
+        with unit_of_work() as session:
+            draft = draft_of(session, hold_id)
+            patient_id = _register(session, form)
+    except DomainError as error:
+        enter_again()
+        with unit_of_work() as session:
+            page = _person_page(session, draft_of(session, hold_id), form, form_errors(error))
+        return page, http_status(error)
+    keep(replace(draft, patient_id=patient_id))
+    return redirect(url_for("portal.details", hold_id=hold_id), 303)
+
+
+@pages.get("/book/holds/<uuid:hold_id>/details")
+@guarded("booking.book")
+def details(hold_id: UUID) -> ResponseReturnValue:
+    """Ask on what ground insurance would pay, who comes along and what it is about."""
+    with unit_of_work() as session:
+        draft = draft_of(session, hold_id)
+        return _details_page(session, draft, {})
+
+
+@pages.post("/book/holds/<uuid:hold_id>/details")
+@guarded("booking.book")
+def keep_details(hold_id: UUID) -> ResponseReturnValue:
+    """Keep the answers."""
+    with unit_of_work() as session:
+        draft = draft_of(session, hold_id)
+        video = held(session, hold_id).modality == Modality.VIDEO
+        filled = replace(
+            draft,
+            coverage_basis=CoverageBasis.NONE if video else request.form.get("coverage_basis", ""),
+            companion=request.form.get("companion") == "yes",
+            reason=clean(request.form.get("reason", ""))[: LONGEST_REASON + 1],
+            told=True,
+        )
+        errors = _details_errors(filled)
+        if errors:
+            return _details_page(session, filled, errors), 422
+    keep(filled)
+    return redirect(url_for("portal.confirm", hold_id=hold_id), 303)
+
+
+def _register(session: Session, form: PersonForm) -> UUID:
+    faults = form.faults()
+    if faults:
+        raise Unprocessable(faults)
+    people = patients.patients_of(session, principal(), cipher())
+    owner = next((view.id for view in people if view.relation == RELATIONS["self"]), None)
+    guardian = owner if form.values["relation"] == "my-child" else None
+    new = form.new_patient(guardian, current_locale())
+    return register(session, principal(), new, now=now(), cipher=cipher())
+
+
+def _details_errors(draft: Draft) -> dict[str, str]:
+    errors = {}
+    if draft.coverage_basis not in {basis.value for basis in CoverageBasis}:
+        errors["coverage_basis"] = t("portal-coverage-missing")
+    if len(draft.reason) > LONGEST_REASON:
+        errors["reason"] = t("portal-reason-too-long", most=LONGEST_REASON)
+    return errors
+
+
+def _who_page(session: Session, draft: Draft, people: list[PatientView], errors: dict[str, Any]) -> str:
+    return render_template(
+        "patient_portal/who.html",
+        held=held(session, draft.hold_id),
+        draft=draft,
+        people=people,
+        new=_SOMEBODY_NEW,
+        errors=errors,
+    )
+
+
+def _person_page(session: Session, draft: Draft, form: PersonForm, errors: dict[str, Any]) -> str:
+    people = patients.patients_of(session, principal(), cipher())
+    has_self = any(view.relation == RELATIONS["self"] for view in people)
+    return render_template(
+        "patient_portal/person.html",
+        held=held(session, draft.hold_id),
+        draft=draft,
+        form=form.values,
+        first=not people,
+        relations=[name for name in RELATIONS if name != "self" or not has_self],
+        countries=_countries(),
+        errors=errors,
+    )
+
+
+def _details_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str:
+    return render_template(
+        "patient_portal/details.html",
+        held=held(session, draft.hold_id),
+        draft=draft,
+        grounds=GROUNDS,
+        errors=errors,
+    )
+
+
+def _countries() -> list[tuple[str, str]]:
+    """Return countries by name, Viet Nam first."""
+    names = {
+        str(code): str(name)
+        for code, name in Locale(current_locale()).territories.items()
+        if len(str(code)) == 2 and str(code) not in _NO_COUNTRIES
+    }
+    here = names.pop("VN")
+    return [("VN", here), *sorted(names.items(), key=lambda item: sort_key(item[1]))]

@@ -1,0 +1,201 @@
+"""One slot: seen, taken by phone and code, held, given back."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+
+from telehealth.accounts import browser
+from telehealth.accounts.errors import StepExpired
+from telehealth.accounts.services import request_otp, sign_in_with_code
+from telehealth.accounts.services.otp import SIGN_IN, request_again
+from telehealth.booking import queries
+from telehealth.booking import services as booking
+from telehealth.booking.attempts import attempt
+from telehealth.booking.errors import SlotTaken
+from telehealth.booking.services import Hold
+from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
+from telehealth.core.principal import PrincipalKind
+from telehealth.directory.queries import facility as facility_of
+from telehealth.patient_portal import drafts
+from telehealth.patient_portal.drafts import Draft
+from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.routes.held import keep
+from telehealth.scheduling.errors import SlotUnknown
+from telehealth.scheduling.queries import SlotView, slot_by_id
+from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, unit_of_work
+from telehealth.web.errors import error_text
+from telehealth.web.forms import form_errors
+from telehealth.web.guard import guarded, public
+from telehealth.web.localization import current_locale, t
+
+_STEP = "portal-code"
+
+
+@pages.get("/book/slots/<slot_id>")
+@public
+def slot(slot_id: str) -> ResponseReturnValue:
+    """Show a slot: where, with whom, for how much. Who is not signed in gives a phone number here."""
+    return _slot_page(_slot(slot_id), {})
+
+
+@pages.post("/book/slots/<slot_id>")
+@public
+def take_slot(slot_id: str) -> ResponseReturnValue:
+    """Hold the slot, or send a code to the phone first."""
+    if principal().kind is PrincipalKind.PATIENT:
+        return _hold(slot_id)
+    phone = request.form.get("phone", "")[:40]
+    try:
+        with unit_of_work() as session:
+            challenge_id = request_otp(
+                session,
+                phone=phone,
+                purpose=SIGN_IN,
+                ip=browser.where().ip,
+                language=current_locale(),
+                now=now(),
+                cipher=cipher(),
+                outbox=outbox(),
+            )
+    except DomainError as error:
+        return _slot_page(_slot(slot_id), form_errors(error, "phone"), phone), http_status(error)
+    cookie[_STEP] = {"challenge": str(challenge_id), "ending": phone.strip()[-3:]}
+    return redirect(url_for("portal.code", slot_id=slot_id), 303)
+
+
+@pages.get("/book/slots/<slot_id>/code")
+@public
+def code(slot_id: str) -> ResponseReturnValue:
+    """Ask for the code."""
+    if principal().kind is PrincipalKind.PATIENT or _STEP not in cookie:
+        return redirect(url_for("portal.slot", slot_id=slot_id))
+    return _code_page(slot_id, {})
+
+
+@pages.post("/book/slots/<slot_id>/code")
+@public
+def check_code(slot_id: str) -> ResponseReturnValue:
+    """Sign in with the code and hold the slot at once."""
+    if principal().kind is PrincipalKind.PATIENT:
+        return _hold(slot_id)
+    step = _step()
+    try:
+        with unit_of_work() as session:
+            signed_in = sign_in_with_code(
+                session,
+                challenge_id=UUID(step["challenge"]),
+                code=request.form.get("code", "")[:40],
+                ip=browser.where().ip,
+                user_agent=browser.where().user_agent,
+                source_port=browser.where().source_port,
+                now=now(),
+                cipher=cipher(),
+            )
+    except DomainError as error:
+        return _code_page(slot_id, form_errors(error, "code")), http_status(error)
+    browser.begin(signed_in)
+    return _hold(slot_id)
+
+
+@pages.post("/book/slots/<slot_id>/code/again")
+@public
+def send_again(slot_id: str) -> ResponseReturnValue:
+    """Send a new code to the same phone."""
+    step = _step()
+    try:
+        with unit_of_work() as session:
+            challenge_id = request_again(
+                session,
+                UUID(step["challenge"]),
+                ip=browser.where().ip,
+                now=now(),
+                cipher=cipher(),
+                outbox=outbox(),
+            )
+    except DomainError as error:
+        return _code_page(slot_id, form_errors(error, "code")), http_status(error)
+    cookie[_STEP] = step | {"challenge": str(challenge_id)}
+    flash(t("portal-code-sent-again"), "success")
+    return redirect(url_for("portal.code", slot_id=slot_id), 303)
+
+
+@pages.post("/book/holds/<uuid:hold_id>/release")
+@guarded("booking.hold")
+def release(hold_id: UUID) -> ResponseReturnValue:
+    """Give the slot back and look for another time."""
+    with unit_of_work() as session:
+        view = queries.appointment(session, hold_id)
+        booking.release(session, principal(), hold_id, now=now())
+    drafts.forget(cookie)
+    if view is None:
+        return redirect(url_for("portal.services"), 303)
+    return redirect(url_for("portal.times", service=view.service.code, facility=view.facility.code), 303)
+
+
+def gone_page(slot_id: str, refusal: DomainError) -> ResponseReturnValue:
+    """Say that a slot cannot be had, why, and what is free instead."""
+    enter_again()
+    with unit_of_work() as session:
+        page = render_template(
+            "patient_portal/taken.html",
+            lost=slot_by_id(session, slot_id, now()),
+            taken=isinstance(refusal, SlotTaken),
+            why=error_text(refusal),
+            alternatives=booking.alternatives(session, slot_id, now=now()),
+        )
+    return page, http_status(refusal)
+
+
+def _hold(slot_id: str) -> ResponseReturnValue:
+    """Hold the slot instead of the one this browser held before."""
+    permit("booking.hold")
+    before = drafts.read(cookie, cipher())
+
+    def unit() -> Hold:
+        with unit_of_work() as session:
+            if before is not None and before.slot_id != slot_id:
+                booking.release(session, principal(), before.hold_id, now=now())
+            return booking.hold(session, principal(), slot_id, now=now())
+
+    try:
+        hold = attempt(unit)
+    except (Conflict, Gone, Unprocessable) as refusal:
+        return gone_page(slot_id, refusal)
+    keep(Draft(hold.id, hold.slot_id, hold.expires_at))
+    return redirect(url_for("portal.who", hold_id=hold.id), 303)
+
+
+def _slot(slot_id: str) -> SlotView:
+    with unit_of_work() as session:
+        found = slot_by_id(session, slot_id[:80], now())
+    if found is None:
+        raise SlotUnknown
+    return found
+
+
+def _step() -> dict[str, str]:
+    step = cookie.get(_STEP)
+    if not isinstance(step, dict):
+        raise StepExpired
+    return step
+
+
+def _slot_page(found: SlotView, errors: dict[str, Any], phone: str = "") -> str:
+    with unit_of_work() as session:
+        return render_template(
+            "patient_portal/slot.html",
+            slot=found,
+            facility=facility_of(session, found.facility.id),
+            phone=phone,
+            errors=errors,
+            known=principal().kind is PrincipalKind.PATIENT,
+        )
+
+
+def _code_page(slot_id: str, errors: dict[str, Any]) -> str:
+    return render_template(
+        "patient_portal/code.html", slot=_slot(slot_id), ending=_step()["ending"], errors=errors
+    )
