@@ -135,6 +135,14 @@ class OnCallView:
 
 
 @dataclass(frozen=True, slots=True)
+class AreaView:
+    """A part of the province where there are facilities, and the middle of them."""
+
+    name: str
+    centre: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class FacilityPage:
     """A page of facilities. `approximate`: nothing has the name asked for, these come near it."""
 
@@ -195,6 +203,20 @@ def facilities_by_id(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, Fac
     """Return facilities by id."""
     found = session.scalars(select(Facility).where(Facility.id.in_(ids)))
     return {row.id: _facility_view(row) for row in found}
+
+
+def areas(session: Session) -> tuple[AreaView, ...]:
+    """Return the areas that have facilities, in Vietnamese order."""
+    rows = session.execute(
+        select(Facility.area, func.avg(Facility.latitude), func.avg(Facility.longitude))
+        .where(Facility.active)
+        .group_by(Facility.area)
+    )
+    found = [
+        AreaView(name, None if latitude is None else Place(float(latitude), float(longitude)))
+        for name, latitude, longitude in rows
+    ]
+    return tuple(sorted(found, key=lambda area: sort_key(area.name)))
 
 
 def services_of(session: Session, facility_id: UUID) -> tuple[ServiceView, ...]:

@@ -47,21 +47,6 @@ def by_day(
     )
 
 
-def centre_of(area: str, facilities: Sequence[FacilityView]) -> Place | None:
-    """Return the middle of an area's facilities, from which distances are told."""
-    points = [
-        (view.latitude, view.longitude)
-        for view in facilities
-        if view.area == area and view.latitude is not None and view.longitude is not None
-    ]
-    if not points:
-        return None
-    return Place(
-        sum(latitude for latitude, _ in points) / len(points),
-        sum(longitude for _, longitude in points) / len(points),
-    )
-
-
 def _offer(slots: Sequence[SlotView], facilities: Mapping[UUID, FacilityView], near: Place | None) -> Offer:
     facility = facilities[slots[0].facility.id]
     distance = None

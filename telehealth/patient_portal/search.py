@@ -1,12 +1,14 @@
 """What somebody looks for, read from an address that anybody may have typed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from telehealth.core.clock import at_local
 from telehealth.directory.codes import Modality
+from telehealth.directory.places import Place
+from telehealth.directory.queries import AreaView
 
 LONGEST = 100
 DAYS_AHEAD = 90
@@ -21,6 +23,7 @@ class Search:
     practitioner: UUID | None = None
     modality: str = ""
     area: str = ""
+    near: Place | None = None
     from_day: date | None = None
     after: datetime | None = None
 
@@ -34,6 +37,7 @@ class Search:
             practitioner=_uuid(args.get("practitioner", "")),
             modality=modality if modality in {way.value for way in Modality} else "",
             area=args.get("area", "")[:LONGEST],
+            near=_place(args.get("near", "")),
             from_day=_day(args.get("from", ""), today),
             after=_instant(args.get("after", "")),
         )
@@ -45,6 +49,12 @@ class Search:
             return self.after
         return None if self.from_day is None else at_local(self.from_day, 0)
 
+    def centre(self, areas: Iterable[AreaView]) -> Place | None:
+        """Return the point from which distances are told: where somebody is, or an area's middle."""
+        if self.near is not None:
+            return self.near
+        return next((area.centre for area in areas if area.name == self.area), None)
+
     def args(self, **changes: str | None) -> dict[str, str]:
         """Return the search as the arguments of an address, with changes (None takes one away)."""
         given = {
@@ -53,6 +63,7 @@ class Search:
             "practitioner": str(self.practitioner or ""),
             "modality": self.modality,
             "area": self.area,
+            "near": "" if self.near is None else f"{self.near.latitude:.2f},{self.near.longitude:.2f}",
             "from": "" if self.from_day is None else self.from_day.isoformat(),
         }
         given |= {name: value or "" for name, value in changes.items()}
@@ -66,6 +77,13 @@ class Search:
 def _uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
+    except ValueError:
+        return None
+
+
+def _place(text: str) -> Place | None:
+    try:
+        return Place.parse(text)
     except ValueError:
         return None
 

@@ -81,6 +81,9 @@ portal-more-of-doctor = More times of { $doctor }
 portal-filters = Showing:
 portal-filter-from = from { $day }
 portal-filter-near = near { $area }
+portal-near-me = Use my location
+portal-near-refused = Your location is not known. Please choose an area.
+portal-filter-here = near you
 portal-no-times = No free times
 portal-no-times-text = Please choose another day, way or place.
 

@@ -81,6 +81,9 @@ portal-more-of-doctor = Xem thêm giờ của { $doctor }
 portal-filters = Đang xem:
 portal-filter-from = từ ngày { $day }
 portal-filter-near = gần { $area }
+portal-near-me = Dùng vị trí của tôi
+portal-near-refused = Không biết được vị trí của quý vị. Vui lòng chọn khu vực.
+portal-filter-here = gần chỗ quý vị
 portal-no-times = Chưa có giờ trống
 portal-no-times-text = Vui lòng chọn ngày khác, cách khám khác hoặc nơi khám khác.
 

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from telehealth.booking.queries import AppointmentView, appointments_of
 from telehealth.core.clock import business_date
 from telehealth.core.principal import PrincipalKind
-from telehealth.core.text import sort_key
 from telehealth.directory import queries as directory
 from telehealth.directory.queries import FacilityQuery, FacilityView, PractitionerView
-from telehealth.patient_portal.offers import by_day, centre_of
+from telehealth.patient_portal.offers import by_day
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.search import Search
 from telehealth.scheduling.queries import SlotQuery
@@ -24,7 +23,6 @@ from telehealth.web.guard import public
 from telehealth.web.localization import current_locale
 
 SLOTS_SHOWN = 40
-EVERY_FACILITY = 100
 PAST_SHOWN = 6
 
 
@@ -63,11 +61,11 @@ def places() -> ResponseReturnValue:
     """Choose where: facilities by name, found without marks, or by area."""
     search, q = _search(), request.args.get("q", "")[:100]
     with unit_of_work() as session:
-        every = directory.facilities(session, FacilityQuery(limit=EVERY_FACILITY)).items
+        areas = directory.areas(session)
         query = FacilityQuery(
             q=q,
             service=search.service,
-            near=centre_of(search.area, every),
+            near=search.centre(areas),
             limit=20,
             cursor=request.args.get("cursor", "")[:500],
         )
@@ -76,7 +74,7 @@ def places() -> ResponseReturnValue:
             search=search,
             q=q,
             page=directory.facilities(session, query),
-            areas=_areas(every),
+            areas=areas,
             service_name=_service_name(session, search),
         )
 
@@ -88,15 +86,15 @@ def times() -> ResponseReturnValue:
     search = _search()
     with unit_of_work() as session:
         chosen = _chosen(session, search)
-        every = directory.facilities(session, FacilityQuery(limit=EVERY_FACILITY)).items
+        areas = directory.areas(session)
         slots = find_slots(session, _slot_query(search, chosen.facility), now=now())
         known = directory.facilities_by_id(session, list({slot.facility.id for slot in slots}))
         return render_template(
             "patient_portal/times.html",
             search=search,
             chosen=chosen,
-            days=by_day(slots, known, centre_of(search.area, every)),
-            areas=_areas(every),
+            days=by_day(slots, known, search.centre(areas)),
+            areas=areas,
             today=business_date(now()),
             later=search.later(slots[-1].start).after if len(slots) == SLOTS_SHOWN else None,
         )
@@ -133,10 +131,6 @@ def _service_name(session: Session, search: Search) -> str:
     catalogue = directory.service_catalogue(session) if search.service else ()
     names = (entry.name(current_locale()) for entry in catalogue if entry.code == search.service)
     return next(names, "")
-
-
-def _areas(facilities: Sequence[FacilityView]) -> list[str]:
-    return sorted({view.area for view in facilities}, key=sort_key)
 
 
 def _earlier(session: Session) -> list[AppointmentView]:
