@@ -1,6 +1,4 @@
-export { secondsLeft } from "./otp";
-
-/** Minutes and seconds as people read them: `4:05`. */
+/** Whole seconds as people read them: `4:05`. */
 export function clock(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }

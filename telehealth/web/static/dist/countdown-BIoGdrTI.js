@@ -1,0 +1,1 @@
+import{n as e,t}from"./dom-DgUVupr1.js";function n(e){return`${Math.floor(e/60)}:${String(e%60).padStart(2,`0`)}`}t(`countdown`,t=>{let r=Date.parse(t.dataset.until??``);if(Number.isNaN(r))return;let i=()=>{let a=Math.max(0,Math.ceil((r-Date.now())/1e3));t.textContent=a>0?e(t,`left`,{left:n(a)}):e(t,`over`),a>0&&setTimeout(i,1e3)};i()});
