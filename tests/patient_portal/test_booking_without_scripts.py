@@ -255,6 +255,27 @@ def test_giving_the_slot_back_frees_it_at_once(new_browser: Callable[[], Browser
     assert second.sees("Thông tin người được khám")
 
 
+def test_changing_one_s_mind_lets_the_slot_before_go(browser: Browser):
+    signed_in(to_slot(browser))
+    every = browser.go(f"/book/times?service=internal&practitioner={DOCTORS['an']}").links("/book/slots/")
+    for slot in every[:5]:
+        browser.go(slot).send()
+        assert browser.sees("Thông tin người được khám"), browser.status
+    assert [status for status, _ in appointments(browser)].count("held") == 1
+
+
+def test_a_slot_that_is_too_soon_says_why_and_shows_others(
+    browser: Browser, clock: MovableClock, set_database_clock
+):
+    slot = to_slot(browser).address
+    clock.now = clock.now.replace(month=12, day=1)
+    set_database_clock(clock())
+    browser.go(slot).send(phone=PHONE)
+    browser.send(code=browser.code())
+    assert browser.status == 409
+    assert browser.sees("Chưa giữ được giờ này", "Những giờ trống gần nhất")
+
+
 def test_the_pages_of_a_hold_open_only_for_who_holds_it(new_browser: Callable[[], Browser]):
     first, stranger = new_browser(), new_browser()
     to_confirmation(first)

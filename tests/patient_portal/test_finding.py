@@ -67,3 +67,10 @@ def test_a_facility_that_does_not_exist_is_not_found(browser: Browser):
 def test_follow_up_asks_to_sign_in_and_still_shows_services(browser: Browser):
     browser.go("/book?kind=follow-up")
     assert browser.sees("Tái khám", "Đăng nhập để xem các lần khám trước", "Khám nội")
+
+
+def test_distances_are_told_from_an_area_or_from_where_the_phone_is(browser: Browser):
+    browser.go("/book/times?service=internal&area=Bà Rịa")
+    assert browser.sees("Đang xem: ", "gần Bà Rịa")
+    browser.go("/book/times?service=internal&near=10.49,107.17")
+    assert browser.sees("gần chỗ quý vị")

@@ -87,3 +87,10 @@ def test_earlier_visits_can_be_booked_again(browser: Browser, clock: MovableCloc
     browser.go(browser.links("practitioner=")[0])
     assert browser.sees("Bác sĩ")
     assert browser.links("/book/slots/")
+
+
+def test_the_family_is_shown_with_masked_numbers(browser: Browser):
+    to_confirmation(browser, national_id="077162000123").send(agree="yes")
+    browser.go("/account")
+    assert browser.sees("Hồ sơ gia đình", "Nguyễn Thị Đào", "1962", "0123")
+    assert not browser.sees("077162000123")
