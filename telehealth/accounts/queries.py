@@ -55,9 +55,9 @@ class DeviceView:
 
 
 def phone_of_account(session: Session, account_id: UUID, cipher: FieldCipher) -> str | None:
-    """Return the phone an account is reached by."""
+    """Return the phone a patient's account is reached by; a clerk's own phone is nobody's reminder."""
     sealed = session.execute(
-        select(Account.phone_sealed).where(Account.id == account_id)
+        select(Account.phone_sealed).where(Account.id == account_id, Account.kind == "patient")
     ).scalar_one_or_none()
     return cipher.open_text(sealed, f"account.phone:{account_id}")
 

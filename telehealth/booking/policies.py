@@ -7,8 +7,8 @@ from telehealth.core.permit import Rule, Rules
 from telehealth.core.principal import Principal, PrincipalKind, Role
 
 _FAMILY = frozenset({Role.PATIENT, Role.GUARDIAN})
-_RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
-_CARE = _RECEPTION | {Role.PRACTITIONER}
+RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
+_CARE = RECEPTION | {Role.PRACTITIONER}
 _MACHINES = frozenset({Role.KIOSK, Role.INTEGRATOR})
 
 
@@ -34,12 +34,12 @@ def _there(principal: Principal, resource: AppointmentScope | None) -> bool:
 
 
 RULES: Rules = {
-    "booking.hold": Rule(_FAMILY | _RECEPTION),
+    "booking.hold": Rule(_FAMILY | RECEPTION),
     "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
     "booking.list": Rule(_FAMILY | _CARE),
     "booking.day": Rule(_CARE, _there),
     "booking.read": Rule(_FAMILY | _CARE | _MACHINES, _own_or_there),
-    "booking.cancel": Rule(_FAMILY | _RECEPTION, _own_or_there),
+    "booking.cancel": Rule(_FAMILY | RECEPTION, _own_or_there),
     "booking.no_show": Rule(_CARE, _there),
-    "booking.confirm_coverage": Rule(_RECEPTION, _there),
+    "booking.confirm_coverage": Rule(RECEPTION, _there),
 }

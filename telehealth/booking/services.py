@@ -25,6 +25,7 @@ from telehealth.booking.errors import (
     TooManyHolds,
 )
 from telehealth.booking.idempotency import RequestKey
+from telehealth.booking.policies import RECEPTION
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import (
     DEFAULT_POLICIES,
@@ -121,7 +122,7 @@ def hold(
     found = _context(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
     if found.hold_id is not None:
         return _held(session, found.hold_id, slot_id)
-    _check_reach(principal, found.facility_id)
+    _check_reach(principal, found.facility_id, channel)
     start = _checked_slot(found, channel, policies, now)
     check_place(_place(found, start), online=channel == Channel.ONLINE)
     _check_holds(session, principal, policies.booking[channel].holds_per_account)
@@ -502,7 +503,7 @@ def _plan(
     policies: Policies,
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
-    _check_reach(principal, context.facility_id)
+    _check_reach(principal, context.facility_id, request.channel)
     if context.patient_id is None:
         raise NoPatient
     confirm = context.hold_id is not None
@@ -679,9 +680,13 @@ def _raise_refusal(outcome: str) -> None:
         raise REFUSALS[outcome]
 
 
-def _check_reach(principal: Principal, facility_id: UUID) -> None:
-    """Patients book anywhere, others where they belong. Raises Forbidden."""
-    anywhere = principal.kind in (PrincipalKind.PATIENT, PrincipalKind.SYSTEM)
+def _check_reach(principal: Principal, facility_id: UUID, channel: str) -> None:
+    """Patients book anywhere, and a desk for them by the same door; others where they belong.
+
+    Raises Forbidden.
+    """
+    on_behalf = channel == Channel.ONLINE and principal.has_any(RECEPTION)
+    anywhere = on_behalf or principal.kind in (PrincipalKind.PATIENT, PrincipalKind.SYSTEM)
     if not anywhere and facility_id not in principal.facilities():
         raise Forbidden
 

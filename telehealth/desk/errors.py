@@ -1,0 +1,27 @@
+"""What the desk may refuse."""
+
+from telehealth.core.errors import Conflict, NotFound, Unprocessable
+
+
+class NothingTyped(Unprocessable):
+    """The box was empty."""
+
+    code = "desk-nothing-typed"
+
+
+class NotThisDesk(NotFound):
+    """The appointment is neither at this facility nor booked by this desk."""
+
+    code = "desk-not-this-desk"
+
+
+class NobodyAsked(Unprocessable):
+    """It was not said who asked for the booking."""
+
+    code = "desk-nobody-asked"
+
+
+class VersionGone(Conflict):
+    """Somebody else changed it meanwhile."""
+
+    code = "desk-changed"

@@ -1,0 +1,594 @@
+"""Pages of the desk: everything with the keyboard, nothing that needs scripts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import segno
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from telehealth.audit.services import Entry, record
+from telehealth.booking import queries as bookings
+from telehealth.booking import services as booking
+from telehealth.booking.attempts import attempt
+from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
+from telehealth.booking.queries import AppointmentView
+from telehealth.core.clock import business_date
+from telehealth.core.errors import BadRequest, DomainError, http_status
+from telehealth.desk import services
+from telehealth.desk.errors import NobodyAsked, NothingTyped
+from telehealth.desk.forms import PersonForm, written
+from telehealth.desk.policies import RECEPTION
+from telehealth.desk.rules import Asked, read_box
+from telehealth.desk.services import Desk, Order
+from telehealth.directory import queries as directory
+from telehealth.directory.codes import Modality
+from telehealth.patients import queries as patients
+from telehealth.patients import services as people
+from telehealth.patients.errors import PatientNotFound
+from telehealth.patients.queries import PatientView
+from telehealth.patients.rules import age_on, is_child
+from telehealth.queueing import queries as queues
+from telehealth.queueing import services as queueing
+from telehealth.queueing.codes import PriorityClass
+from telehealth.queueing.services import TicketView
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots
+from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
+from telehealth.web.forms import form_errors
+from telehealth.web.guard import guarded
+from telehealth.web.localization import current_locale, t
+
+pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
+
+_PLACE, _SERVICE = "desk-facility", "desk-service"
+_SLOTS = 8
+_MOST_IN_LIST = 200
+_HERE, _ANYWHERE = "here", "anywhere"
+_LONGEST_REASON = 200
+GROUNDS = tuple(basis.value for basis in CoverageBasis)
+CANCEL_REASONS = (
+    CancelReason.PATIENT,
+    CancelReason.PATIENT_BETTER,
+    CancelReason.PATIENT_ELSEWHERE,
+    CancelReason.PRACTITIONER_AWAY,
+    CancelReason.FACILITY,
+    CancelReason.ENTERED_IN_ERROR,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which times the clerk looks for."""
+
+    service: str
+    where: str
+    modality: str
+
+
+@pages.get("")
+@guarded("desk.enter")
+def home() -> ResponseReturnValue:
+    """Show the one box, and the day in figures."""
+    return _home("", {})
+
+
+@pages.post("/facility")
+@guarded("desk.enter")
+def choose_facility() -> ResponseReturnValue:
+    """Work at another of one's facilities."""
+    facility_id = _uuid(request.form.get("facility", ""))
+    permit("desk.use", facility_id)
+    cookie[_PLACE] = str(facility_id)
+    return redirect(url_for("desk.home"))
+
+
+@pages.post("/find")
+@guarded("desk.enter")
+def find() -> ResponseReturnValue:
+    """Look for whoever was scanned or typed. Posted, so that no name stands in an address."""
+    desk = _desk()
+    text = request.form.get("box", "")
+    typed = read_box(text)
+    if typed is None:
+        return _home(text, form_errors(NothingTyped({"box": ["error-desk-nothing-typed"]}))), 422
+    with unit_of_work() as work:
+        if typed.code is not None:
+            view = bookings.appointment_by_code(work, typed.code)
+            if view is not None and view.facility.id == desk.facility_id:
+                return redirect(url_for("desk.show", appointment_id=view.id))
+        found = services.find(work, desk, typed, now=now(), cipher=cipher())
+    if len(found) == 1 and (typed.card or typed.national_id or typed.insurance_no):
+        return redirect(url_for("desk.person", patient_id=found[0].id))
+    form = PersonForm.of(services.draft_of(typed))
+    return render_template(
+        "desk/found.html",
+        **_frame(desk),
+        found=found,
+        form=form.values,
+        box="" if typed.card else text,
+        was_code=typed.code is not None,
+        errors={},
+        warnings=[t(key) for key in form.warnings()],
+        birth=written,
+    )
+
+
+@pages.get("/people/new")
+@guarded("desk.enter")
+def new_person() -> ResponseReturnValue:
+    """Show the empty form."""
+    return _person_form(PersonForm.read({}), {})
+
+
+@pages.post("/people")
+@guarded("desk.enter")
+def register() -> ResponseReturnValue:
+    """Register a person and go on to them."""
+    desk, form = _desk(), PersonForm.read(request.form)
+    try:
+        with unit_of_work() as work:
+            patient_id = services.register(
+                work, desk, form.new_patient(current_locale()), now=now(), cipher=cipher()
+            )
+    except DomainError as error:
+        errors = {("birth" if name == "birth_date" else name): text for name, text in form_errors(error).items()}
+        return _person_form(form, errors), http_status(error)
+    for key in form.warnings():
+        flash(t(key), "warning")
+    return redirect(url_for("desk.person", patient_id=patient_id))
+
+
+@pages.get("/people/<uuid:patient_id>")
+@guarded("desk.enter")
+def person(patient_id: UUID) -> ResponseReturnValue:
+    """Show a person: today's appointment, and the earliest times."""
+    return _person_page(patient_id, _choice(request.args.to_dict()), {})
+
+
+@pages.post("/people/<uuid:patient_id>/book")
+@guarded("desk.enter")
+def book(patient_id: UUID) -> ResponseReturnValue:
+    """Book the chosen time and show the slip."""
+    desk, choice = _desk(), _choice(request.form.to_dict())
+    cookie[_SERVICE] = choice.service
+
+    def unit() -> UUID:
+        with unit_of_work() as work:
+            _seen(work, patient_id)
+            return services.book(
+                work,
+                desk,
+                _order(patient_id),
+                now=now(),
+                cipher=cipher(),
+                outbox=outbox(),
+                base_url=settings().public_base_url,
+            ).id
+
+    try:
+        appointment_id = attempt(unit)
+    except DomainError as error:
+        return _person_page(patient_id, choice, form_errors(error, "slot_id")), http_status(error)
+    return redirect(url_for("desk.slip", appointment_id=appointment_id))
+
+
+@pages.post("/people/<uuid:patient_id>/number")
+@guarded("desk.enter")
+def walk_in(patient_id: UUID) -> ResponseReturnValue:
+    """Give somebody without an appointment a number."""
+    desk = _desk()
+    queue_id = _uuid(request.form.get("queue", ""))
+    press_key = _press_key()
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        queue = queues.queue_by_id(work, queue_id)
+        if queue is None or queue.facility_id != desk.facility_id:
+            raise BadRequest
+        ticket = queueing.take_number(
+            work,
+            principal(),
+            queue_id,
+            priority=_priority(),
+            press_key=press_key,
+            now=now(),
+            cipher=cipher(),
+            patient_id=view.id,
+        )
+        people.link_facility(work, view.id, desk.facility_id, now())
+    return _ticket_page(ticket, None, patient_id)
+
+
+@pages.get("/today")
+@guarded("desk.enter")
+def today() -> ResponseReturnValue:
+    """Show the day's appointments, of all doctors or one."""
+    desk = _desk()
+    doctor = request.args.get("doctor", "")
+    practitioner_id = _uuid(doctor) if doctor else None
+    with unit_of_work() as work:
+        day = bookings.day_list(work, desk.facility_id, None, business_date(now()))
+        shown = [view for view in day if practitioner_id in (None, view.practitioner.id)][:_MOST_IN_LIST]
+        _note_list(work, desk, shown)
+    return render_template(
+        "desk/today.html",
+        **_frame(desk, "today"),
+        appointments=shown,
+        doctors=_doctors(day),
+        doctor=doctor,
+        total=len(day),
+    )
+
+
+@pages.get("/appointments/<uuid:appointment_id>")
+@guarded("desk.enter")
+def show(appointment_id: UUID) -> ResponseReturnValue:
+    """Show an appointment and what can be done with it."""
+    return _appointment_page(appointment_id, {})
+
+
+@pages.get("/appointments/<uuid:appointment_id>/slip")
+@guarded("desk.enter")
+def slip(appointment_id: UUID) -> ResponseReturnValue:
+    """Show the paper for the patient."""
+    desk = _desk()
+    with unit_of_work() as work:
+        view = services.appointment(work, desk, appointment_id)
+        _note(work, desk, "desk.slip", view)
+        born = _born(work, view)
+    return render_template("desk/slip.html", **_frame(desk), **_paper(view, born), today=_is_today(view))
+
+
+@pages.post("/appointments/<uuid:appointment_id>/check-in")
+@guarded("desk.enter")
+def check_in(appointment_id: UUID) -> ResponseReturnValue:
+    """Check in and show the number; again, the same number."""
+    desk = _desk()
+    try:
+        with unit_of_work() as work:
+            view = services.appointment(work, desk, appointment_id)
+            permit("appointment.check-in", view.facility.id)
+            ticket = queueing.check_in(
+                work,
+                principal(),
+                appointment_id,
+                press_key=f"desk-{appointment_id}",
+                now=now(),
+                cipher=cipher(),
+                priority=_priority(),
+            )
+    except DomainError as error:
+        return _appointment_page(appointment_id, form_errors(error)), http_status(error)
+    return _ticket_page(ticket, view, view.patient_id)
+
+
+@pages.post("/appointments/<uuid:appointment_id>/coverage")
+@guarded("desk.enter")
+def confirm_coverage(appointment_id: UUID) -> ResponseReturnValue:
+    """Record that the papers were seen."""
+
+    def confirm(work: Session, view: AppointmentView) -> str:
+        basis = request.form.get("basis", "")
+        if basis not in GROUNDS:
+            raise BadRequest
+        permit("desk.use", view.facility.id)
+        booking.confirm_coverage(work, principal(), view.id, basis=basis, version=_version(), now=now())
+        return "desk-coverage-done"
+
+    return _change(appointment_id, confirm)
+
+
+@pages.post("/appointments/<uuid:appointment_id>/cancel")
+@guarded("desk.enter")
+def cancel(appointment_id: UUID) -> ResponseReturnValue:
+    """Cancel, for the patient or for the facility."""
+
+    def give_up(work: Session, view: AppointmentView) -> str:
+        reason = request.form.get("reason", "")
+        if reason not in {known.value for known in CANCEL_REASONS}:
+            raise BadRequest
+        booking.cancel(
+            work,
+            principal(),
+            view.id,
+            version=_version(),
+            reason_code=reason,
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+        )
+        return "desk-cancelled"
+
+    return _change(appointment_id, give_up)
+
+
+@pages.post("/appointments/<uuid:appointment_id>/missed")
+@guarded("desk.enter")
+def missed(appointment_id: UUID) -> ResponseReturnValue:
+    """Record that nobody came."""
+
+    def miss(work: Session, view: AppointmentView) -> str:
+        permit("desk.use", view.facility.id)
+        booking.mark_no_show(work, principal(), view.id, now(), version=_version())
+        return "desk-missed-done"
+
+    return _change(appointment_id, miss)
+
+
+def _change(appointment_id: UUID, do: Callable[[Session, AppointmentView], str]) -> ResponseReturnValue:
+    desk = _desk()
+    try:
+        with unit_of_work() as work:
+            done = do(work, services.appointment(work, desk, appointment_id))
+    except DomainError as error:
+        return _appointment_page(appointment_id, form_errors(error)), http_status(error)
+    flash(t(done), "success")
+    return redirect(url_for("desk.show", appointment_id=appointment_id))
+
+
+def _desk() -> Desk:
+    """Return where the clerk works: the facility chosen last, else the first of theirs."""
+    own = sorted(principal().facilities(*RECEPTION))
+    chosen = next((place for place in own if str(place) == cookie.get(_PLACE)), own[0] if own else None)
+    permit("desk.use", chosen)
+    assert chosen is not None
+    return Desk(principal(), chosen)
+
+
+def _frame(desk: Desk, current: str = "home") -> dict[str, Any]:
+    own = directory.facilities_by_id(session(), list(principal().facilities(*RECEPTION)))
+    return {
+        "facility": own[desk.facility_id],
+        "others": [place for place in own.values() if place.id != desk.facility_id],
+        "current": current,
+    }
+
+
+def _home(text: str, errors: dict[str, Any]) -> str:
+    desk = _desk()
+    day = bookings.day_list(session(), desk.facility_id, None, business_date(now()))
+    counts = {status: sum(view.status == status for view in day) for status in AppointmentStatus}
+    return render_template(
+        "desk/home.html",
+        **_frame(desk),
+        box=text,
+        errors=errors,
+        total=len(day),
+        counts=counts,
+        doctors=_doctors(day),
+    )
+
+
+def _doctors(day: list[AppointmentView]) -> list[tuple[Any, int, int]]:
+    """Return who sees patients today: the doctor, how many are booked, how many have come."""
+    live = [view for view in day if view.status != AppointmentStatus.CANCELLED]
+    known = {view.practitioner.id: view.practitioner for view in live}
+    return [
+        (
+            doctor,
+            sum(view.practitioner.id == doctor.id for view in live),
+            sum(
+                view.practitioner.id == doctor.id
+                and view.status in (AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED)
+                for view in live
+            ),
+        )
+        for doctor in sorted(known.values(), key=lambda doctor: doctor.name)
+    ]
+
+
+def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:
+    return render_template(
+        "desk/person_form.html",
+        **_frame(_desk(), "new"),
+        form=form.values,
+        errors=errors,
+        warnings=[t(key) for key in form.warnings()] if not errors else [],
+    )
+
+
+def _seen(work: Session, patient_id: UUID) -> PatientView:
+    """Return a person this desk knows. Raises PatientNotFound."""
+    view = patients.patient(work, patient_id, cipher())
+    if view is None or _desk().facility_id not in view.facility_ids:
+        raise PatientNotFound
+    return view
+
+
+def _choice(given: dict[str, str]) -> _Choice:
+    where, modality = given.get("where", ""), given.get("modality", "")
+    return _Choice(
+        service=given.get("service") or cookie.get(_SERVICE, ""),
+        where=where if where in (_HERE, _ANYWHERE) else _HERE,
+        modality=modality if modality in {known.value for known in Modality} else Modality.IN_PERSON.value,
+    )
+
+
+def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> str:
+    desk = _desk()
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        people.note_read(work, principal(), view.id, now=now(), facility_id=desk.facility_id)
+        coming = _coming(work, desk, view.id)
+        offered = _offered(work, desk)
+        known = {code for code, _name in offered}
+        chosen = _Choice(
+            choice.service if choice.service in known else next((code for code, _n in offered), ""),
+            choice.where,
+            choice.modality,
+        )
+        slots = _slots(work, desk, chosen)
+        lines = queues.queues_of(work, desk.facility_id)
+    return render_template(
+        "desk/person.html",
+        **_frame(desk),
+        person=view,
+        age=age_on(view.birth_date, business_date(now())),
+        birth=written(view.birth_date),
+        coming=coming,
+        choice=chosen,
+        offered=offered,
+        slots=slots,
+        queues=[queue for queue in lines if queue.active],
+        grounds=GROUNDS,
+        asked=[each.value for each in Asked],
+        priorities=[each.value for each in PriorityClass],
+        press_key=f"{principal().session_id}-{now().timestamp():.0f}",
+        given=request.form,
+        errors=errors,
+    )
+
+
+def _coming(work: Session, desk: Desk, patient_id: UUID) -> list[AppointmentView]:
+    """Return the person's appointments here today and later ones, and those this clerk made elsewhere."""
+    return bookings.coming_of(work, patient_id, since=now().replace(hour=0, minute=0), limit=10)
+
+
+def _offered(work: Session, desk: Desk) -> list[tuple[str, str]]:
+    """Return services to choose from: those of this facility first."""
+    locale = current_locale()
+    own = {each.code: each.name(locale) for each in directory.services_of(work, desk.facility_id)}
+    every = {each.code: each.name(locale) for each in directory.service_catalogue(work, online_only=False)}
+    return [*own.items(), *((code, name) for code, name in every.items() if code not in own)]
+
+
+def _slots(work: Session, desk: Desk, choice: _Choice) -> list[SlotView]:
+    if not choice.service:
+        return []
+    here = choice.where == _HERE
+    query = SlotQuery(
+        service_code=choice.service,
+        facility_id=desk.facility_id if here else None,
+        modality=choice.modality,
+        limit=_SLOTS,
+        channel=Channel.DESK if here else Channel.ONLINE,
+    )
+    return earliest_slots(work, query, now=now())
+
+
+def _order(patient_id: UUID) -> Order:
+    form = request.form
+    asked, basis = form.get("asked", ""), form.get("coverage", "")
+    if asked not in {each.value for each in Asked}:
+        raise NobodyAsked({"asked": ["error-desk-nobody-asked"]})
+    return Order(
+        patient_id=patient_id,
+        slot_id=form.get("slot_id", "")[:80],
+        asked=Asked(asked),
+        coverage_basis=basis if basis in GROUNDS else CoverageBasis.NONE.value,
+        companion=form.get("companion") == "yes",
+        reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
+    )
+
+
+def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:
+    desk = _desk()
+    with unit_of_work() as work:
+        view = services.appointment(work, desk, appointment_id)
+        _note(work, desk, "booking.read", view)
+        who = patients.patient(work, view.patient_id, cipher()) if view.patient_id else None
+    here = view.facility.id == desk.facility_id
+    return render_template(
+        "desk/appointment.html",
+        **_frame(desk),
+        view=view,
+        person=who,
+        birth=written(who.birth_date) if who else "",
+        here=here,
+        is_today=_is_today(view),
+        may_come=here and view.status in ("booked", "noshow", "arrived") and view.modality != Modality.VIDEO,
+        grounds=GROUNDS,
+        reasons=[reason.value for reason in CANCEL_REASONS],
+        priorities=[each.value for each in PriorityClass],
+        errors=errors,
+    )
+
+
+def _ticket_page(ticket: TicketView, view: AppointmentView | None, patient_id: UUID | None) -> str:
+    desk = _desk()
+    follow = url_for("queueing.follow", public_token=ticket.public_token, _external=False)
+    return render_template(
+        "desk/number.html",
+        **_frame(desk),
+        ticket=ticket,
+        view=view,
+        patient_id=patient_id,
+        qr=_qr(settings().public_base_url + follow),
+    )
+
+
+def _paper(view: AppointmentView, born: str | None) -> dict[str, Any]:
+    return {
+        "view": view,
+        "qr": _qr(view.code),
+        "bring": [t(key) for key in _bring(view, child=is_child(born, business_date(now())))],
+    }
+
+
+def _bring(view: AppointmentView, *, child: bool) -> list[str]:
+    """Return the message keys of what to have at hand."""
+    if view.modality == Modality.VIDEO:
+        return ["desk-bring-video"]
+    papers = ["desk-bring-child" if child else "desk-bring-identity"]
+    if view.coverage_basis != CoverageBasis.NONE:
+        papers.append("desk-bring-insurance")
+    if view.coverage_basis in (CoverageBasis.REFERRAL_SLIP, CoverageBasis.REEXAMINATION_SLIP):
+        papers.append(f"desk-bring-{view.coverage_basis}")
+    return [*papers, "desk-bring-medicines"]
+
+
+def _qr(text: str) -> Markup:
+    drawn = segno.make(text, error="m", micro=False).svg_inline(scale=4, border=2, title=t("desk-qr"))
+    return Markup(drawn)  # noqa: S704  drawn by segno from our own text
+
+
+def _born(work: Session, view: AppointmentView) -> str | None:
+    found = patients.patient(work, view.patient_id, cipher()) if view.patient_id else None
+    return None if found is None else found.birth_date
+
+
+def _note(work: Session, desk: Desk, action: str, view: AppointmentView) -> None:
+    entry = Entry(action, "Appointment", view.id, view.patient_id, desk.facility_id)
+    record(work, principal(), entry, now=now())
+
+
+def _note_list(work: Session, desk: Desk, views: list[AppointmentView]) -> None:
+    ids = {view.patient_id for view in views if view.patient_id is not None}
+    entries = [Entry("booking.list", "Appointment", None, each, desk.facility_id) for each in sorted(ids)]
+    record(work, principal(), *entries, now=now())
+
+
+def _is_today(view: AppointmentView) -> bool:
+    return business_date(view.start) == business_date(now())
+
+
+def _priority() -> PriorityClass:
+    given = request.form.get("priority", "")
+    return next((each for each in PriorityClass if each.value == given), PriorityClass.NONE)
+
+
+def _press_key() -> str:
+    key = request.form.get("press_key", "")[:100]
+    if not key:
+        raise BadRequest
+    return key
+
+
+def _version() -> int:
+    given = request.form.get("version", "")
+    if not given.isdigit() or len(given) > 9:
+        raise BadRequest
+    return int(given)
+
+
+def _uuid(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError as error:
+        raise BadRequest from error
+

@@ -1,0 +1,198 @@
+"""Finding people and booking for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from notifications import Outbox
+from telehealth.audit.services import Entry, record
+from telehealth.booking import queries as bookings
+from telehealth.booking import services as booking
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.services import BookingRequest, ConsentGiven
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.principal import Principal
+from telehealth.desk.errors import NotThisDesk
+from telehealth.desk.rules import Asked, Typed
+from telehealth.patients import services as patients
+from telehealth.patients.models import IdentifierSystem
+from telehealth.patients.queries import PatientView, search_patients
+from telehealth.patients.rules import IdentityCard, InsuranceCard
+from telehealth.patients.services import NewPatient
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import slot_by_id
+
+CONSENT = ConsentGiven(purpose="booking-on-behalf", text_version="desk-2026-11")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where somebody works, and who."""
+
+    principal: Principal
+    facility_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A booking as the desk makes it."""
+
+    patient_id: UUID
+    slot_id: str
+    asked: Asked
+    coverage_basis: str
+    companion: bool
+    reason: str | None
+
+
+def find(session: Session, desk: Desk, typed: Typed, *, now: datetime, cipher: FieldCipher) -> list[PatientView]:
+    """Return the people whom the box may mean. A shown number finds anybody, a name only people known here."""
+    numbers = _numbers(typed)
+    for system, value in numbers:
+        found = patients.find_by_identifier(
+            session,
+            desk.principal,
+            system,
+            value,
+            facility_id=desk.facility_id,
+            now=now,
+            cipher=cipher,
+        )
+        if found:
+            return found
+    if numbers:
+        return []
+    known = search_patients(
+        session,
+        desk.facility_id,
+        name=typed.name,
+        phone=typed.phone,
+        birth_year=typed.birth_year,
+        cipher=cipher,
+    )
+    patients.note_read(
+        session,
+        desk.principal,
+        *[view.id for view in known],
+        now=now,
+        facility_id=desk.facility_id,
+        why="patient.search",
+    )
+    return known
+
+
+def draft_of(typed: Typed) -> NewPatient:
+    """Return the person to register as far as the box tells."""
+    card = typed.card
+    if isinstance(card, IdentityCard):
+        return NewPatient(
+            full_name=card.full_name,
+            sex=card.sex,
+            birth_date=card.birth_date,
+            national_id=card.national_id,
+            old_national_id=card.old_national_id,
+            address=card.address,
+        )
+    if isinstance(card, InsuranceCard):
+        return NewPatient(
+            full_name=card.full_name,
+            sex=card.sex,
+            birth_date=card.birth_date,
+            insurance_no=card.insurance_no,
+            address=card.address,
+        )
+    return NewPatient(
+        full_name=typed.name or "",
+        birth_date=typed.birth_date,
+        phone=typed.phone,
+        national_id=typed.national_id,
+        insurance_no=typed.insurance_no,
+    )
+
+
+def register(session: Session, desk: Desk, new: NewPatient, *, now: datetime, cipher: FieldCipher) -> UUID:
+    """Register a person here; a number that is known already gives the person who has it."""
+    if new.national_id:
+        known = patients.find_by_identifier(
+            session,
+            desk.principal,
+            IdentifierSystem.NATIONAL_ID.value,
+            new.national_id,
+            facility_id=desk.facility_id,
+            now=now,
+            cipher=cipher,
+        )
+        if known:
+            return known[0].id
+    patient_id = patients.register(session, desk.principal, new, now=now, cipher=cipher)
+    patients.link_facility(session, patient_id, desk.facility_id, now)
+    return patient_id
+
+
+def book(
+    session: Session,
+    desk: Desk,
+    order: Order,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    base_url: str,
+) -> AppointmentView:
+    """Book for somebody at the desk; elsewhere by the same rules as from home. Raises what booking raises."""
+    slot = slot_by_id(session, order.slot_id, now)
+    here = slot is not None and slot.facility.id == desk.facility_id
+    request = BookingRequest(
+        patient_id=order.patient_id,
+        slot_id=order.slot_id,
+        coverage_basis=order.coverage_basis,
+        companion=order.companion,
+        reason=order.reason,
+        channel=Channel.DESK if here else Channel.ONLINE,
+        consent=CONSENT,
+    )
+    view = booking.book(
+        session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, base_url=base_url
+    )
+    entry = Entry(
+        "desk.book",
+        "Appointment",
+        view.id,
+        order.patient_id,
+        desk.facility_id,
+        {"asked": order.asked.value, "elsewhere": not here},
+    )
+    record(session, desk.principal, entry, now=now)
+    return view
+
+
+def appointment(session: Session, desk: Desk, appointment_id: UUID) -> AppointmentView:
+    """Return an appointment at this facility, or one that this clerk booked elsewhere. Raises NotThisDesk."""
+    view = bookings.appointment(session, appointment_id)
+    if view is None or not (view.facility.id == desk.facility_id or booked_by(desk, view)):
+        raise NotThisDesk
+    return view
+
+
+def booked_by(desk: Desk, view: AppointmentView) -> bool:
+    """Tell whether this clerk made the appointment."""
+    return view.account_id is not None and view.account_id == desk.principal.id
+
+
+def _numbers(typed: Typed) -> Sequence[tuple[str, str]]:
+    card = typed.card
+    pairs: list[tuple[IdentifierSystem, str | None]] = [
+        (IdentifierSystem.NATIONAL_ID, typed.national_id),
+        (IdentifierSystem.INSURANCE, typed.insurance_no),
+    ]
+    if isinstance(card, IdentityCard):
+        pairs += [
+            (IdentifierSystem.NATIONAL_ID, card.national_id),
+            (IdentifierSystem.OLD_NATIONAL_ID, card.old_national_id),
+        ]
+    if isinstance(card, InsuranceCard):
+        pairs.append((IdentifierSystem.INSURANCE, card.insurance_no))
+    return [(system.value, value) for system, value in pairs if value]
