@@ -28,7 +28,7 @@ from telehealth.scheduling.rules import (
     sessions_of_day,
 )
 
-HORIZON_DAYS = 75
+HORIZON_DAYS = 62
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7702605)")
 
 

@@ -1,10 +1,14 @@
 """A small clinic to book at: two facilities, three doctors, and people with telephones."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.models import AccessSession, Account, Membership
@@ -260,3 +264,28 @@ def _add_session(session: Session, token: str, account_id: UUID, kind: str) -> N
 def new_key() -> str:
     """Return an idempotency key."""
     return str(new_id())
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Collect what is sent to the database: each is a round trip, and so are BEGIN and COMMIT."""
+    seen: list[str] = []
+
+    class Counting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
+            seen.append(str(query))
+            return super().execute(query, *rest, **options)
+
+    def count(connection: psycopg.Connection[Any], *_rest: Any) -> None:
+        connection.cursor_factory = Counting
+
+    def leave(connection: psycopg.Connection[Any], *_rest: Any) -> None:
+        connection.cursor_factory = psycopg.Cursor
+
+    event.listen(engine, "checkout", count)
+    event.listen(engine, "checkin", leave)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "checkout", count)
+        event.remove(engine, "checkin", leave)
