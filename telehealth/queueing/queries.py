@@ -36,6 +36,27 @@ _LINE = text("SELECT * FROM queue_line(:queue, :day)")
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
 
 
+def _select_queues() -> Select[Any]:
+    room = aliased(ServicePoint)
+    points = (
+        select(func.count())
+        .where(
+            ServicePoint.facility_id == Queue.facility_id,
+            ServicePoint.kind == Queue.kind,
+            ServicePoint.active,
+        )
+        .scalar_subquery()
+    )
+    return select(
+        Queue,
+        case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
+        func.coalesce(room.name, Queue.name).label("place"),
+    ).outerjoin(room, room.id == Queue.service_point_id)
+
+
+_QUEUES = _select_queues()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueView:
     """A queue and where it leads: to `place`; `points` is how many desks or rooms call from it."""
@@ -138,13 +159,13 @@ class StaffCallView:
 
 def queue_by_id(session: Session, queue_id: UUID) -> QueueView | None:
     """Return a queue."""
-    row = session.execute(_queues().where(Queue.id == queue_id)).one_or_none()
+    row = session.execute(_QUEUES.where(Queue.id == queue_id)).one_or_none()
     return None if row is None else _queue(row)
 
 
 def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
     """Return a facility's queues in use, in the order a visit passes them, rooms by code."""
-    rows = session.execute(_queues().where(Queue.facility_id == facility_id, Queue.active))
+    rows = session.execute(_QUEUES.where(Queue.facility_id == facility_id, Queue.active))
     kinds = list(ServicePointKind)
     return sorted((_queue(row) for row in rows), key=lambda queue: (kinds.index(queue.kind), queue.code))
 
@@ -318,24 +339,6 @@ def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]
         .order_by(StaffCall.kind, StaffCall.at)
     )
     return [StaffCallView(row.id, row.kind, row.place, row.at) for row in rows]
-
-
-def _queues() -> Select[Any]:
-    room = aliased(ServicePoint)
-    points = (
-        select(func.count())
-        .where(
-            ServicePoint.facility_id == Queue.facility_id,
-            ServicePoint.kind == Queue.kind,
-            ServicePoint.active,
-        )
-        .scalar_subquery()
-    )
-    return select(
-        Queue,
-        case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
-        func.coalesce(room.name, Queue.name).label("place"),
-    ).outerjoin(room, room.id == Queue.service_point_id)
 
 
 def _queue(row: Row[Any]) -> QueueView:
