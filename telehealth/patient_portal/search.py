@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from telehealth.core.clock import at_local
+from telehealth.core.text import clean
 from telehealth.directory.codes import Modality
 from telehealth.directory.places import Place
 from telehealth.directory.queries import AreaView
@@ -32,11 +33,11 @@ class Search:
         """Read an address; what makes no sense asks nothing."""
         modality = args.get("modality", "")
         return cls(
-            service=args.get("service", "")[:LONGEST],
-            facility=args.get("facility", "")[:LONGEST],
+            service=clean(args.get("service", "")[:LONGEST]),
+            facility=clean(args.get("facility", "")[:LONGEST]),
             practitioner=_uuid(args.get("practitioner", "")),
             modality=modality if modality in {way.value for way in Modality} else "",
-            area=args.get("area", "")[:LONGEST],
+            area=clean(args.get("area", "")[:LONGEST]),
             near=_place(args.get("near", "")),
             from_day=_day(args.get("from", ""), today),
             after=_instant(args.get("after", "")),

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
 from marshmallow import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -140,6 +140,8 @@ def _database(error: DBAPIError) -> Response:
     if isinstance(error, OperationalError) or state in (_LOCK_NOT_AVAILABLE, _QUERY_CANCELLED):
         log.warning("database busy or away: %s", state)
         return _busy(error)
+    if isinstance(error, DataError):  # a value no column can hold, for example text with a NUL
+        return _answer(400, "bad-request", t("error-bad-request"))
     return _bug(error)
 
 

@@ -116,6 +116,12 @@ def test_an_odd_cursor_is_refused(visitor: FlaskClient, path: str, cursor: str):
     assert visitor.get(f"/api/v1/{path}?cursor={cursor}").status_code == 400
 
 
+def test_text_that_no_column_can_hold_is_a_bad_request(visitor: FlaskClient):
+    for address in ("facilities/%00", "facilities?service=%00", "practitioners?facility=%00"):
+        answer = visitor.get(f"/api/v1/{address}")
+        assert (answer.status_code, answer.json["code"]) == (400, "bad-request"), address
+
+
 def test_an_unknown_facility_is_not_found(visitor: FlaskClient):
     answer = visitor.get("/api/v1/facilities/nowhere/services", headers={"Accept-Language": "en"})
     assert (answer.status_code, answer.json["code"]) == (404, "no-such-facility")
