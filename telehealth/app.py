@@ -20,6 +20,8 @@ from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.demo.cli import demo
+from telehealth.desk import policies as desk_policies
+from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
@@ -51,6 +53,7 @@ def policy() -> Policy:
         account_policies.RULES,
         administration_policies.RULES,
         consultation_policies.RULES,
+        desk_policies.RULES,
         patient_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
@@ -128,6 +131,7 @@ def _register(app: Flask) -> None:
         webhooks.blueprint,
         account_routes.pages,
         administration_pages,
+        desk_pages,
         consultation_routes.pages,
         queueing_routes.pages,
         queueing_routes.kiosk,

@@ -133,6 +133,15 @@ def page_of(
     )
 
 
+def coming_of(
+    session: Session, patient_id: UUID, *, since: datetime, limit: int = 10
+) -> list[AppointmentView]:
+    """Return a patient's appointments from an instant on that the entered principal may see, in order."""
+    where = ["a.patient_id = %(patient)s", "a.start_at >= %(since)s", _SHOWN]
+    parameters: dict[str, Any] = {"patient": patient_id, "since": since}
+    return list(_page(session, where, parameters, limit=limit, cursor=None, newest_first=False).items)
+
+
 def day_page(
     session: Session,
     facility_id: UUID,

@@ -18,8 +18,8 @@ from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
 from telehealth.booking.queries import AppointmentView
-from telehealth.core.clock import business_date
-from telehealth.core.errors import BadRequest, DomainError, http_status
+from telehealth.core.clock import at_local, business_date
+from telehealth.core.errors import BadRequest, DomainError, Forbidden, http_status
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
 from telehealth.desk.forms import PersonForm, written
@@ -137,7 +137,9 @@ def register() -> ResponseReturnValue:
                 work, desk, form.new_patient(current_locale()), now=now(), cipher=cipher()
             )
     except DomainError as error:
-        errors = {("birth" if name == "birth_date" else name): text for name, text in form_errors(error).items()}
+        errors = {
+            ("birth" if name == "birth_date" else name): text for name, text in form_errors(error).items()
+        }
         return _person_form(form, errors), http_status(error)
     for key in form.warnings():
         flash(t(key), "warning")
@@ -336,7 +338,8 @@ def _desk() -> Desk:
     own = sorted(principal().facilities(*RECEPTION))
     chosen = next((place for place in own if str(place) == cookie.get(_PLACE)), own[0] if own else None)
     permit("desk.use", chosen)
-    assert chosen is not None
+    if chosen is None:
+        raise Forbidden
     return Desk(principal(), chosen)
 
 
@@ -416,12 +419,7 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         people.note_read(work, principal(), view.id, now=now(), facility_id=desk.facility_id)
         coming = _coming(work, desk, view.id)
         offered = _offered(work, desk)
-        known = {code for code, _name in offered}
-        chosen = _Choice(
-            choice.service if choice.service in known else next((code for code, _n in offered), ""),
-            choice.where,
-            choice.modality,
-        )
+        chosen = choice if choice.service in dict(offered) else _likely(work, desk, choice)
         slots = _slots(work, desk, chosen)
         lines = queues.queues_of(work, desk.facility_id)
     return render_template(
@@ -431,6 +429,7 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         age=age_on(view.birth_date, business_date(now())),
         birth=written(view.birth_date),
         coming=coming,
+        due=_due(desk, coming),
         choice=chosen,
         offered=offered,
         slots=slots,
@@ -446,7 +445,22 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
 
 def _coming(work: Session, desk: Desk, patient_id: UUID) -> list[AppointmentView]:
     """Return the person's appointments here today and later ones, and those this clerk made elsewhere."""
-    return bookings.coming_of(work, patient_id, since=now().replace(hour=0, minute=0), limit=10)
+    return bookings.coming_of(work, patient_id, since=at_local(business_date(now()), 0), limit=10)
+
+
+def _due(desk: Desk, coming: list[AppointmentView]) -> UUID | None:
+    """Return the appointment that the person has most likely come for."""
+    return next(
+        (
+            view.id
+            for view in coming
+            if view.facility.id == desk.facility_id
+            and view.status == AppointmentStatus.BOOKED
+            and view.modality != Modality.VIDEO
+            and _is_today(view)
+        ),
+        None,
+    )
 
 
 def _offered(work: Session, desk: Desk) -> list[tuple[str, str]]:
@@ -457,15 +471,22 @@ def _offered(work: Session, desk: Desk) -> list[tuple[str, str]]:
     return [*own.items(), *((code, name) for code, name in every.items() if code not in own)]
 
 
-def _slots(work: Session, desk: Desk, choice: _Choice) -> list[SlotView]:
-    if not choice.service:
-        return []
+def _likely(work: Session, desk: Desk, choice: _Choice) -> _Choice:
+    """Return the service that is free first: here, else in the province."""
+    for where in (choice.where, _ANYWHERE):
+        slots = _slots(work, desk, _Choice("", where, choice.modality), most=1)
+        if slots:
+            return _Choice(slots[0].service.code, where, choice.modality)
+    return choice
+
+
+def _slots(work: Session, desk: Desk, choice: _Choice, most: int = _SLOTS) -> list[SlotView]:
     here = choice.where == _HERE
     query = SlotQuery(
-        service_code=choice.service,
+        service_code=choice.service or None,
         facility_id=desk.facility_id if here else None,
         modality=choice.modality,
-        limit=_SLOTS,
+        limit=most,
         channel=Channel.DESK if here else Channel.ONLINE,
     )
     return earliest_slots(work, query, now=now())
@@ -591,4 +612,3 @@ def _uuid(given: str) -> UUID:
         return UUID(given)
     except ValueError as error:
         raise BadRequest from error
-

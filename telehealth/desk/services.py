@@ -48,8 +48,10 @@ class Order:
     reason: str | None
 
 
-def find(session: Session, desk: Desk, typed: Typed, *, now: datetime, cipher: FieldCipher) -> list[PatientView]:
-    """Return the people whom the box may mean. A shown number finds anybody, a name only people known here."""
+def find(
+    session: Session, desk: Desk, typed: Typed, *, now: datetime, cipher: FieldCipher
+) -> list[PatientView]:
+    """Return whom the box may mean: a shown number finds anybody, a name only people known here."""
     numbers = _numbers(typed)
     for system, value in numbers:
         found = patients.find_by_identifier(

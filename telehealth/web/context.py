@@ -1,7 +1,7 @@
 """What a route may ask of the current request."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -42,13 +42,24 @@ def services() -> Services:
 
 def session() -> Session:
     """Return this request's session; the transaction begins with its first statement."""
+    if g.get("left", False):
+        enter_again()
+        principal()
     return cast("Session", db.session())
 
 
-def unit_of_work() -> AbstractContextManager[Session]:
-    """Open this request's transaction, entered as the current principal."""
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """Open this request's transaction, entered as the current principal.
+
+    Entering ends with the transaction: a page that reads after it enters anew.
+    """
     principal()
-    return uow.unit_of_work(session())
+    try:
+        with uow.unit_of_work(session()) as work:
+            yield work
+    finally:
+        g.left = True
 
 
 def now() -> datetime:
@@ -62,7 +73,8 @@ def principal() -> Principal:
     """Return who acts. The first call authenticates and enters row-level security."""
     if "principal" not in g:
         g.principal = ANONYMOUS
-        g.principal = services().load_principal(session(), now())
+        g.principal = services().load_principal(cast("Session", db.session()), now())
+        g.left = False
     return cast("Principal", g.principal)
 
 
