@@ -63,11 +63,9 @@ class Ledger(RuleBasedStateMachine):
         self.made = 0
         self.rows: dict[UUID, dict] = {}
         self.set_clock(self.now)
-        with system_unit_of_work(self.engine) as session:
-            session.execute(
-                text("TRUNCATE appointment, claim, patient_facility, notifications.outbox CASCADE")
-            )
-            session.execute(
+        with self.owner_engine.begin() as connection:
+            connection.execute(text("TRUNCATE appointment, claim, notifications.outbox CASCADE"))
+            connection.execute(
                 text("UPDATE clinic_session SET booked = 0, online_booked = 0, online_quota = 99")
             )
 

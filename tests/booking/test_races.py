@@ -1,9 +1,11 @@
 """Many at once over HTTP: one place has one owner, one key does one thing; without the guard it shows."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -115,10 +117,35 @@ def overlaps(engine: Engine) -> int:
         ).scalar_one()
 
 
+@contextmanager
+def held_at_the_claim(owner_engine: Engine, waiting: int) -> Iterator[None]:
+    """Let everybody inside read that the slot is free, and stop at the claim until so many wait there."""
+    blocked = text(
+        """SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'claim'::regclass
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    )
+    opened = threading.Event()
+
+    def open_when_they_wait() -> None:
+        with owner_engine.begin() as connection:
+            connection.execute(text("LOCK TABLE claim IN EXCLUSIVE MODE"))
+            opened.set()
+            until = time.monotonic() + 1.5  # the racers' lock_timeout is 2 s
+            while time.monotonic() < until and connection.execute(blocked).scalar_one() < waiting:
+                time.sleep(0.005)
+
+    keeper = threading.Thread(target=open_when_they_wait)
+    keeper.start()
+    opened.wait()
+    yield
+    keeper.join()
+
+
 def test_of_32_who_want_one_slot_exactly_one_gets_it(
-    address: str, crowd: list[Person], slot: str, engine: Engine
+    address: str, crowd: list[Person], slot: str, engine: Engine, owner_engine: Engine
 ):
-    answers = together([booking(address, person, slot) for person in crowd])
+    with held_at_the_claim(owner_engine, waiting=8):
+        answers = together([booking(address, person, slot) for person in crowd])
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: RACERS - 1}
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot-taken"}
     assert overlaps(engine) == 0
@@ -136,7 +163,8 @@ def test_without_the_constraint_the_same_race_books_one_slot_twice(
         guard = connection.execute(text(definition)).scalar_one()
         connection.execute(text("ALTER TABLE claim DROP CONSTRAINT ex_claim_overlap"))
     try:
-        answers = together([booking(address, person, slot) for person in crowd])
+        with held_at_the_claim(owner_engine, waiting=8):
+            answers = together([booking(address, person, slot) for person in crowd])
         assert sum(answer.status_code == 201 for answer in answers) > 1
         assert overlaps(engine) > 0
     finally:
