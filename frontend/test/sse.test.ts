@@ -80,7 +80,7 @@ test("each refusal waits longer and the first byte forgets them", async () => {
     expect(lines).toHaveLength(before + 1);
   }
   await latest().say(": alive\n\n");
-  expect(live).toEqual([true]);
+  expect(live).toEqual([false, true]);
   await latest().end();
   await vi.advanceTimersByTimeAsync(250);
   expect(lines).toHaveLength(6);

@@ -77,7 +77,7 @@ export function follow(url: string, handlers: StreamHandlers, options: StreamOpt
   let line = new AbortController();
   let lastId = "";
   let attempt = 0;
-  let live = false;
+  let live: boolean | null = null;
   let closed = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
 

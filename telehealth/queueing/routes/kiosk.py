@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.accounts.browser import BrowserSession
 from telehealth.accounts.services.devices import redeem_device_code
-from telehealth.core.errors import DomainError, NotFound, Unprocessable
+from telehealth.core.errors import DomainError, NotFound, Unprocessable, http_status
 from telehealth.core.ids import CODE_ALPHABET, new_id
 from telehealth.core.principal import Role
 from telehealth.directory import queries as directory
@@ -131,7 +131,8 @@ def refused(error: DomainError) -> ResponseReturnValue:
     """Refuse on the kiosk's own screen, large, with the way back and the call for help."""
     if not principal().has(Role.KIOSK):
         return redirect(url_for("kiosk.activate"))
-    return _page("queueing/kiosk_refused.html", refusal=error_text(error), code=error.code)
+    page = _page("queueing/kiosk_refused.html", refusal=error_text(error), code=error.code)
+    return page, http_status(error)
 
 
 def _page(template: str, **values: Any) -> str:
