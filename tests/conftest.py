@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Playwright, sync_playwright
 from psycopg import sql
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
@@ -90,25 +92,38 @@ def _make_role(admin: psycopg.Connection) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def databases(template_database: str, worker_id: str) -> Iterator[Databases]:
-    """Clone this worker's database from the template."""
-    name = f"{template_database}_{worker_id}"
+@contextmanager
+def cloned(template: str, name: str) -> Iterator[Databases]:
+    """Have a database like the template for a while."""
     with psycopg.connect(admin_url(), autocommit=True) as admin:
         admin.execute("SELECT pg_advisory_lock(%s)", (TEMPLATE_LOCK,))
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template_database)
-            )
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
         admin.execute("SELECT pg_advisory_unlock(%s)", (TEMPLATE_LOCK,))
-    yield Databases(
-        owner_url=_with_database(admin_url(), name),
-        app_url=_with_database(admin_url(), name, user="telehealth_app"),
-    )
-    with psycopg.connect(admin_url(), autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    try:
+        yield Databases(
+            owner_url=_with_database(admin_url(), name),
+            app_url=_with_database(admin_url(), name, user="telehealth_app"),
+        )
+    finally:
+        with psycopg.connect(admin_url(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def databases(template_database: str, worker_id: str) -> Iterator[Databases]:
+    """Clone this worker's database from the template."""
+    with cloned(template_database, f"{template_database}_{worker_id}") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; a process can have it once only."""
+    with sync_playwright() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from telehealth.core.uow import system_unit_of_work
-from telehealth.demo.services import Demo, load_people, load_province
+from telehealth.demo.services import PROVINCE, Demo, load_people, load_province
 from telehealth.scheduling.services import materialise_horizon
 from telehealth.web.context import db, services
 
@@ -18,8 +18,15 @@ demo = AppGroup("demo", help="The demonstration.")
 
 
 @demo.command("load")
+@click.option(
+    "--province",
+    type=click.Path(exists=True, path_type=Path),
+    default=PROVINCE,
+    metavar="DIR",
+    help="Take the province's files from here.",
+)
 @with_appcontext
-def load() -> None:
+def load(province: Path) -> None:
     """Load the made-up province and its people. Again: bring its dates up to today."""
     parts = services()
     if not parts.settings.demo:
@@ -27,7 +34,7 @@ def load() -> None:
     loader = Demo(parts.settings.secret_key, parts.settings.cipher, parts.clock())
     path = parts.settings.var_dir / ACCOUNTS
     with system_unit_of_work(db.engine) as session:
-        report = load_province(session, loader)
+        report = load_province(session, loader, province)
         sessions = materialise_horizon(session, loader.now)
         people = load_people(session, loader, _known(path))
     _keep(path, people)

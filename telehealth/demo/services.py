@@ -40,10 +40,10 @@ class Demo:
     now: datetime
 
 
-def load_province(session: Session, demo: Demo) -> ImportReport:
+def load_province(session: Session, demo: Demo, source: Path = PROVINCE) -> ImportReport:
     """Import the made-up province, its dated lines moved to these days. Raises BadDemoFiles."""
     move = moved_to(business_date(demo.now))
-    report = import_province(session, PROVINCE, now=demo.now, cipher=demo.cipher, move=move)
+    report = import_province(session, source, now=demo.now, cipher=demo.cipher, move=move)
     if report.refused:
         raise BadDemoFiles(report.findings[0])
     return report

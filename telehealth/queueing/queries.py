@@ -267,6 +267,20 @@ def facility_of_appointment(session: Session, appointment_id: UUID) -> UUID:
     return found
 
 
+def ticket_of_appointment(session: Session, appointment_id: UUID, now: datetime) -> UUID | None:
+    """Return the number that an appointment was given today, the latest if several."""
+    return session.scalar(
+        select(Ticket.id)
+        .where(
+            Ticket.appointment_id == appointment_id,
+            Ticket.business_date == business_date(now),
+            Ticket.status != TicketStatus.CANCELLED,
+        )
+        .order_by(Ticket.issued_at.desc())
+        .limit(1)
+    )
+
+
 def encounter_of_ticket(session: Session, ticket_id: UUID) -> UUID | None:
     """Return the visit a ticket belongs to, if it has begun."""
     return session.scalar(select(Ticket.encounter_id).where(Ticket.id == ticket_id))

@@ -1,24 +1,24 @@
-"""A real browser on the real application, served by a real server."""
+"""A real browser on the real application, served by a real server; and the whole product, live."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from threading import Thread
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright
 from werkzeug.serving import make_server
+
+from tests.browser.chromium import launch
+from tests.browser.live import Live, running_product
+from tests.conftest import cloned
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     """The system's Chromium; `CHROMIUM` names another."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    browser = launch(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +31,13 @@ def site(app: Flask) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def live(template_database: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The product with the demo province, on a database of its own: other tests empty theirs."""
+    with (
+        cloned(template_database, f"{template_database}_live_{worker_id}") as databases,
+        running_product(databases, tmp_path_factory.mktemp("live")) as product,
+    ):
+        yield product

@@ -3,79 +3,36 @@
 The two pages are served by two processes, so that what they tell each other has passed the bus.
 """
 
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import system_clock
 from telehealth.encounters.models import Encounter, EncounterParticipant
+from tests.browser.chromium import (
+    GREEN_WHITE,
+    PATIENCE_MS,
+    RED_BLUE,
+    faults_of,
+    launch,
+    marker_clip,
+    opened,
+    sees,
+    wait_for_state,
+)
 from tests.conftest import Databases
 from tests.consultations.cast import Cast, a_consultation
 from tests.realtime.harness import PRODUCT, SECRET_KEY, Server, environ_of, free_port, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("realtime")]
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-]
-PATIENCE_MS = 30_000
-
-Yuv = tuple[int, int, int]
-RED_BLUE: tuple[Yuv, Yuv] = ((81, 90, 240), (41, 240, 110))
-GREEN_WHITE: tuple[Yuv, Yuv] = ((145, 54, 34), (235, 128, 128))
-
-READ_MARKER = """
-() => {
-  const video = document.querySelector('video[data-room="remote"]');
-  if (!video || !video.videoWidth) return null;
-  const canvas = new OffscreenCanvas(64, 36);
-  const context = canvas.getContext("2d");
-  context.drawImage(video, 0, 0, 64, 36);
-  const at = (x) => [...context.getImageData(x, 18, 1, 1).data].slice(0, 3);
-  return { left: at(12), right: at(52), frames: video.getVideoPlaybackQuality().totalVideoFrames };
-}
-"""
-
-
-def marker_clip(path: Path, halves: tuple[Yuv, Yuv], width: int = 320, height: int = 180) -> Path:
-    """Write a short clip whose left and right halves have the two colours (Y'CbCr, BT.601)."""
-
-    def plane(index: int, columns: int, rows: int) -> bytes:
-        row = bytes([halves[0][index]] * (columns // 2) + [halves[1][index]] * (columns - columns // 2))
-        return row * rows
-
-    frame = plane(0, width, height) + b"".join(plane(i, width // 2, height // 2) for i in (1, 2))
-    head = f"YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420jpeg\n".encode()
-    path.write_bytes(head + (b"FRAME\n" + frame) * 20)
-    return path
-
-
-def looks(colour: list[int]) -> str:
-    """Name a decoded colour roughly."""
-    red, green, blue = (value > 127 for value in colour)
-    names = {(1, 0, 0): "red", (0, 0, 1): "blue", (0, 1, 0): "green", (1, 1, 1): "white", (0, 0, 0): "black"}
-    return names.get((int(red), int(green), int(blue)), str(colour))
 
 
 @pytest.fixture(scope="module")
@@ -108,18 +65,11 @@ def a_page(
     browser: Browser, front: Server, token: str, *, width: int, height: int
 ) -> Iterator[tuple[Page, list[str]]]:
     """Yield a page of somebody who is signed in, and its complaints."""
-    context = browser.new_context(viewport={"width": width, "height": height})
-    context.add_cookies(
-        [{"name": "session", "value": signed_cookie(token), "url": f"http://{front.address}"}]
-    )
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    try:
+    with opened(browser, width, height) as (page, complaints):
+        page.context.add_cookies(
+            [{"name": "session", "value": signed_cookie(token), "url": f"http://{front.address}"}]
+        )
         yield page, complaints
-    finally:
-        context.close()
 
 
 def signed_cookie(token: str) -> str:
@@ -138,29 +88,16 @@ def room_path(page: Page, front: Server, cast: Cast) -> str:
     return str(answer.json()["url"])
 
 
-def wait_for_state(page: Page, state: str) -> None:
-    page.wait_for_selector(f'[data-island="room"][data-state="{state}"]', timeout=PATIENCE_MS)
-
-
-def sees(page: Page) -> tuple[str, str]:
-    """Return the colours of the other side's marker, read from newly decoded pixels."""
-    page.wait_for_function(
-        f"() => ({READ_MARKER})() !== null && ({READ_MARKER})().frames > 5", timeout=PATIENCE_MS
-    )
-    before: dict[str, Any] = page.evaluate(READ_MARKER)
-    page.wait_for_function(
-        f"(frames) => ({READ_MARKER})().frames > frames + 5", arg=before["frames"], timeout=PATIENCE_MS
-    )
-    now: dict[str, Any] = page.evaluate(READ_MARKER)
-    return looks(now["left"]), looks(now["right"])
-
-
 def test_each_sees_the_others_picture_and_the_doctor_ends(
-    fronts: tuple[Server, Server], cast: Cast, owner_engine: Engine, tmp_path: Path
+    playwright: Playwright,
+    fronts: tuple[Server, Server],
+    cast: Cast,
+    owner_engine: Engine,
+    tmp_path: Path,
 ) -> None:
     family_clip = marker_clip(tmp_path / "family.y4m", RED_BLUE)
     care_clip = marker_clip(tmp_path / "care.y4m", GREEN_WHITE)
-    with sync_playwright() as playwright, ExitStack() as stack:
+    with ExitStack() as stack:
         phone = launch(playwright, family_clip)
         desk = launch(playwright, care_clip)
         stack.callback(phone.close)
@@ -211,16 +148,3 @@ def test_each_sees_the_others_picture_and_the_doctor_ends(
         # The reload made a second stretch for the doctor; a slow restart may have made one for the patient.
         assert roles.count("practitioner") == 2
         assert "patient" in roles
-
-
-def faults_of(page: Page) -> list[str]:
-    """Return what axe finds wrong with a page, with every rule on."""
-    found = Axe().run(page).response["violations"]
-    return [f"{fault['id']}: {[node['html'] for node in fault['nodes']]}" for fault in found]
-
-
-def launch(playwright: Playwright, clip: Path) -> Browser:
-    return playwright.chromium.launch(
-        executable_path=CHROMIUM,
-        args=[*FLAGS, f"--use-file-for-fake-video-capture={clip}"],
-    )

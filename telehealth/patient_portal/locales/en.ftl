@@ -211,6 +211,7 @@ portal-none-coming-text = Choose the earliest time; it takes a few minutes.
 portal-join = Enter the room
 portal-join-later = The room opens 15 minutes before
 portal-join-later-text = The button to enter appears on this page then.
+portal-follow-number = Follow your queue number
 portal-book-again = Book again
 portal-appointment-title = Appointment
 portal-cancel = Cancel

@@ -211,6 +211,7 @@ portal-none-coming-text = Chọn giờ sớm nhất, chỉ mất vài phút.
 portal-join = Vào phòng khám
 portal-join-later = Phòng khám mở trước giờ hẹn 15 phút
 portal-join-later-text = Đến lúc đó, nút Vào phòng khám hiện ở trang này.
+portal-follow-number = Theo dõi số thứ tự
 portal-book-again = Đặt lại
 portal-appointment-title = Lịch hẹn
 portal-cancel = Hủy lịch

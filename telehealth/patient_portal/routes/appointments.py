@@ -22,6 +22,8 @@ from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.rules import bring
 from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
+from telehealth.queueing.queries import ticket_of_appointment
+from telehealth.queueing.services import public_token
 from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, settings, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -138,6 +140,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
     with unit_of_work() as session:
         view = _seen(session, appointment_id, "booking.read")
         seen = patient(session, view.patient_id, cipher()) if view.patient_id else None
+        ticket = ticket_of_appointment(session, view.id, now()) if view.status == "arrived" else None
     birth_date = seen.birth_date if seen else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
@@ -148,6 +151,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         actions=view.actions(principal(), now()),
         qr=_qr(view.code),
         bring=bring(view.coverage_basis, view.modality, child=child),
+        number=None if ticket is None else public_token(ticket, cipher()),
     )
 
 

@@ -3,7 +3,7 @@
 from telehealth.queueing.services.arrivals import check_in, check_in_by_code
 from telehealth.queueing.services.boards import announce
 from telehealth.queueing.services.calling import call_next
-from telehealth.queueing.services.numbers import TicketView, note_print, take_number
+from telehealth.queueing.services.numbers import TicketView, note_print, public_token, take_number
 from telehealth.queueing.services.setup import ensure_all_queues, ensure_queues
 from telehealth.queueing.services.staff import answer_staff_call, call_staff
 from telehealth.queueing.services.steps import (
@@ -34,6 +34,7 @@ __all__ = [
     "grant_priority",
     "note_print",
     "park",
+    "public_token",
     "recall",
     "skip",
     "start",
