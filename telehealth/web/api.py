@@ -1,9 +1,17 @@
 """The JSON API: OpenAPI 3.1 from the schemas, our problem documents for every refusal."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
+from apispec import BasePlugin
 from flask_smorest import Api
-from marshmallow import EXCLUDE, RAISE, Schema, fields
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
+
+PROBLEM = "application/problem+json"
+
+_ANY = (400, 401, 403, 404, 410, 422, 429, 503)
+_CHANGE = (409, 412, 413, 415, 423, 428)
 
 
 class RequestSchema(Schema):
@@ -21,7 +29,10 @@ class QuerySchema(Schema):
 
 
 class ProblemSchema(Schema):
-    """RFC 9457 problem document."""
+    """RFC 9457 problem document; a refusal may add members of its own, as 3.2 allows."""
+
+    class Meta:
+        unknown = INCLUDE
 
     type = fields.String()
     title = fields.String()
@@ -32,10 +43,42 @@ class ProblemSchema(Schema):
     request_id = fields.String()
 
 
+class RefusalsPlugin(BasePlugin):
+    """Writes the refusals an operation may answer into the document, each by its status.
+
+    A single `default` answer would tell a program nothing of what it has to expect.
+    """
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
+    ) -> None:
+        """Name the refusals that the operation's own decorators left out."""
+        for method, operation in (operations or {}).items():
+            for status in _refusals(method):
+                operation["responses"].setdefault(status, HTTPStatus(status).name)
+
+
+def _refusals(method: str) -> Iterator[int]:
+    yield from _ANY
+    if method != "get":
+        yield from _CHANGE
+
+
 class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest ships no types
     """flask-smorest without its error bodies: web/errors.py answers every refusal."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _init_spec(self, **options: Any) -> None:
+        super()._init_spec(extra_plugins=[RefusalsPlugin()], **options)
+
+    def _register_responses(self) -> None:
+        """Describe each refusal as the problem document it is."""
+        for status in HTTPStatus:
+            content = {PROBLEM: {"schema": self.ERROR_SCHEMA}}
+            answer = {"description": status.phrase, "content": content}
+            self.spec.components.response(status.name, answer, lazy=True)
 
     def _register_error_handlers(self, **_options: Any) -> None:
         """Leave refusals to web/errors.py."""

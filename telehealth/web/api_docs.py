@@ -11,6 +11,7 @@ from telehealth.web.guard import public
 blueprint = Blueprint("api_docs", __name__)
 
 _METHODS = ("get", "post", "put", "patch", "delete")
+_REFUSED = "400"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Operation:
     parameters: list[Mapping[str, Any]]
     body: list[tuple[str, str, bool]]
     answers: list[tuple[str, str]]
+    refusals: list[str]
 
 
 @blueprint.get("/api/docs")
@@ -53,7 +55,12 @@ def _operation(
         summary=found.get("summary") or found.get("description", ""),
         parameters=[p for p in [*shared, *found.get("parameters", [])] if "name" in p],
         body=_body(spec, found),
-        answers=[(status, answer.get("description", "")) for status, answer in found["responses"].items()],
+        answers=[
+            (status, answer.get("description", ""))
+            for status, answer in found["responses"].items()
+            if status < _REFUSED
+        ],
+        refusals=sorted(status for status in found["responses"] if status >= _REFUSED),
     )
 
 

@@ -72,6 +72,8 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(ValidationError, _validation)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(DataError, _unstorable)
+    app.register_error_handler(UnicodeEncodeError, _unstorable)
     app.register_error_handler(PoolTimeout, _busy)
     app.register_error_handler(RecursionError, _too_deep)
     app.register_error_handler(Exception, _bug)
@@ -149,6 +151,12 @@ def _busy(error: Exception) -> Response:
     response = _answer(503, "unavailable", t("error-unavailable"))
     response.headers["Retry-After"] = "2"
     return response
+
+
+def _unstorable(error: Exception) -> Response:
+    """Refuse what no text or number column holds: NUL, half a surrogate pair, a number too large."""
+    log.warning("a value that cannot be stored: %s, request %s", type(error).__name__, g.get("request_id"))
+    return _answer(400, "bad-request", t("error-bad-request"))
 
 
 def _too_deep(error: RecursionError) -> Response:

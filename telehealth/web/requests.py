@@ -1,5 +1,6 @@
 """Reading a request and writing an answer."""
 
+import re
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +19,8 @@ from telehealth.core.errors import (
 
 JsonResponse = tuple[Response, int]
 Loaded = TypeVar("Loaded")
+
+_VERSION = re.compile(r"[0-9]{1,9}")
 
 
 def json_body(schema: type[Schema]) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def if_match() -> int:
     if given is None:
         raise PreconditionRequired
     version = given.strip().removeprefix("W/").strip('"')
-    if not version.isdigit():
+    if not _VERSION.fullmatch(version):
         raise PreconditionFailed
     return int(version)
 
