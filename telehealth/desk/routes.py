@@ -564,7 +564,7 @@ def _bring(view: AppointmentView, *, child: bool) -> list[str]:
 
 
 def _qr(text: str) -> Markup:
-    drawn = segno.make(text, error="m", micro=False).svg_inline(scale=4, border=2, title=t("desk-qr"))
+    drawn = segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=2, title=t("desk-qr"))
     return Markup(drawn)  # noqa: S704  drawn by segno from our own text
 
 

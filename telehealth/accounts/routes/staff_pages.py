@@ -298,7 +298,7 @@ def _sign_in_page(target: str, login: str, errors: dict[str, Any], chosen: str =
 
 def _authenticator_page(errors: dict[str, Any]) -> str:
     secret, address = services.totp_to_enrol(session(), _step().account_id, cipher=cipher())
-    drawn = segno.make(address, error="m").svg_inline(scale=5, border=2)
+    drawn = segno.make(address, error="m").svg_inline(omitsize=True, border=2, title="otpauth")
     spaced = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
     return render_template(
         "accounts/staff_authenticator.html",
