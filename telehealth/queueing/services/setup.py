@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from telehealth.core.ids import derived_id
 from telehealth.directory.codes import ServicePointKind
-from telehealth.directory.models import Facility, ServicePoint
+from telehealth.directory.models import ServicePoint
 from telehealth.queueing.models import Queue
 
 # One line leads to all desks of these kinds: what it is called, its letter, minutes a person takes.
@@ -32,28 +32,30 @@ def ensure_queues(session: Session, facility_id: UUID) -> int:
     Emergencies have none: they are no place in an order. Running it again changes only what the
     points changed; limits and minutes that staff set stay.
     """
-    points = session.scalars(
-        select(ServicePoint).where(ServicePoint.facility_id == facility_id, ServicePoint.active)
-    ).all()
-    halls = {ServicePointKind(point.kind) for point in points} & _HALLS.keys()
-    rows = [_hall(facility_id, kind) for kind in sorted(halls)]
+    return _ensure(session, ServicePoint.facility_id == facility_id, Queue.facility_id == facility_id)
+
+
+def ensure_all_queues(session: Session) -> int:
+    """Make every facility's queues follow its service points; return how many are in use."""
+    return _ensure(session, true(), true())
+
+
+def _ensure(session: Session, points_of: ColumnElement[bool], queues_of: ColumnElement[bool]) -> int:
+    points = session.scalars(select(ServicePoint).where(points_of, ServicePoint.active)).all()
+    kinds = {(point.facility_id, ServicePointKind(point.kind)) for point in points}
+    rows = [_hall(facility_id, kind) for facility_id, kind in sorted(kinds) if kind in _HALLS]
     rows += [_room(point) for point in points if point.kind == ServicePointKind.CLINIC]
     session.execute(
         update(Queue)
-        .where(and_(Queue.facility_id == facility_id, Queue.code.not_in([row["code"] for row in rows])))
+        .where(queues_of, Queue.active, Queue.id.not_in([row["id"] for row in rows]))
         .values(active=False)
+        .execution_options(synchronize_session=False)
     )
     if rows:
         statement = insert(Queue).values(rows)
         follows = {name: statement.excluded[name] for name in ("name", "service_point_id", "active")}
         session.execute(statement.on_conflict_do_update(index_elements=["facility_id", "code"], set_=follows))
     return len(rows)
-
-
-def ensure_all_queues(session: Session) -> int:
-    """Make every facility's queues follow its service points; return how many are in use."""
-    facilities = session.scalars(select(Facility.id).order_by(Facility.id)).all()
-    return sum(ensure_queues(session, facility_id) for facility_id in facilities)
 
 
 def _hall(facility_id: UUID, kind: ServicePointKind) -> dict[str, Any]:
