@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from notifications import Outbox
 from telehealth.accounts import policies as account_policies
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
         outbox=Outbox(settings.cipher),
         load_principal=load_principal,
     )
+    _trust_proxies(app, settings.trusted_proxies)
     db.init_app(app)
     init_errors(app)
     init_metrics(app)
@@ -111,6 +113,12 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "OPENAPI_URL_PREFIX": "/api/v1",
         "OPENAPI_JSON_PATH": "openapi.json",
     }
+
+
+def _trust_proxies(app: Flask, proxies: int) -> None:
+    """Take the caller's address and scheme from that many proxies in front, and from nobody else."""
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
 
 
 def _template_globals(app: Flask) -> None:

@@ -34,6 +34,7 @@ class Settings:
     turn_urls: tuple[str, ...] = ()
     turn_secret: str | None = None
     redis_url: str | None = None
+    trusted_proxies: int = 0
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -43,7 +44,7 @@ class Settings:
 
     @property
     def origin(self) -> str:
-        """Return the only Origin that browsers' changes may come from."""
+        """Return the Origin of our own pages."""
         parts = urlsplit(self.public_base_url)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -67,6 +68,7 @@ class Settings:
             turn_urls=tuple(url for url in environ.get("TURN_URLS", "").split(",") if url),
             turn_secret=environ.get("TURN_SECRET") or None,
             redis_url=environ.get("REDIS_URL") or None,
+            trusted_proxies=_count(environ, "TRUSTED_PROXIES"),
             environ=dict(environ),
         )
         if not demo:
@@ -88,6 +90,14 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
         msg = f"{name} is '{value}', but must be 0 or 1"
         raise BadSettings(msg)
     return value == "1"
+
+
+def _count(environ: Mapping[str, str], name: str) -> int:
+    value = environ.get(name, "0")
+    if not (value.isascii() and value.isdigit()):
+        msg = f"{name} is '{value}', but must be a number of proxies"
+        raise BadSettings(msg)
+    return int(value)
 
 
 def _port(value: str) -> int:

@@ -6,11 +6,13 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from telehealth.core.errors import DomainError, TooMany, Unauthenticated, Unprocessable, http_status
+from telehealth.web.context import principal
+from telehealth.web.field_messages import field_text
 from telehealth.web.localization import has_message, t
 
 log = logging.getLogger(__name__)
@@ -107,7 +109,7 @@ def translated_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         str(name): translated_fields(value)
         if isinstance(value, Mapping)
-        else [t(str(key)) for key in (value if isinstance(value, list) else [value])]
+        else [field_text(str(key)) for key in (value if isinstance(value, list) else [value])]
         for name, value in fields.items()
     }
 
@@ -179,6 +181,7 @@ def _answer(
 ) -> Response:
     if wants_problem():
         return problem(status, code, detail, fields=fields, **extra)
+    _know_principal()
     title = f"error-title-{code}"
     page = render_template(
         "error.html",
@@ -190,3 +193,11 @@ def _answer(
         request_id=g.get("request_id"),
     )
     return Response(page, status=status, mimetype="text/html")
+
+
+def _know_principal() -> None:
+    """Ask who acts once more; with the database away the page is drawn for nobody in particular."""
+    try:
+        principal()
+    except SQLAlchemyError:
+        log.warning("the error page is drawn without knowing who asked")

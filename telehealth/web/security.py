@@ -90,10 +90,16 @@ def _headers(response: Response) -> Response:
     return response
 
 
+def _socket_origin() -> str:
+    """Return our own WebSocket address; not every browser counts it as 'self'."""
+    return f"{'wss' if settings().secure else 'ws'}://{request.host}"
+
+
 def _content_security_policy() -> str:
     return (
         "default-src 'self'; "
         f"script-src 'self' 'nonce-{csp_nonce()}'; style-src 'self'; img-src 'self' data: blob:; "
-        "media-src 'self' blob:; connect-src 'self' ws: wss:; font-src 'self'; object-src 'none'; "
+        "media-src 'self' blob:; "
+        f"connect-src 'self' {_socket_origin()}; font-src 'self'; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

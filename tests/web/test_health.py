@@ -43,3 +43,11 @@ def test_the_api_page_lists_what_the_openapi_document_holds(client: FlaskClient)
     page = client.get("/api/docs").get_data(as_text=True)
     assert document["openapi"].startswith("3.1")
     assert all(path in page for path in document["paths"])
+
+
+def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(client: FlaskClient):
+    vietnamese = client.get("/api/v1/slots?limit=0", headers={"Accept-Language": "vi"})
+    english = client.get("/api/v1/slots?limit=0", headers={"Accept-Language": "en"})
+    assert (vietnamese.status_code, english.status_code) == (422, 422)
+    assert vietnamese.json["fields"]["limit"][0].startswith(("Phải từ", "Không được nhỏ"))
+    assert english.json["fields"]["limit"][0].startswith("This m")
