@@ -1,0 +1,308 @@
+"""A clerk's morning, by plain forms."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, text
+
+from telehealth.settings import Settings
+from tests.booking.clinic import FACILITIES, Person
+from tests.cast import messages
+from tests.conftest import MovableClock
+from tests.patient_portal.browser import Browser
+
+CARD = "077152001234||Nguyễn Thị Sáu|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
+SLOT = re.compile(r'name="slot_id" value="([^"]+)"')
+OPTION = re.compile(r'<option value="([0-9a-f-]{36})"')
+
+
+def scan(desk: Browser, line: str) -> Browser:
+    return desk.go("/desk").send("/desk/find", box=line)
+
+
+def registered(desk: Browser) -> Browser:
+    """Scan a new card and register as it says."""
+    scan(desk, CARD)
+    fields = ("full_name", "birth", "national_id", "address")
+    values = {
+        name: re.search(rf'id="{name}" name="{name}" type="text" value="([^"]*)"', desk.text)[1]
+        for name in fields
+    }
+    return desk.send("/desk/people", sex="female", phone="0912000999", **values)
+
+
+def booked(desk: Browser, **fields: str) -> Browser:
+    """Register a person and book the first time shown."""
+    registered(desk)
+    chosen = {"slot_id": SLOT.search(desk.text)[1], "asked": "patient", "coverage": "none", **fields}
+    return desk.send("/book", **chosen)
+
+
+def appointment_of(desk: Browser) -> str:
+    return re.search(r"/desk/appointments/([0-9a-f-]{36})", desk.text + desk.address)[1]
+
+
+def test_a_new_card_becomes_a_person_and_the_same_card_finds_them(desk: Browser, engine: Engine):
+    scan(desk, CARD)
+    assert "Chưa có người này" in desk.text
+    assert 'value="Nguyễn Thị Sáu"' in desk.text
+    assert 'value="05/09/1952"' in desk.text
+    registered(desk)
+    assert desk.status == 200
+    assert "Nguyễn Thị Sáu" in desk.text
+    assert "1234" in desk.text
+    assert "077152001234" not in desk.text, "masked"
+    scan(desk, CARD)
+    assert "Nguyễn Thị Sáu" in desk.text
+    assert "Đặt lịch" in desk.text
+    registered_again = "SELECT count(*) FROM patient_identifier WHERE system = 'national-id' AND active"
+    with engine.connect() as connection:
+        connection.execute(text("SELECT set_config('app.kind', 'system', true)"))
+        assert connection.execute(text(registered_again)).scalar_one() == 1
+
+
+def test_a_person_is_booked_checked_in_and_gets_a_number(
+    desk: Browser, engine: Engine, settings: Settings, clock: MovableClock
+):
+    booked(desk, coverage="registered-here", companion="yes", reason="ho hai tuần")
+    assert "Đã đặt lịch" in desk.text
+    assert "<svg" in desk.text
+    assert "Căn cước công dân" in desk.text
+    assert "Thẻ BHYT" in desk.text
+    sent = messages(engine, settings.cipher, "appointment-booked")
+    assert [message["to"] for message in sent] == ["+84912000999"]
+    code = re.search(r'th-qr__code">(\w{8})<', desk.text)[1]
+    scan(desk, code.lower())
+    assert "Chưa kiểm tra" in desk.text
+    desk.send("/coverage", basis="registered-here")
+    assert "Đã ghi nhận kiểm tra BHYT" in desk.text
+    desk.send("/check-in", priority="none")
+    number = re.search(r'th-slip__number">([^<]+)<', desk.text)[1]
+    assert "Phòng P1" in desk.text
+    scan(desk, code)
+    assert "Đã đến" in desk.text
+    desk.send("/check-in", priority="none")
+    assert re.search(r'th-slip__number">([^<]+)<', desk.text)[1] == number, "the same number again"
+
+
+def test_everything_about_a_person_leaves_a_row(desk: Browser, engine: Engine):
+    booked(desk)
+    desk.go("/desk/today")
+    with engine.connect() as connection:
+        actions = set(connection.execute(text("SELECT action FROM audit_event")).scalars())
+        details = str(
+            connection.execute(text("SELECT details FROM audit_event WHERE action = 'desk.book'")).all()
+        )
+    assert {
+        "patient.register",
+        "patient.read",
+        "booking.book",
+        "desk.book",
+        "desk.slip",
+        "booking.list",
+    } <= actions
+    assert "'asked': 'patient'" in details
+
+
+def test_the_one_who_asked_and_what_was_agreed_are_kept(desk: Browser, engine: Engine):
+    booked(desk, asked="phone")
+    with engine.connect() as connection:
+        connection.execute(text("SELECT set_config('app.kind', 'system', true)"))
+        given = connection.execute(text("SELECT purpose, channel FROM consent")).one()
+    assert given == ("booking-on-behalf", "desk")
+
+
+@pytest.mark.parametrize("asked", ["", "somebody", "📱"])
+def test_a_booking_nobody_asked_for_is_refused(desk: Browser, asked: str):
+    assert booked(desk, asked=asked).status == 422
+    assert "ai yêu cầu" in desk.text
+
+
+def test_a_time_taken_meanwhile_is_said_with_the_next_ones_below(desk: Browser, lan: Person):
+    registered(desk)
+    slot = SLOT.findall(desk.text)[-1]
+    taken = desk.client.post(
+        "/api/v1/appointments", json={"slot_id": slot, "patient_id": str(lan.patient_id)}, headers=lan.headers
+    )
+    assert taken.status_code == 201, taken.json
+    person = desk.address
+    first = desk.send("/book", slot_id=slot, asked="patient", coverage="none")
+    if first.status == 200:  # two lanes: the second place of that time
+        desk.go(person).send("/book", slot_id=slot, asked="patient", coverage="none")
+    assert desk.status == 409
+    assert SLOT.search(desk.text), "other times are offered"
+
+
+@pytest.mark.parametrize("slot", ["", "x", "00000000-0000-0000-0000-000000000000.480", "../../etc", "😀"])
+def test_a_time_that_does_not_exist_is_refused(desk: Browser, slot: str):
+    assert 400 <= booked(desk, slot_id=slot).status < 500
+
+
+def test_a_clerk_books_elsewhere_and_sees_only_what_they_booked(
+    at_desk: Callable[[str], Browser], engine: Engine, settings: Settings, lan: Person
+):
+    station = at_desk("77002")
+    registered(station)
+    person = station.address.split("?")[0]
+    station.go(f"{person}?service=internal&where=anywhere&modality=in-person")
+    assert "Bệnh viện Thử 77001" in station.text
+    station.send("/book", slot_id=SLOT.search(station.text)[1], asked="patient", coverage="none")
+    assert "Đã đặt lịch" in station.text, station.text
+    assert "Bệnh viện Thử 77001" in station.text
+    assert len(messages(engine, settings.cipher, "appointment-booked")) == 1
+    appointment = appointment_of(station)
+    station.go(f"/desk/appointments/{appointment}")
+    station.send("/cancel", reason="patient")
+    assert "Đã hủy lịch" in station.text
+    made = station.client.get("/desk")
+    assert made.status_code == 200
+    hospitals = station.client.post(
+        "/api/v1/appointments",
+        json={"slot_id": "x", "patient_id": str(lan.patient_id)},
+        headers=lan.headers,
+    )
+    assert hospitals.status_code in (404, 422)
+
+
+def test_another_desk_sees_neither_the_person_nor_the_appointment(
+    desk: Browser, at_desk: Callable[[str], Browser]
+):
+    booked(desk)
+    appointment = appointment_of(desk)
+    other = at_desk("77002")
+    assert other.go(f"/desk/appointments/{appointment}").status == 404
+    assert other.go(f"/desk/appointments/{appointment}/slip").status == 404
+    assert "Nguyễn Thị Sáu" not in scan(other, "sáu").text
+    assert "Nguyễn Thị Sáu" in scan(other, CARD).text, "who shows the card is found"
+
+
+def test_people_are_found_by_parts_of_the_name_year_and_phone(desk: Browser):
+    registered(desk)
+    for box in ("sáu", "sau", "nguyen sau", "NGUYỄN THỊ SÁU", "sáu 1952", "0912000999", "sau 0912 000 999"):
+        assert "1 người phù hợp" in scan(desk, box).text, box
+    for box in ("sáu 1953", "0912000998", "khong ai ca"):
+        assert "Chưa có người này" in scan(desk, box).text, box
+
+
+def test_a_searched_name_stands_in_no_address(desk: Browser):
+    registered(desk)
+    scan(desk, "sáu 1952")
+    assert desk.address == "/desk/find"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "|",
+        "||||||",
+        "077152001234|",
+        "a|b|c|d|e|f|g",
+        "x" * 5000,
+        "|" * 5000,
+        "'; DROP TABLE patient; --",
+        "%",
+        "_",
+        "\\",
+        "<script>alert(1)</script>",
+        "😀😀",
+        "\x00",
+        "077152001234||<b>x</b>|99999999|?|",
+    ],
+)
+def test_bad_scans_of_every_shape_are_borne(desk: Browser, line: str):
+    page = scan(desk, line)
+    assert page.status in (200, 422)
+    assert "<script>alert" not in page.text
+    assert "<b>x</b>" not in page.text
+
+
+def test_an_empty_box_says_what_to_do(desk: Browser):
+    assert scan(desk, "  ").status == 422
+    assert "Hãy quét thẻ" in desk.text
+
+
+@pytest.mark.parametrize(
+    ("change", "text_shown"),
+    [
+        ({"full_name": ""}, "nhập họ và tên"),
+        ({"birth": "32/13/1952"}, "Ngày sinh chưa đúng"),
+        ({"birth": ""}, "nhập ngày sinh"),
+        ({"birth": "2030"}, "sau hôm nay"),
+        ({"phone": "12"}, "Số điện thoại chưa đúng"),
+        ({"national_id": "12"}, "12 chữ số"),
+        ({"insurance_no": "XX"}, "15 ký tự"),
+        ({"sex": "bird"}, "giới tính"),
+    ],
+)
+def test_a_fault_in_the_form_is_said_at_its_field_and_nothing_typed_is_lost(
+    desk: Browser, change: dict[str, str], text_shown: str
+):
+    good = {"full_name": "Lê Văn Bảy", "birth": "1950", "sex": "male"}
+    desk.go("/desk/people/new").send("/desk/people", **{**good, **change, "address": "Ấp Ba"})
+    assert desk.status == 422
+    assert text_shown in desk.text
+    assert 'value="Ấp Ba"' in desk.text
+
+
+def test_a_number_that_does_not_fit_warns_and_goes_on(desk: Browser):
+    desk.go("/desk/people/new").send(
+        "/desk/people", full_name="Lê Văn Bảy", birth="1950", sex="male", national_id="077152009999"
+    )
+    assert desk.status == 200
+    assert "không khớp với giới tính" in desk.text
+
+
+def test_somebody_without_an_appointment_gets_one_number_a_press(desk: Browser):
+    registered(desk)
+    person = desk.address
+    queue = OPTION.search(desk.text)[1]
+    fields = {"queue": queue, "priority": "aged-75"}
+    first = re.search(r'th-slip__number">([^<]+)<', desk.send("/number", **fields).text)
+    assert first
+    assert desk.go(person).send("/number", queue="x", priority="none").status == 400
+
+
+def test_an_appointment_is_cancelled_once_and_by_its_version(
+    desk: Browser, engine: Engine, settings: Settings
+):
+    booked(desk)
+    place = f"/desk/appointments/{appointment_of(desk)}"
+    desk.go(place)
+    stale = dict(desk._form("/coverage")[1])
+    desk.send("/coverage", basis="emergency")
+    desk.client.post(
+        f"{place}/cancel", data={**stale, "reason": "patient"}, headers={"Origin": "http://localhost"}
+    )
+    assert "Đã đặt" in desk.go(place).text, "an old page changes nothing"
+    assert "Đã hủy lịch" in desk.send("/cancel", reason="patient").text
+    assert len(messages(engine, settings.cipher, "appointment-cancelled")) == 1
+    for reason in ("", "because"):
+        assert desk.client.post(f"{place}/cancel", data={**stale, "reason": reason}).status_code == 400
+
+
+def test_the_day_is_shown_by_doctor(desk: Browser):
+    booked(desk)
+    home = desk.go("/desk").text
+    assert "Bác sĩ" in home
+    doctor = re.search(r"/desk/today\?doctor=([0-9a-f-]+)", home)[1]
+    assert "Nguyễn Thị Sáu" in desk.go(f"/desk/today?doctor={doctor}").text
+    assert "Nguyễn Thị Sáu" not in desk.go(f"/desk/today?doctor={FACILITIES['77001']}").text
+    assert desk.go("/desk/today?doctor=x").status == 400
+
+
+def test_a_desk_works_at_its_own_facilities_only(desk: Browser):
+    desk.go("/desk")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', desk.text)[1]
+    foreign = {"csrf_token": token, "facility": str(FACILITIES["77002"])}
+    assert desk.client.post("/desk/facility", data=foreign).status_code == 403
+
+
+def test_patients_and_strangers_do_not_come_behind_the_desk(desk: Browser, lan: Person):
+    assert desk.client.get("/desk", headers=lan.headers).status_code == 403
+    assert (
+        desk.client.get(
+            "/desk", headers={"Authorization": "Bearer x", "Accept": "application/json"}
+        ).status_code
+        == 401
+    )
