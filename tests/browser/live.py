@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -189,6 +190,11 @@ def at_any_hour(folder: Path) -> Path:
         lines.writerow({**extra, "service_code": IN_PERSON, "modality": "in-person", "room": ROOM})
         lines.writerow({**extra, "service_code": BY_VIDEO, "modality": "video"})
     return folder
+
+
+def fresh_phone(*, zalo: bool = True) -> str:
+    """Return a number that nobody used yet; in the sandbox those that end in 0 have no Zalo."""
+    return f"09{secrets.randbelow(10**7):07d}{7 if zalo else 0}"
 
 
 def coming_slot(service: str, modality: Modality, minutes: int = 1) -> str:
