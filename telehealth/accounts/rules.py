@@ -31,7 +31,7 @@ PASSWORD_MIN = 8
 PASSWORD_MAX = 128
 _COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text(encoding="utf-8").split("\n"))
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
-_PIN = re.compile(r"\d{4,6}")
+_PIN = re.compile(r"\d{4,6}", re.ASCII)
 _VIETNAM = "+84"
 
 
@@ -198,12 +198,3 @@ def totp_steps(now: datetime) -> tuple[int, ...]:
     """Return the time steps whose codes are taken now (RFC 6238, one step of drift)."""
     step = int(now.timestamp()) // TOTP_SECONDS
     return tuple(range(step - _TOTP_DRIFT, step + _TOTP_DRIFT + 1))
-
-
-def local_path(target: str | None) -> str | None:
-    """Return a path on this site to go on to, or None for anything a browser might take elsewhere."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
-        return None
-    if any(ord(char) < 0x20 or char == "\\" for char in target):
-        return None
-    return target

@@ -14,7 +14,7 @@ from telehealth.core.principal import PrincipalKind, Role
 from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.queries import PatientView
-from telehealth.patients.rules import national_id_warnings
+from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -134,9 +134,9 @@ def _body(view: PatientView) -> dict[str, Any]:
 
 
 def _warnings(body: dict[str, Any]) -> list[str]:
-    number = (body.get("national_id") or "").replace(" ", "")
+    number = compact(body.get("national_id") or "")
     birth = body.get("birth_date") or (str(body["birth_year"]) if body.get("birth_year") else None)
-    if len(number) != 12 or not number.isdigit():
+    if not valid_national_id(number):
         return []
     return [t(key) for key in national_id_warnings(number, body.get("sex", "unknown"), birth)]
 

@@ -21,7 +21,7 @@ _NATIONAL_ID = re.compile(r"\d{12}")
 _OLD_NATIONAL_ID = re.compile(r"\d{9}")
 _INSURANCE = re.compile(r"[A-Z]{2}[1-5]\d{12}|\d{10}|\d{12}")
 _PASSPORT = re.compile(r"[A-Z0-9]{5,15}")
-_BIRTH = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_BIRTH = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 _SEX_WORDS = {"nam": "male", "nữ": "female", "nu": "female", "male": "male", "female": "female"}
 _SEPARATORS = re.compile(r"[\s.\-]")
 

@@ -101,6 +101,7 @@ def register(
         )
         if known is not None:
             return known
+    _check_guardian(session, new.guardian_id)
     patient_id = new_id()
     session.execute(
         insert(Patient).values(
@@ -259,6 +260,12 @@ def consent(
         Entry("consent.give", "Consent", None, patient_id, details=details),
         now=now,
     )
+
+
+def _check_guardian(session: Session, guardian_id: UUID | None) -> None:
+    """Refuse a guardian whom the caller does not see: row-level security hides everybody else."""
+    if guardian_id is not None and session.get(Patient, guardian_id) is None:
+        raise BadPatient({"guardian_id": ["error-patient-not-found"]})
 
 
 def _cleaned(new: NewPatient, now: datetime) -> _Clean:

@@ -76,6 +76,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(UnicodeEncodeError, _unstorable)
+    app.register_error_handler(OverflowError, _unstorable)
     app.register_error_handler(PoolTimeout, _busy)
     app.register_error_handler(RecursionError, _too_deep)
     app.register_error_handler(Exception, _bug)
@@ -156,7 +157,7 @@ def _busy(error: Exception) -> Response:
 
 
 def _unstorable(error: Exception) -> Response:
-    """Refuse what no text or number column holds: NUL, half a surrogate pair, a number too large."""
+    """Refuse what nothing holds: NUL, half a surrogate pair, a number too large, a day before year 1."""
     log.warning("a value that cannot be stored: %s, request %s", type(error).__name__, g.get("request_id"))
     return _answer(400, "bad-request", t("error-bad-request"))
 

@@ -8,17 +8,19 @@ JSON here unasked, and the API never sets a cookie.
 """
 
 import hmac
+import re
 import secrets
 
 from flask import Flask, Response, current_app, g, request, session
 
-from telehealth.core.errors import Forbidden
+from telehealth.core.errors import BadRequest, Forbidden
 from telehealth.core.ids import new_id
 from telehealth.web.context import settings
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _TOKEN = "csrf"  # noqa: S105  the name under which the session keeps it
 _UNCHECKED_PREFIXES = ("/webhooks/",)
+_ENDLESS_NUMBER = re.compile(rb"[0-9]{4300}")
 
 
 class WrongCsrfToken(Forbidden):
@@ -47,6 +49,7 @@ def init_security(app: Flask) -> None:
     app.add_template_global(csp_nonce)
     app.before_request(_give_request_id)
     app.before_request(_check_csrf)
+    app.before_request(_refuse_endless_numbers)
     app.after_request(_headers)
 
 
@@ -70,6 +73,12 @@ def _check_csrf() -> None:
     expected = str(session.get(_TOKEN, ""))
     if not expected or not hmac.compare_digest(given, expected):
         raise WrongCsrfToken
+
+
+def _refuse_endless_numbers() -> None:
+    """Refuse JSON with an integer longer than Python reads: a ValueError deep in it (CVE-2020-10735)."""
+    if request.is_json and _ENDLESS_NUMBER.search(request.get_data()):
+        raise BadRequest
 
 
 def _headers(response: Response) -> Response:
