@@ -55,6 +55,7 @@ class AppointmentView:
             self.status,
             self.modality,
             self.start,
+            self.end,
             now,
             patient=principal.kind is PrincipalKind.PATIENT,
             staff=principal.kind in STAFF_KINDS,

@@ -167,13 +167,17 @@ def check_no_show(status: str, start: datetime, now: datetime) -> None:
         raise TooEarlyForNoShow
 
 
-CHECK_IN_OPENS = timedelta(hours=12)
-JOIN_OPENS = timedelta(minutes=15)
-JOIN_CLOSES = timedelta(hours=2)
+VIDEO_OPENS_BEFORE = timedelta(minutes=15)
+VIDEO_CLOSES_AFTER = timedelta(minutes=60)
+
+
+def video_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return from when until when a video appointment can be joined."""
+    return start - VIDEO_OPENS_BEFORE, end + VIDEO_CLOSES_AFTER
 
 
 def available_actions(
-    status: str, modality: str, start: datetime, now: datetime, *, patient: bool, staff: bool
+    status: str, modality: str, start: datetime, end: datetime, now: datetime, *, patient: bool, staff: bool
 ) -> tuple[str, ...]:
     """Return what a person of that kind may do with an appointment now (GET .../actions).
 
@@ -181,13 +185,14 @@ def available_actions(
     """
     today = local(start).date() == local(now).date()
     live = status in LIVE
+    opens, closes = video_window(start, end)
     offered = {
         "cancel": status == AppointmentStatus.BOOKED and (staff or now < start),
         "check-in": modality == Modality.IN_PERSON
         and today
         and (status == AppointmentStatus.BOOKED or (staff and status == AppointmentStatus.NOSHOW)),
-        "join": modality == Modality.VIDEO and live and start - JOIN_OPENS <= now <= start + JOIN_CLOSES,
-        "no-show": staff and live and now >= start,
+        "join": modality == Modality.VIDEO and live and opens <= now < closes,
+        "no-show": staff and status == AppointmentStatus.BOOKED and now >= start,
         "confirm-coverage": staff and live,
         "calendar": status == AppointmentStatus.BOOKED,
     }

@@ -12,6 +12,8 @@ from telehealth.audit import services as audit
 from telehealth.audit.services import Entry
 from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.models import Appointment
+from telehealth.booking.rules import video_window
 from telehealth.consultations.errors import NotBooked, NotByVideo, RoomNotOpenYet, RoomOver
 from telehealth.consultations.models import EndReason, JoinLink, Room, RoomKind
 from telehealth.consultations.queries import (
@@ -22,7 +24,6 @@ from telehealth.consultations.queries import (
     room_of,
     room_view,
 )
-from telehealth.consultations.rules import LINK_AFTER_END, window
 from telehealth.core import join_ticket
 from telehealth.core.clock import local
 from telehealth.core.crypto import token_hash
@@ -37,7 +38,6 @@ from telehealth.encounters.queries import encounter_of_appointment
 from telehealth.encounters.services import Attendance, Visit
 
 _OPEN = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW)
-_SETTLE_AT_ONCE = 100
 
 
 def open_room(session: Session, found: Consultation, *, now: datetime) -> RoomView:
@@ -51,7 +51,7 @@ def open_room(session: Session, found: Consultation, *, now: datetime) -> RoomVi
         raise RoomOver
     if found.status not in _OPEN:
         raise NotBooked
-    opens_at, closes_at = window(found.start_at, found.end_at)
+    opens_at, closes_at = video_window(found.start_at, found.end_at)
     made = insert(Room).values(
         id=new_id(),
         kind=RoomKind.CONSULTATION,
@@ -131,24 +131,49 @@ def end(session: Session, principal: Principal, found: Consultation, *, now: dat
         _finish(session, principal, encounter.id, room, until=now)
 
 
-def settle_ended_rooms(session: Session, principal: Principal, *, now: datetime) -> int:
-    """Finish the Encounters of rooms whose time ran out; return how many. For the worker."""
-    rows = session.execute(
+def close_cancelled_rooms(session: Session, *, now: datetime) -> int:
+    """End the rooms of cancelled appointments and their links; return how many rooms. For the worker."""
+    cancelled = select(Appointment.id).where(Appointment.status == AppointmentStatus.CANCELLED)
+    closed = session.execute(
+        update(Room)
+        .where(Room.appointment_id.in_(cancelled), Room.ended_at.is_(None))
+        .values(ended_at=now, end_reason=EndReason.CANCELLED)
+        .returning(Room.id, Room.appointment_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for room_id, _ in closed:
+        session.execute(select(func.pg_notify("room", str(room_id))))
+    links = update(JoinLink).where(
+        JoinLink.appointment_id.in_([appointment_id for _, appointment_id in closed]),
+        JoinLink.revoked_at.is_(None),
+    )
+    session.execute(links.values(revoked_at=now))
+    return len(closed)
+
+
+def settle_an_ended_room(session: Session, principal: Principal, *, now: datetime) -> bool:
+    """Finish the Encounter of one room that ended with nobody to finish it; False when there is none.
+
+    For the worker, one transaction each: what goes wrong with one visit must not hold up the others.
+    """
+    row = session.execute(
         select(Encounter.id, Room)
         .join(Room, Room.appointment_id == Encounter.appointment_id)
         .where(Room.ended_at.is_not(None), Encounter.status == EncounterStatus.IN_PROGRESS)
-        .limit(_SETTLE_AT_ONCE)
+        .limit(1)
         .with_for_update(of=Room, skip_locked=True)
-    ).all()
-    for encounter_id, room in rows:
-        _finish(session, principal, encounter_id, room_view(room), until=room.ended_at or now)
-    return len(rows)
+    ).one_or_none()
+    if row is None:
+        return False
+    encounter_id, room = row
+    _finish(session, principal, encounter_id, room_view(room), until=room.ended_at or now)
+    return True
 
 
-def invite(session: Session, found: Consultation, *, now: datetime) -> str:
-    """Return the token of a fresh link that lets the patient in without signing in.
+def invite(session: Session, found: Consultation, guest: Participant, *, now: datetime) -> str:
+    """Return the token of a fresh link that lets the guest in without signing in.
 
-    It stands in a message to the patient's own phone (`/j/{token}`), opens this consultation only, and
+    It stands in a message to the guest's own phone (`/j/{token}`), opens this consultation only, and
     dies with it. Stored hashed.
     """
     token = new_secret()
@@ -156,23 +181,14 @@ def invite(session: Session, found: Consultation, *, now: datetime) -> str:
         JoinLink(
             token_hash=token_hash(token),
             appointment_id=found.appointment_id,
-            participant_id=found.patient_id,
-            role=ParticipantRole.PATIENT,
-            expires_at=found.end_at + LINK_AFTER_END,
+            participant_id=guest.id,
+            role=guest.role,
+            expires_at=video_window(found.start_at, found.end_at)[1],
             created_at=now,
         )
     )
     session.flush()
     return token
-
-
-def revoke_links(session: Session, appointment_id: UUID, *, now: datetime) -> None:
-    """Make every link of an appointment open nothing: it was cancelled or moved."""
-    session.execute(
-        update(JoinLink)
-        .where(JoinLink.appointment_id == appointment_id, JoinLink.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
 
 
 def _begin(session: Session, principal: Principal, found: Consultation, *, now: datetime) -> None:
@@ -195,11 +211,12 @@ def _begin(session: Session, principal: Principal, found: Consultation, *, now: 
 def _finish(
     session: Session, principal: Principal, encounter_id: UUID, room: RoomView, *, until: datetime
 ) -> None:
-    """Close the visit; the appointment is fulfilled only if somebody of the family was there."""
+    """Close the visit; the appointment is fulfilled only if it still stands and the family was there."""
     attendance = _attendance(session, room.id, until)
     encounters.note_attendance(session, encounter_id, attendance)
     encounters.finish(session, principal, encounter_id, now=until)
-    if any(somebody.role != ParticipantRole.PRACTITIONER for somebody in attendance):
+    status = session.scalar(select(Appointment.status).where(Appointment.id == room.appointment_id))
+    if status in _OPEN and any(somebody.role != ParticipantRole.PRACTITIONER for somebody in attendance):
         booking.mark_arrived(session, principal, room.appointment_id, until)
         booking.mark_fulfilled(session, principal, room.appointment_id, until)
 

@@ -11,16 +11,16 @@ from notifications import Message, Outbox, Recipient
 from notifications.wording import date_text, time_text
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.models import Appointment
+from telehealth.booking.rules import VIDEO_OPENS_BEFORE
 from telehealth.consultations.models import JoinLink
-from telehealth.consultations.queries import consultation
-from telehealth.consultations.rules import OPENS_BEFORE
+from telehealth.consultations.queries import Participant, consultation
 from telehealth.consultations.services import invite
 from telehealth.core.crypto import FieldCipher
+from telehealth.core.join_ticket import ParticipantRole
 from telehealth.directory.codes import Modality
 from telehealth.directory.naming import short_name
+from telehealth.patients.models import Patient
 from telehealth.patients.queries import recipient_of
-
-_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ def invite_to_video(session: Session, means: Means, *, now: datetime) -> int:
     for appointment_id, patient_id, account_id in _due(session, now):
         to = recipient_of(session, patient_id, account_id, means.cipher)
         if to is not None:
-            means.outbox.enqueue(session, [_message(session, appointment_id, to, means, now)], now=now)
+            guest = _guest(session, patient_id, account_id)
+            message = _message(session, appointment_id, to, guest, means, now)
+            means.outbox.enqueue(session, [message], now=now)
             invited += 1
     return invited
 
@@ -53,18 +55,29 @@ def _due(session: Session, now: datetime) -> list[tuple[UUID, UUID, UUID | None]
         .where(
             Appointment.modality == Modality.VIDEO,
             Appointment.status == AppointmentStatus.BOOKED,
-            Appointment.start_at <= now + OPENS_BEFORE,
+            Appointment.start_at <= now + VIDEO_OPENS_BEFORE,
             Appointment.end_at > now,
             ~exists().where(JoinLink.appointment_id == Appointment.id),
         )
         .order_by(Appointment.start_at, Appointment.id)
-        .limit(_AT_ONCE)
         .with_for_update(of=Appointment, skip_locked=True)
     )
     return [(row.id, row.patient_id, row.account_id) for row in rows]
 
 
-def _message(session: Session, appointment_id: UUID, to: Recipient, means: Means, now: datetime) -> Message:
+def _guest(session: Session, patient_id: UUID, account_id: UUID | None) -> Participant:
+    """Return as whom the telephone's owner comes: the patient, or who acts for one without a telephone."""
+    patient = session.get_one(Patient, patient_id)
+    if patient.phone_sealed is not None:
+        return Participant(patient.id, ParticipantRole.PATIENT, patient.full_name)
+    return Participant(
+        patient.guardian_id or account_id or patient.id, ParticipantRole.GUARDIAN, patient.full_name
+    )
+
+
+def _message(
+    session: Session, appointment_id: UUID, to: Recipient, guest: Participant, means: Means, now: datetime
+) -> Message:
     found = consultation(session, appointment_id)
     if found is None:
         msg = "a booked appointment has a patient, a practitioner and a facility"
@@ -76,7 +89,7 @@ def _message(session: Session, appointment_id: UUID, to: Recipient, means: Means
             "facility": short_name(found.facility_name),
             "time": time_text(found.start_at),
             "date": date_text(found.start_at, to.language),
-            "link": f"{means.base_url}/j/{invite(session, found, now=now)}",
+            "link": f"{means.base_url}/j/{invite(session, found, guest, now=now)}",
         },
         dedupe_key=f"video-join:{found.appointment_id}:{int(found.start_at.timestamp())}",
         not_before=now,

@@ -219,8 +219,8 @@ def test_a_room_whose_time_ran_out_finishes_its_encounter(
         work.execute(
             text("UPDATE room SET ended_at = closes_at, end_reason = 'time' WHERE id = :id"), {"id": room_id}
         )
-        assert services.settle_ended_rooms(work, SYSTEM, now=late) == 1
-        assert services.settle_ended_rooms(work, SYSTEM, now=late) == 0
+        assert services.settle_an_ended_room(work, SYSTEM, now=late)
+        assert not services.settle_an_ended_room(work, SYSTEM, now=late)
         assert work.scalars(select(Encounter)).one().status == "finished"
 
 
@@ -269,7 +269,8 @@ def link(cast: Cast, engine: Engine) -> str:
     with system_unit_of_work(engine) as work:
         found = queries.consultation(work, cast.appointment_id)
         assert found is not None
-        return services.invite(work, found, now=MONDAY_8AM)
+        guest = queries.Participant(cast.patient_id, ParticipantRole.PATIENT, found.patient_name)
+        return services.invite(work, found, guest, now=MONDAY_8AM)
 
 
 def test_a_link_lets_the_patient_in_without_signing_in(
@@ -303,14 +304,43 @@ def test_a_link_opens_its_own_room_only(client: FlaskClient, cast: Cast, link: s
     assert client.post(f"{foreign}/ticket", json={}, headers={"X-CSRF-Token": csrf}).status_code == 401
 
 
-def test_a_link_dies_with_its_consultation_or_when_revoked(
+def test_a_visit_whose_appointment_was_cancelled_meanwhile_is_finished_all_the_same(
+    client: FlaskClient, cast: Cast, engine: Engine
+) -> None:
+    room_id = UUID(join(client, cast, cast.doctor).json["url"].rpartition("/")[2])
+    later = MONDAY_8AM + timedelta(minutes=20)
+    with system_unit_of_work(engine) as work:
+        work.execute(
+            text(
+                """INSERT INTO room_presence (id, room_id, participant_id, role, client_id, connection_id,
+                       ticket_jti, joined_seq, joined_at, last_seen_at, left_at, departure)
+                   VALUES (gen_random_uuid(), :room, :patient, 'patient', gen_random_uuid(),
+                       gen_random_uuid(), gen_random_uuid(), 1, :now, :now, :now, 'left')"""
+            ),
+            {"room": room_id, "patient": cast.patient_id, "now": MONDAY_8AM},
+        )
+        work.execute(text("UPDATE appointment SET status = 'cancelled'"))
+        assert services.close_cancelled_rooms(work, now=later) == 1
+        assert services.close_cancelled_rooms(work, now=later) == 0
+        assert services.settle_an_ended_room(work, SYSTEM, now=later)
+        assert work.scalars(select(Room)).one().end_reason == "cancelled"
+        assert work.scalars(select(Encounter)).one().status == "finished"
+        assert work.scalars(select(Appointment)).one().status == "cancelled"
+
+
+def test_a_link_dies_with_its_consultation_or_with_its_appointment(
     client: FlaskClient, cast: Cast, link: str, clock: MovableClock, owner: Session
 ) -> None:
     assert client.get("/j/no-such-link").status_code == 410
     clock.forward(minutes=90)
     assert client.get(f"/j/{link}").status_code == 410
     clock.now = MONDAY_8AM
-    services.revoke_links(owner, cast.appointment_id, now=MONDAY_8AM)
+    assert client.get(f"/j/{link}").status_code == 200
+    owner.execute(text("UPDATE appointment SET status = 'cancelled'"))
+    owner.commit()
+    csrf = client.get(f"/j/{link}").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    assert client.post(f"/j/{link}", data={"csrf_token": csrf}).status_code == 409
+    owner.execute(text("UPDATE join_link SET revoked_at = now()"))
     owner.commit()
     assert client.get(f"/j/{link}").status_code == 410
 
