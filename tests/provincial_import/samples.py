@@ -4,7 +4,10 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+from telehealth.provincial_import.findings import Finding
 from telehealth.provincial_import.layout import COLUMNS
+from telehealth.provincial_import.province import read_province
+from telehealth.provincial_import.reading import read_tables
 
 REAL = Path(__file__).parents[2] / "telehealth" / "demo" / "province"
 
@@ -114,3 +117,10 @@ def write_csv(folder: Path, tables: Tables) -> Path:
             writer.writeheader()
             writer.writerows(rows)
     return folder
+
+
+def faults(source: Path) -> list[Finding]:
+    """Return what the importer finds wrong, without a database."""
+    tables, findings = read_tables(source)
+    read_province(tables, findings)
+    return findings

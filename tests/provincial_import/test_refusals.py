@@ -6,7 +6,7 @@ import pytest
 
 from telehealth.provincial_import.cli import finding_lines
 from telehealth.web.localization import has_message
-from tests.provincial_import.samples import small_province, write_csv
+from tests.provincial_import.samples import faults, small_province, write_csv
 
 
 def put(table: str, row: int = 0, **cells: str):
@@ -134,11 +134,9 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("change", "file", "row", "column", "code"), REFUSALS, ids=lambda value: str(value)[:24]
 )
-def test_a_fault_is_told_with_its_place_in_both_languages(
-    take_over, changed, change, file, row, column, code
-):
-    report = take_over(changed(change))
-    found = [finding for finding in report.findings if finding.code == code]
+def test_a_fault_is_told_with_its_place_in_both_languages(changed, change, file, row, column, code):
+    told = faults(changed(change))
+    found = [finding for finding in told if finding.code == code]
     assert [(item.place.file, item.place.row, item.column) for item in found][:1] == [(file, row, column)]
     heading, vietnamese, english = finding_lines(found[0])
     assert heading.startswith(f"{file}, dòng/row {row}, cột/column {column}")
@@ -149,46 +147,46 @@ def test_a_fault_is_told_with_its_place_in_both_languages(
     assert has_message("en", f"import-{code}")
 
 
-def test_every_fault_is_told_at_once(take_over, changed):
+def test_every_fault_is_told_at_once(changed):
     def spoil(tables):
         tables["facilities"][0]["kind"] = "palace"
         tables["services"][0]["price_self_vnd"] = "cheap"
         tables["rosters"][0].update(end="12:00", weekdays="XX")
         tables["oncall"][0]["specialty"] = "magic"
 
-    codes = {finding.code for finding in take_over(changed(spoil)).findings}
+    codes = {finding.code for finding in faults(changed(spoil))}
     assert codes == {"not-one-of", "unknown-specialty", "end-before-start", "bad-weekday", "bad-price"}
 
 
-def test_a_faulty_line_does_not_make_those_that_refer_to_it_faulty(take_over, changed):
-    report = take_over(changed(put("facilities", kind="palace")))
-    assert [finding.code for finding in report.findings] == ["not-one-of"]
+def test_a_faulty_line_does_not_make_those_that_refer_to_it_faulty(changed):
+    told = faults(changed(put("facilities", kind="palace")))
+    assert [finding.code for finding in told] == ["not-one-of"]
 
 
-def test_an_extra_session_in_roster_hours_is_lawful_on_a_day_of_leave(take_over, changed):
+def test_an_extra_session_in_roster_hours_is_lawful_on_a_day_of_leave(changed):
     def replace_hours(tables):
         tables["exceptions"] = [
             {**tables["exceptions"][0], "from_date": "2026-12-01", "to_date": "2026-12-01"},
             {**tables["exceptions"][0], **EXTRA, "from_date": "2026-12-01", "start": "14:00", "end": "15:00"},
         ]
 
-    assert not take_over(changed(replace_hours)).refused
+    assert not faults(changed(replace_hours))
 
 
-def test_rosters_of_different_seasons_do_not_overlap(take_over, changed):
+def test_rosters_of_different_seasons_do_not_overlap(changed):
     def seasons(tables):
         tables["rosters"][0]["valid_to"] = "2026-06-30"
         tables["rosters"].append(
             {**tables["rosters"][0], "valid_from": "2026-07-01", "valid_to": "", "room": ""}
         )
 
-    assert not take_over(changed(seasons)).refused
+    assert not faults(changed(seasons))
 
 
-def test_a_missing_file_is_named(take_over, tmp_path: Path):
+def test_a_missing_file_is_named(tmp_path: Path):
     source = write_csv(tmp_path, small_province())
     (source / "oncall.csv").unlink()
-    (finding,) = take_over(source).findings
+    (finding,) = faults(source)
     assert (finding.code, finding.params) == ("file-missing", {"table": "oncall"})
 
 
@@ -200,10 +198,10 @@ def test_a_missing_file_is_named(take_over, tmp_path: Path):
         ("facility_code,point_code,name,kind,kind", "column-twice"),
     ],
 )
-def test_a_wrong_heading_is_refused(take_over, tmp_path: Path, heading: str, code: str):
+def test_a_wrong_heading_is_refused(tmp_path: Path, heading: str, code: str):
     source = write_csv(tmp_path, small_province())
     (source / "service_points.csv").write_text(f"{heading}\n", encoding="utf-8")
-    assert code in [finding.code for finding in take_over(source).findings]
+    assert code in [finding.code for finding in faults(source)]
 
 
 @pytest.mark.parametrize(
@@ -214,14 +212,14 @@ def test_a_wrong_heading_is_refused(take_over, tmp_path: Path, heading: str, cod
         (b"facility_code,point_code,name,kind\n77001,P001,Phong,room,extra\n", "too-many-cells"),
     ],
 )
-def test_an_odd_file_is_refused(take_over, tmp_path: Path, content: bytes, code: str):
+def test_an_odd_file_is_refused(tmp_path: Path, content: bytes, code: str):
     source = write_csv(tmp_path, small_province())
     (source / "service_points.csv").write_bytes(content)
-    assert code in [finding.code for finding in take_over(source).findings]
+    assert code in [finding.code for finding in faults(source)]
 
 
-def test_a_workbook_that_is_none_is_refused(take_over, tmp_path: Path):
+def test_a_workbook_that_is_none_is_refused(tmp_path: Path):
     source = write_csv(tmp_path, small_province())
     (source / "oncall.csv").unlink()
     (source / "oncall.xlsx").write_bytes(b"not a workbook")
-    assert "file-unreadable" in [finding.code for finding in take_over(source).findings]
+    assert "file-unreadable" in [finding.code for finding in faults(source)]
