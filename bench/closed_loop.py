@@ -88,6 +88,7 @@ class _Loop:
                 if not self._receive(key.data):
                     continue
                 if time.perf_counter() >= until or not self._send(key.data):
+                    self._selector.unregister(key.data.socket)
                     busy -= 1
         self._answers.seconds = time.perf_counter() - began
         self._answers.cpu_seconds = time.process_time() - cpu

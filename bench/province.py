@@ -115,14 +115,16 @@ def add_patients(env: Mapping[str, str], admin_url: str, count: int) -> list[Pat
     return people
 
 
-def open_slots(admin_url: str, *, from_day: int = 1) -> list[str]:
-    """Return the ids of slots that are free online, at most the quota of each session, in a fixed shuffle."""
+def open_slots(admin_url: str, *, from_day: int = 1, most_places: int = 99) -> list[str]:
+    """Return the ids of slots that are free online, at most the quota of each session, in a fixed order."""
     with psycopg.connect(admin_url) as admin:
         rows = admin.execute(
             """SELECT id, start_minute, slot_minutes, least(online_quota, slot_count) FROM clinic_session
-                WHERE start_at > now() + %s * interval '1 day' AND online_quota > 0 AND status = 'open'
+                WHERE start_at > now() + %s * interval '1 day' AND start_at < now() + interval '59 days'
+                  AND online_quota > 0 AND status = 'open'
+                  AND capacity <= %s
                 ORDER BY md5(id::text)""",
-            (from_day,),
+            (from_day, most_places),
         ).fetchall()
     return [
         f"{session}.{start + index * step}"

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
     with surroundings.database() as database:
         province.load(database.env, database.admin_url)
         people = province.add_patients(database.env, database.admin_url, 4000)
-        slots = province.open_slots(database.admin_url)
+        slots = province.open_slots(database.admin_url, most_places=1)
         random.Random(2).shuffle(slots)
         with front(database.env, options.port) as address:
             game = _Game(address, people, slots, options.clients)
