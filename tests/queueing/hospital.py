@@ -213,11 +213,14 @@ class Hospital:
                 cipher=self.cipher, patient_id=patient_id,
             )  # fmt: skip
 
-    def check_in(self, appointment: Appointment, now: datetime = MONDAY_8AM) -> services.TicketView:
+    def check_in(
+        self, appointment: Appointment, now: datetime = MONDAY_8AM, press_key: str | None = None
+    ) -> services.TicketView:
         with self.begin() as session:
             return services.check_in(
-                session, self.kiosk, appointment.id, press_key=uuid4().hex, now=now, cipher=self.cipher
-            )
+                session, self.kiosk, appointment.id, press_key=press_key or uuid4().hex, now=now,
+                cipher=self.cipher,
+            )  # fmt: skip
 
     def call(self, code: str = "P001", now: datetime = MONDAY_8AM) -> services.TicketState:
         queue_id = self.queue(code)

@@ -1,6 +1,6 @@
 """Calling: never the same person twice, never one left out, and what follows a call."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 from uuid import UUID
@@ -36,6 +36,18 @@ def step(hospital: Hospital, name: str, ticket_id: UUID, **more: object) -> serv
 
     with hospital.begin() as session:
         return STEPS[name](session, hospital.doctor, ticket_id, now=MONDAY_8AM, **more)
+
+
+def wait_until_blocked(hospital: Hospital, other: Future[services.TicketState]) -> None:
+    """Return once the other's connection waits for a lock, or the other is through."""
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while not other.done():
+        with hospital.begin() as session:
+            if session.scalar(blocked):
+                return
 
 
 def test_ten_desks_at_once_call_ten_different_people(hospital: Hospital):
@@ -77,6 +89,56 @@ def test_a_person_somebody_else_is_just_moving_is_passed_over_and_stays_first(ho
         session.execute(select(Ticket).where(Ticket.id == first.id).with_for_update())
         assert hospital.call().number_text == "1-002"
     assert hospital.call().number_text == "1-001"
+
+
+def test_two_desks_at_the_first_call_of_the_day_keep_the_order_and_tell_each_phone_once(hospital: Hospital):
+    """The second comes while the first has called somebody and told those near, but not yet committed."""
+    for number in range(8):
+        hospital.number("registration", patient_id=hospital.patient(phone=f"+8491234567{number}"))
+    queue_id, outbox = hospital.queue("registration"), Outbox(hospital.cipher)
+    with ThreadPoolExecutor(1) as pool:
+        with hospital.begin() as session:
+            first = services.call_next(
+                session, hospital.doctor, queue_id, now=MONDAY_8AM, cipher=hospital.cipher, outbox=outbox
+            )
+            second = pool.submit(hospital.call, "registration")
+            wait_until_blocked(hospital, second)
+        assert (first.number_text, second.result(60).number_text) == ("A001", "A002")
+    with hospital.begin() as session:
+        told = session.scalars(select(Notification.dedupe_key)).all()
+    assert len(told) == len(set(told)) == 5
+
+
+def test_desks_that_race_with_messages_on_never_deadlock(hospital: Hospital):
+    for number in range(10):
+        hospital.number("registration", patient_id=hospital.patient(phone=f"+8491234567{number}"))
+    start = Barrier(2)
+
+    def desk(_: int) -> list[str]:
+        start.wait()
+        return [hospital.call("registration").number_text for _ in range(5)]
+
+    with ThreadPoolExecutor(2) as pool:
+        called = [number for calls in pool.map(desk, range(2), timeout=60) for number in calls]
+    assert sorted(called) == [f"A{n:03d}" for n in range(1, 11)]
+
+
+def test_telling_those_near_waits_for_nobody(hospital: Hospital):
+    for _ in range(2):
+        hospital.number()
+    held = hospital.number(patient_id=hospital.patient(phone="+84912345678"))
+    hospital.number(patient_id=hospital.patient(phone="+84912345679"))
+    with hospital.begin() as session:
+        session.execute(select(Ticket).where(Ticket.id == held.id).with_for_update())
+        with hospital.begin() as other:
+            other.execute(text("SET LOCAL lock_timeout = '2s'"))
+            services.call_next(
+                other, hospital.doctor, hospital.queue("P001"), now=MONDAY_8AM, cipher=hospital.cipher,
+                outbox=Outbox(hospital.cipher),
+            )  # fmt: skip
+    assert hospital.count(Notification) == 1
+    hospital.call()
+    assert hospital.count(Notification) == 2
 
 
 def test_an_empty_queue_says_so(hospital: Hospital):

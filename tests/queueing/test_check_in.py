@@ -16,6 +16,7 @@ from telehealth.queueing.errors import (
     CheckInElsewhere,
     CheckInNotBooked,
     CheckInOtherDay,
+    PressReused,
     UnknownCode,
 )
 from telehealth.queueing.models import Ticket
@@ -59,6 +60,17 @@ def test_checking_in_again_shows_the_same_number(hospital: Hospital):
     again = hospital.check_in(appointment)
     assert (again.id, again.public_token) == (first.id, first.public_token)
     assert hospital.count(Ticket) == 1
+
+
+def test_a_press_used_for_one_person_gives_another_nothing(hospital: Hospital):
+    """A page left open, or a program that keeps its key: never the other person's slip."""
+    first, second = hospital.appointment(SOON), hospital.appointment(SOON + timedelta(minutes=10))
+    hospital.check_in(first, press_key="kept")
+    with pytest.raises(PressReused):
+        hospital.check_in(second, press_key="kept")
+    assert hospital.status_of(second) == "booked"
+    assert (hospital.count(Ticket), hospital.count(Encounter)) == (1, 1)
+    assert hospital.check_in(second).number_text == "1-002"
 
 
 def test_two_kiosks_check_one_person_in_once(hospital: Hospital):

@@ -103,6 +103,20 @@ def test_one_press_is_not_taken_for_two_queues(hospital: Hospital):
     assert hospital.number("cashier").number_text == "T001"
 
 
+def test_one_press_is_not_taken_for_two_people_or_two_days(hospital: Hospital):
+    hospital.number("registration", press_key="press", patient_id=hospital.patient())
+    for other in (
+        {"patient_id": hospital.patient()},
+        {"priority": PriorityClass.PREGNANT},
+        {"now": MONDAY_8AM + timedelta(days=1)},
+        {},
+    ):
+        with pytest.raises(PressReused):
+            hospital.number("registration", press_key="press", **other)
+    assert hospital.count(Ticket) == 1
+    assert hospital.number("registration").number_text == "A002"
+
+
 def test_the_day_turns_at_midnight_in_the_province(hospital: Hospital):
     before = datetime(2026, 11, 30, 16, 59, 59, tzinfo=UTC)
     assert hospital.number("registration", now=before).business_date == date(2026, 11, 30)

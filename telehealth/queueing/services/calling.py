@@ -19,8 +19,11 @@ from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.near import tell_those_near
 from telehealth.queueing.services.steps import TicketState, note_step, state_of
 
-# Two who press at once go down the same list: the second skips the person the first is just calling and
-# takes the next. If the first fails, its person is still first in line.
+# One call of a queue at a time: the second reads the line as the first left it. Otherwise it would pass
+# over those whom the first is just telling that their turn is near, and call somebody behind them.
+_TAKE_TURN = text("SELECT FROM queue WHERE id = :queue FOR NO KEY UPDATE")
+
+# Somebody whom another step is just moving is passed over and stays first in line.
 _CALL_FIRST = text(
     """
     UPDATE ticket SET status = 'called', version = version + 1, called_at = :now, call_count = call_count + 1,
@@ -56,6 +59,7 @@ def call_next(
     if queue is None:
         raise NotFound
     point = _point(session, queue, service_point_id)
+    session.execute(_TAKE_TURN, {"queue": queue.id})
     waiting = line(session, queue, business_date(now), now).waiting
     called = _first(session, waiting, point, now)
     ticket = session.get_one(Ticket, called, populate_existing=True)

@@ -14,6 +14,7 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.directory.models import Facility
 from telehealth.directory.naming import short_name
 from telehealth.patients.queries import recipient_of
+from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, line, room_name
 from telehealth.queueing.rules import NEAR, number_text
@@ -24,12 +25,27 @@ _WORTH_TELLING = timedelta(minutes=30)
 def tell_those_near(
     session: Session, queue: QueueView, *, now: datetime, cipher: FieldCipher, outbox: Outbox
 ) -> int:
-    """Tell whoever now has three people ahead or fewer, once a ticket, and return how many were told."""
+    """Tell whoever now has three people ahead or fewer, once a ticket, and return how many were told.
+
+    Somebody whom another step is just moving is passed over: nobody waits here for a lock, and the next
+    call tells whoever is still near.
+    """
     waiting = line(session, queue, business_date(now), now).waiting
     close = [ticket.id for ticket in waiting if ticket.place is not None and ticket.place <= NEAR]
+    free = (
+        select(Ticket.id)
+        .where(
+            Ticket.id.in_(close),
+            Ticket.status == TicketStatus.WAITING,
+            Ticket.near_notified_at.is_(None),
+            Ticket.patient_id.is_not(None),
+        )
+        .order_by(Ticket.id)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
     fresh = session.execute(
         update(Ticket)
-        .where(Ticket.id.in_(close), Ticket.near_notified_at.is_(None), Ticket.patient_id.is_not(None))
+        .where(Ticket.id.in_(free))
         .values(near_notified_at=now)
         .returning(Ticket.id, Ticket.number, Ticket.patient_id, Ticket.appointment_id)
         .execution_options(synchronize_session=False)

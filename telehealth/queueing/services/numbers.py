@@ -161,7 +161,14 @@ def issue(
     }
     outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
-        return _pressed_before(session, principal, queue, press_key, outcome.counted, day, now, cipher)
+        if outcome.counted is not None:
+            session.execute(_GIVE_BACK, {"queue": queue.id, "day": day})
+        earlier = _pressed_before(session, principal, press_key)
+        if earlier is None:
+            raise QueueFull if queue.active else QueueClosed
+        if not _same_press(earlier, queue, day, holder):
+            raise PressReused
+        return view(session, earlier, queue, now=now, cipher=cipher)
     if holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket_id, holder.patient_id, queue.facility_id)
         audit.record(session, principal, entry, now=now)
@@ -193,26 +200,33 @@ def _newcomer(ticket_id: UUID, holder: Holder, now: datetime) -> Waiting:
     )
 
 
-def _pressed_before(
-    session: Session,
-    principal: Principal,
-    queue: QueueView,
-    press_key: str,
-    counted: int | None,
-    day: date,
-    now: datetime,
-    cipher: FieldCipher,
-) -> TicketView:
-    if counted is not None:
-        session.execute(_GIVE_BACK, {"queue": queue.id, "day": day})
-    earlier = session.scalars(
+def _pressed_before(session: Session, principal: Principal, press_key: str) -> Ticket | None:
+    return session.scalars(
         select(Ticket).where(Ticket.issued_by == principal.id, Ticket.press_key == press_key)
     ).one_or_none()
-    if earlier is None:
-        raise QueueFull if queue.active else QueueClosed
-    if earlier.queue_id != queue.id:
-        raise PressReused
-    return view(session, earlier, queue, now=now, cipher=cipher)
+
+
+def _same_press(earlier: Ticket, queue: QueueView, day: date, holder: Holder) -> bool:
+    """Tell whether the press asked for the number it got; a page left open may press for somebody else."""
+    asked = (
+        queue.id,
+        day,
+        holder.appointment_id,
+        holder.patient_id,
+        holder.priority.value,
+        holder.purpose.value,
+        holder.transferred_from_id,
+    )
+    given = (
+        earlier.queue_id,
+        earlier.business_date,
+        earlier.appointment_id,
+        earlier.patient_id,
+        earlier.priority_class,
+        earlier.purpose,
+        earlier.transferred_from_id,
+    )
+    return asked == given
 
 
 def view(
