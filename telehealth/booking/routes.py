@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import SlotTaken
+from telehealth.booking.errors import HoldUnknown, SlotTaken
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.presentation import appointment_json, calendar_file
@@ -243,32 +243,47 @@ def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
 def _book(asked: dict[str, Any]) -> Response:
     key = _key()
     with unit_of_work() as session:
-        actor = principal()
-        given = asked["consent"]
-        wanted = BookingRequest(
-            patient_id=asked.get("patient_id") or _registered(session, asked),
-            slot_id=asked.get("slot_id"),
-            hold_id=asked.get("hold_id"),
-            coverage_basis=asked["coverage_basis"],
-            companion=asked["companion"],
-            reason=asked["reason"] or None,
-            channel=_channel(),
-            consent=ConsentGiven(**given) if given else None,
-        )
-        at, locale = now(), current_locale()
-
-        def answer(view: AppointmentView) -> bytes:
-            return _json(appointment_json(view, actor, at, locale))
-
-        common: dict[str, Any] = {
-            "now": at,
-            "cipher": cipher(),
-            "outbox": outbox(),
-            "base_url": settings().public_base_url,
-        }
         if key is None:
-            return _created(answer(services.book(session, actor, wanted, **common)))
-        return _created(services.book_once(session, actor, wanted, Once(key, answer), **common))
+            return _created(_written(services.book(session, principal(), _wanted(session, asked), **_means())))
+        if "patient" in asked:
+            return _created(_registered_and_booked(session, asked, key))
+        once = Once(key, _written)
+        return _created(
+            services.book_once(session, principal(), _wanted(session, asked), once, **_means())
+        )
+
+
+def _registered_and_booked(session: Session, asked: dict[str, Any], key: RequestKey) -> bytes:
+    """Take the key before anybody is registered: a replay must not make the person twice."""
+    known = remember(session, key, now=now(), cipher=cipher())
+    if known is not None:
+        return known
+    answer = _written(services.book(session, principal(), _wanted(session, asked), **_means()))
+    store(session, key, status=201, answer=answer, cipher=cipher())
+    return answer
+
+
+def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
+    given = asked["consent"]
+    return BookingRequest(
+        patient_id=asked.get("patient_id") or _registered(session, asked),
+        slot_id=asked.get("slot_id"),
+        hold_id=asked.get("hold_id"),
+        coverage_basis=asked["coverage_basis"],
+        companion=asked["companion"],
+        reason=asked["reason"] or None,
+        channel=_channel(),
+        consent=ConsentGiven(**given) if given else None,
+    )
+
+
+def _means() -> dict[str, Any]:
+    return {
+        "now": now(),
+        "cipher": cipher(),
+        "outbox": outbox(),
+        "base_url": settings().public_base_url,
+    }
 
 
 def _registered(session: Session, asked: dict[str, Any]) -> UUID:
@@ -276,11 +291,21 @@ def _registered(session: Session, asked: dict[str, Any]) -> UUID:
     permit("patient.register")
     patient_id = register(session, principal(), new_patient(asked["patient"]), now=now(), cipher=cipher())
     if principal().kind is not PrincipalKind.PATIENT:
-        slot = slot_by_id(session, asked.get("slot_id", ""), now())
-        if slot is None:
-            raise SlotUnknown
-        link_facility(session, patient_id, slot.facility.id, now())
+        link_facility(session, patient_id, _facility_of(session, asked), now())
     return patient_id
+
+
+def _facility_of(session: Session, asked: dict[str, Any]) -> UUID:
+    """Return where the asked slot or hold is. Raises SlotUnknown, HoldUnknown."""
+    if "hold_id" in asked:
+        held = queries.appointment(session, asked["hold_id"])
+        if held is None:
+            raise HoldUnknown
+        return held.facility.id
+    slot = slot_by_id(session, asked["slot_id"], now())
+    if slot is None:
+        raise SlotUnknown
+    return slot.facility.id
 
 
 def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Response:
@@ -355,6 +380,10 @@ def _tagged(view: AppointmentView) -> Response:
 
 def _created(body: bytes) -> Response:
     return Response(body, status=201, mimetype="application/json")
+
+
+def _written(view: AppointmentView) -> bytes:
+    return _json(_shown(view))
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -254,6 +254,22 @@ def test_the_desk_books_for_a_person_it_registers(web: FlaskClient, desk: Employ
     assert confirmed.json["coverage_checked"] is True
 
 
+def test_the_desk_confirms_its_hold_for_a_person_it_registers(
+    web: FlaskClient, desk: Employee, engine: Engine
+):
+    held = web.post("/api/v1/holds", json={"slot_id": slots(web)[0]["id"]}, headers=desk.headers).json["id"]
+    person = {"full_name": "Võ Văn Tám", "birth_year": 1950, "sex": "male"}
+    body = {"hold_id": held, "patient": person}
+    booked = web.post("/api/v1/appointments", json=body, headers=desk.headers)
+    assert (booked.status_code, booked.json["id"]) == (201, held), booked.json
+    assert booked.json["patient_name"] == "Võ Văn Tám"
+    nowhere = web.post(
+        "/api/v1/appointments", json={**body, "hold_id": str(desk.account_id)}, headers=desk.headers
+    )
+    assert (nowhere.status_code, nowhere.json["code"]) == (404, "hold-unknown")
+    assert count(engine, "patient", "full_name = 'Võ Văn Tám'") == 1
+
+
 def test_a_change_names_the_version_it_changes(web: FlaskClient, lan: Person):
     booked = book(web, lan, slot_id=slots(web)[0]["id"]).json
     address = f"/api/v1/appointments/{booked['id']}/cancel"

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
-from tests.booking.clinic import DOCTORS, NOW, TUESDAY, Person, add_person
+from tests.booking.clinic import DOCTORS, NOW, TUESDAY, Employee, Person, add_person
 
 RACERS = 32
 
@@ -189,6 +189,35 @@ def test_replays_of_one_key_at_once_are_one_booking_and_one_answer(
             )
         ).one()
     assert tuple(counts) == (1, 2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("at_a_desk", [True, False])
+def test_replays_at_once_that_register_somebody_make_one_person_and_one_answer(
+    address: str, lan: Person, desk: Employee, slot: str, engine: Engine, at_a_desk: bool
+):
+    sender = desk if at_a_desk else lan
+    person = {"full_name": "Võ Văn Tám", "birth_year": 1950, "sex": "male"}
+
+    def press() -> requests.Response:
+        return requests.post(
+            f"{address}/api/v1/appointments",
+            json={"slot_id": slot, "patient": person},
+            headers={**sender.headers, "Idempotency-Key": "press-1"},
+            timeout=30,
+        )
+
+    answers = [*together([press] * 2), press()]
+    assert [answer.status_code for answer in answers] == [201] * 3, answers[-1].text
+    assert len({answer.content for answer in answers}) == 1
+    with system_unit_of_work(engine) as session:
+        counts = session.execute(
+            text(
+                """SELECT (SELECT count(*) FROM patient WHERE full_name = 'Võ Văn Tám'),
+                          (SELECT count(*) FROM audit_event WHERE action = 'patient.register'),
+                          (SELECT count(*) FROM appointment)"""
+            )
+        ).one()
+    assert tuple(counts) == (1, 1, 1)
 
 
 def test_one_key_with_another_body_is_refused_and_a_refusal_is_not_remembered(
