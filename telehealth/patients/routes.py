@@ -8,13 +8,14 @@ from flask import Response, jsonify
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from telehealth.accounts.queries import account_name
+from telehealth.accounts.queries import account_names
 from telehealth.audit.queries import events_of_patient
-from telehealth.core.principal import PrincipalKind, Role
+from telehealth.core.principal import PrincipalKind
 from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
+from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
-from telehealth.patients.rules import national_id_warnings
+from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -37,19 +38,19 @@ class Patients(MethodView):
         return {"items": [_body(view) for view in found]}
 
     @guarded("patient.register")
-    @api.arguments(schemas.PatientFields)
+    @api.arguments(schemas.Registration)
     @api.response(201, schemas.PatientBody)
     def post(self, body: dict[str, Any]) -> Response:
         """Register a person; the first one of an account is its owner."""
         permit("patient.register")
         warnings = _warnings(body)
+        facility_id = registering_facility(principal(), body.pop("facility_id", None))
         with unit_of_work() as work:
             patient_id = services.register(
                 work, principal(), schemas.new_patient(body), now=now(), cipher=cipher()
             )
-            if principal().kind is PrincipalKind.STAFF:
-                for facility_id in principal().facilities(Role.DESK, Role.FACILITY_ADMIN):
-                    services.link_facility(work, patient_id, facility_id, now())
+            if facility_id is not None:
+                services.link_facility(work, patient_id, facility_id, now())
             view = _seen(patient_id)
         return _answer(view, 201, warnings)
 
@@ -96,11 +97,12 @@ def trail(patient_id: UUID) -> dict[str, Any]:
     with unit_of_work() as work:
         view = _permitted("patient.trail", patient_id)
         events = events_of_patient(work, view.id)
-        names = {
-            event.actor_id: account_name(work, event.actor_id)
+        staff = {
+            event.actor_id
             for event in events
             if event.actor_id is not None and event.actor_kind == PrincipalKind.STAFF.value
         }
+        names = account_names(work, staff)
     return {
         "items": [
             {
@@ -134,9 +136,9 @@ def _body(view: PatientView) -> dict[str, Any]:
 
 
 def _warnings(body: dict[str, Any]) -> list[str]:
-    number = (body.get("national_id") or "").replace(" ", "")
+    number = compact(body.get("national_id") or "")
     birth = body.get("birth_date") or (str(body["birth_year"]) if body.get("birth_year") else None)
-    if len(number) != 12 or not number.isdigit():
+    if not valid_national_id(number):
         return []
     return [t(key) for key in national_id_warnings(number, body.get("sex", "unknown"), birth)]
 
