@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from telehealth.core.clock import PROVINCE_TZ
-from telehealth.core.phone import normalise_phone
+from telehealth.core.phone import can_receive_sms
 
 OTP_DIGITS = 6
 OTP_LIFETIME = timedelta(minutes=5)
@@ -31,7 +31,7 @@ PASSWORD_MIN = 8
 PASSWORD_MAX = 128
 _COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text(encoding="utf-8").split("\n"))
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
-_PIN = re.compile(r"\d{4,6}")
+_PIN = re.compile(r"[0-9]{4,6}")
 _VIETNAM = "+84"
 
 
@@ -147,10 +147,14 @@ def address_key(ip: str | None) -> str:
     return str(address)
 
 
-def code_phone(value: str) -> str | None:
-    """Return the E.164 number a code may go to: Vietnamese only, since foreign ones invite fraud by toll."""
-    phone = normalise_phone(value)
-    return phone if phone is not None and phone.startswith(_VIETNAM) else None
+def code_phone_fault(phone: str | None) -> str | None:
+    """Return the message key of why no code can go to a number (E.164, None for an odd one), or None.
+
+    Vietnamese only, since foreign ones invite fraud by toll; and only where a message arrives.
+    """
+    if phone is None or not phone.startswith(_VIETNAM):
+        return "accounts-phone-wrong"
+    return None if can_receive_sms(phone) else "accounts-phone-landline"
 
 
 def clean_code(value: str) -> str:
@@ -198,12 +202,3 @@ def totp_steps(now: datetime) -> tuple[int, ...]:
     """Return the time steps whose codes are taken now (RFC 6238, one step of drift)."""
     step = int(now.timestamp()) // TOTP_SECONDS
     return tuple(range(step - _TOTP_DRIFT, step + _TOTP_DRIFT + 1))
-
-
-def local_path(target: str | None) -> str | None:
-    """Return a path on this site to go on to, or None for anything a browser might take elsewhere."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
-        return None
-    if any(ord(char) < 0x20 or char == "\\" for char in target):
-        return None
-    return target

@@ -9,6 +9,7 @@ from telehealth.core.errors import NotFound
 from telehealth.web.context import settings
 from telehealth.web.guard import public
 from telehealth.web.localization import LANGUAGE_COOKIE, LOCALES
+from telehealth.web.requests import local_path
 
 blueprint = Blueprint("pages", __name__)
 
@@ -26,9 +27,7 @@ def home() -> str:
 @public
 def choose_language(language: str) -> ResponseReturnValue:
     """Remember the language and go on where the reader was."""
-    target = request.args.get("next", "")
-    if not _is_local(target):
-        target = url_for("pages.home")
+    target = local_path(request.args.get("next")) or url_for("pages.home")
     response = make_response(redirect(target))
     if language in LOCALES:
         response.set_cookie(
@@ -74,7 +73,3 @@ def sandbox() -> ResponseReturnValue:
         raise NotFound
     port = urlsplit(inbox).port
     return redirect(f"{request.scheme}://{request.host.partition(':')[0]}:{port}/")
-
-
-def _is_local(target: str) -> bool:
-    return target.startswith("/") and not target.startswith(("//", "/\\"))

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from telehealth.accounts import browser, services
 from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.routes.blueprint import pages
-from telehealth.accounts.rules import local_path
 from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.core.errors import DomainError, http_status
 from telehealth.core.principal import PrincipalKind
@@ -18,6 +17,7 @@ from telehealth.web.context import cipher, now, outbox, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import public
 from telehealth.web.localization import current_locale
+from telehealth.web.requests import local_path
 
 _STEP = "sign-in"
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from telehealth.accounts import browser, services
 from telehealth.accounts.errors import BadPassword, StepExpired
 from telehealth.accounts.routes.blueprint import pages
-from telehealth.accounts.rules import STEP_LIFETIME, local_path
+from telehealth.accounts.rules import STEP_LIFETIME
 from telehealth.accounts.services.devices import COMPUTER, computer_of
 from telehealth.accounts.services.sign_in_staff import Needs, next_step
 from telehealth.core.errors import DomainError, http_status
@@ -22,6 +22,7 @@ from telehealth.web.context import cipher, now, principal, session, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import public
 from telehealth.web.localization import t
+from telehealth.web.requests import local_path
 
 _STEP = "staff-sign-in"
 _PAGES = {
