@@ -101,7 +101,7 @@ def _count(environ: Mapping[str, str], name: str) -> int:
 
 
 def _port(value: str) -> int:
-    if not value.isdigit() or not 0 < int(value) < 65536:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         msg = f"PORT is '{value}', but must be a port number"
         raise BadSettings(msg)
     return int(value)

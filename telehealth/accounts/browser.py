@@ -9,6 +9,7 @@ from flask_login import LoginManager, UserMixin, login_user, logout_user
 from telehealth.accounts.services.sessions import SignedIn
 from telehealth.accounts.services.sign_in_staff import Where
 from telehealth.core.principal import PrincipalKind
+from telehealth.core.text import whole_number
 from telehealth.web.context import principal, settings
 
 DEVICE_YEARS = 2 * 365 * 24 * 3600
@@ -50,7 +51,7 @@ def where() -> Where:
         ip=request.remote_addr,
         user_agent=request.user_agent.string or None,
         device_token=request.cookies.get(device_cookie()),
-        source_port=int(port) if port.isdigit() else None,
+        source_port=whole_number(port),
     )
 
 

@@ -1,5 +1,6 @@
 """Reading accounts, sign-ins, staff and devices."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -62,9 +63,10 @@ def phone_of_account(session: Session, account_id: UUID, cipher: FieldCipher) ->
     return cipher.open_text(sealed, f"account.phone:{account_id}")
 
 
-def account_name(session: Session, account_id: UUID) -> str | None:
-    """Return how staff are called on screens."""
-    return session.execute(select(Account.display_name).where(Account.id == account_id)).scalar_one_or_none()
+def account_names(session: Session, account_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return how staff are called on screens, by account."""
+    rows = session.execute(select(Account.id, Account.display_name).where(Account.id.in_(account_ids)))
+    return {row.id: row.display_name for row in rows}
 
 
 def account_by_login(session: Session, login: str) -> UUID | None:

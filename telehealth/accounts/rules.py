@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from telehealth.core.clock import PROVINCE_TZ
-from telehealth.core.phone import normalise_phone
+from telehealth.core.phone import can_receive_sms
 
 OTP_DIGITS = 6
 OTP_LIFETIME = timedelta(minutes=5)
@@ -31,7 +31,7 @@ PASSWORD_MIN = 8
 PASSWORD_MAX = 128
 _COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text(encoding="utf-8").split("\n"))
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
-_PIN = re.compile(r"\d{4,6}", re.ASCII)
+_PIN = re.compile(r"[0-9]{4,6}")
 _VIETNAM = "+84"
 
 
@@ -147,10 +147,14 @@ def address_key(ip: str | None) -> str:
     return str(address)
 
 
-def code_phone(value: str) -> str | None:
-    """Return the E.164 number a code may go to: Vietnamese only, since foreign ones invite fraud by toll."""
-    phone = normalise_phone(value)
-    return phone if phone is not None and phone.startswith(_VIETNAM) else None
+def code_phone_fault(phone: str | None) -> str | None:
+    """Return the message key of why no code can go to a number (E.164, None for an odd one), or None.
+
+    Vietnamese only, since foreign ones invite fraud by toll; and only where a message arrives.
+    """
+    if phone is None or not phone.startswith(_VIETNAM):
+        return "accounts-phone-wrong"
+    return None if can_receive_sms(phone) else "accounts-phone-landline"
 
 
 def clean_code(value: str) -> str:

@@ -191,11 +191,8 @@ def trail(facility_id: UUID) -> str:
     """Show what was done at the facility."""
     permit("administration.trail", facility_id)
     events = events_of_facility(session(), facility_id)
-    names = {
-        event.actor_id: accounts.account_name(session(), event.actor_id)
-        for event in events
-        if event.actor_id is not None and event.actor_kind == "staff"
-    }
+    staff = {event.actor_id for event in events if event.actor_id is not None and event.actor_kind == "staff"}
+    names = accounts.account_names(session(), staff)
     return render_template(
         "administration/trail.html", **_frame(facility_id, "trail"), events=events, names=names
     )

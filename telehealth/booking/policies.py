@@ -21,25 +21,38 @@ class AppointmentScope:
     account_id: UUID | None = None
 
 
-def _own_or_there(principal: Principal, resource: AppointmentScope | None) -> bool:
-    if resource is None:
-        return False
-    if principal.kind is PrincipalKind.PATIENT:
-        return resource.patient_id in principal.patient_ids or resource.account_id == principal.id
-    return resource.facility_id in principal.facilities(*_CARE, *_MACHINES)
+def _family_or(*roles: Role) -> Rule:
+    """The family, and who has one of the roles at the appointment's facility.
+
+    Where a patient is set, acting for the patient decides; the account only while nobody is named.
+    """
+
+    def own_or_there(principal: Principal, resource: AppointmentScope | None) -> bool:
+        if resource is None:
+            return False
+        if principal.kind is not PrincipalKind.PATIENT:
+            return principal.holds_at(resource.facility_id, *roles)
+        if resource.patient_id is not None:
+            return resource.patient_id in principal.patient_ids
+        return resource.account_id is not None and resource.account_id == principal.id
+
+    return Rule(_FAMILY | set(roles), own_or_there)
 
 
-def _there(principal: Principal, resource: AppointmentScope | None) -> bool:
-    return resource is not None and resource.facility_id in principal.facilities(*_CARE)
+def _there(*roles: Role) -> Rule:
+    def works_there(principal: Principal, resource: AppointmentScope | None) -> bool:
+        return resource is not None and principal.holds_at(resource.facility_id, *roles)
+
+    return Rule(frozenset(roles), works_there)
 
 
 RULES: Rules = {
     "booking.hold": Rule(_FAMILY | RECEPTION),
     "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
     "booking.list": Rule(_FAMILY | _CARE),
-    "booking.day": Rule(_CARE, _there),
-    "booking.read": Rule(_FAMILY | _CARE | _MACHINES, _own_or_there),
-    "booking.cancel": Rule(_FAMILY | RECEPTION, _own_or_there),
-    "booking.no_show": Rule(_CARE, _there),
-    "booking.confirm_coverage": Rule(RECEPTION, _there),
+    "booking.day": _there(*_CARE),
+    "booking.read": _family_or(*_CARE, *_MACHINES),
+    "booking.cancel": _family_or(*RECEPTION),
+    "booking.no_show": _there(*_CARE),
+    "booking.confirm_coverage": _there(*RECEPTION),
 }

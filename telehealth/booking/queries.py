@@ -115,8 +115,12 @@ def page_of(
     cursor: str | None = None,
     patient_id: UUID | None = None,
 ) -> AppointmentPage:
-    """Return a page of the account's appointments, latest start first. One statement. Raises BadCursor."""
-    mine = "(a.account_id = %(account)s OR a.patient_id = ANY(%(patients)s::uuid[]))"
+    """Return a page of the family's appointments, or of those staff booked, latest start first.
+
+    One statement. Raises BadCursor.
+    """
+    family = principal.kind is PrincipalKind.PATIENT
+    mine = "a.patient_id = ANY(%(patients)s::uuid[])" if family else "a.account_id = %(account)s"
     where = [mine, _SHOWN]
     if patient_id is not None:
         where.append("a.patient_id = %(patient)s")

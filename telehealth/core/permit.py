@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from telehealth.core.errors import Forbidden, Unauthenticated
-from telehealth.core.principal import Principal, Role
+from telehealth.core.principal import Principal, PrincipalKind, Role
 
 Relation = Callable[[Principal, Any], bool]
 
@@ -19,15 +20,26 @@ def always(principal: Principal, resource: Any) -> bool:
 class Rule:
     """Roles that may ever do an action, and the relation to the thing that must hold besides.
 
-    `public`: nobody need be signed in. Rules are pure and deny by default.
+    `public`: nobody need be signed in. `scoped`: another system needs the action among its scopes.
+    Rules are pure and deny by default.
     """
 
     roles: frozenset[Role] = frozenset()
     when: Relation = always
     public: bool = False
+    scoped: bool = True
 
 
 Rules = Mapping[str, Rule]
+
+
+def at_facility(*roles: Role) -> Rule:
+    """Return the rule of an action on a facility (its id is the resource) where one of the roles holds."""
+
+    def works_there(principal: Principal, facility_id: UUID | None) -> bool:
+        return principal.holds_at(facility_id, *roles)
+
+    return Rule(frozenset(roles), works_there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +51,16 @@ class Policy:
     def may_ever(self, principal: Principal, action: str) -> bool:
         """Tell whether the principal's roles allow the action on anything at all."""
         rule = self.rules[action]
-        return rule.public or principal.has_any(rule.roles)
+        return rule.public or (
+            principal.has_any(rule.roles) and (not rule.scoped or _in_scope(principal, action))
+        )
 
     def permit(self, principal: Principal, action: str, resource: Any = None) -> bool:
         """Tell whether the principal may do the action to the resource."""
         rule = self.rules[action]
         if rule.public:
             return rule.when(principal, resource)
-        return principal.has_any(rule.roles) and rule.when(principal, resource)
+        return self.may_ever(principal, action) and rule.when(principal, resource)
 
     def require(self, principal: Principal, action: str, resource: Any = None) -> None:
         """Raise Unauthenticated or Forbidden unless permitted."""
@@ -55,6 +69,11 @@ class Policy:
         if not principal.signed_in:
             raise Unauthenticated
         raise Forbidden
+
+
+def _in_scope(principal: Principal, action: str) -> bool:
+    """Another system does only what its scopes name; people and devices have none."""
+    return principal.kind is not PrincipalKind.INTEGRATOR or action in principal.scopes
 
 
 def gather(*features: Rules) -> Policy:

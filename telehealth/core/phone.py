@@ -35,8 +35,3 @@ def display_phone(e164: str) -> str:
         else phonenumbers.PhoneNumberFormat.INTERNATIONAL
     )
     return str(phonenumbers.format_number(number, form))
-
-
-def masked_phone(e164: str) -> str:
-    """Return the number with only its last three digits: `*** *** 678`."""
-    return f"*** *** {e164[-3:]}"

@@ -57,12 +57,14 @@ class Principal:
         """Tell whether anybody is known."""
         return self.kind is not PrincipalKind.ANONYMOUS
 
-    def has(self, role: Role, facility_id: UUID | None = None) -> bool:
-        """Tell whether the role holds, at the facility if one is named."""
-        return any(
-            grant.role is role
-            and (facility_id is None or grant.facility_id is None or grant.facility_id == facility_id)
-            for grant in self.grants
+    def has(self, role: Role) -> bool:
+        """Tell whether the role holds anywhere."""
+        return self.has_any(frozenset({role}))
+
+    def holds_at(self, facility_id: UUID | None, *roles: Role) -> bool:
+        """Tell whether one of the roles holds at the facility; a province-wide one holds at each."""
+        return facility_id is not None and any(
+            grant.role in roles and grant.facility_id in (None, facility_id) for grant in self.grants
         )
 
     def has_any(self, roles: frozenset[Role]) -> bool:
@@ -70,7 +72,10 @@ class Principal:
         return any(grant.role in roles for grant in self.grants)
 
     def facilities(self, *roles: Role) -> frozenset[UUID]:
-        """Return the facilities where one of the roles (any, if none is named) holds."""
+        """Return the facilities that grants of these roles (any, if none is named) name.
+
+        For choosing among one's own: a province-wide role names none. Rights ask `holds_at`.
+        """
         return frozenset(
             grant.facility_id
             for grant in self.grants

@@ -4,12 +4,18 @@ import re
 import unicodedata
 
 _SPACES = re.compile(r"\s+")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _STROKE = str.maketrans({"đ": "d", "Đ": "D"})
 
 # Order of letters in Vietnamese dictionaries; the five tone marks break ties.
 _LETTERS = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _RANK = {letter: chr(0x30 + position) for position, letter in enumerate(_LETTERS)}
 _TONES = {"\u0300": "1", "\u0309": "2", "\u0303": "3", "\u0301": "4", "\u0323": "5"}
+
+
+def whole_number(value: str) -> int | None:
+    """Return what one to nine plain digits say, or None: Unicode has digits that are none here (`²`)."""
+    return int(value) if _WHOLE.fullmatch(value) else None
 
 
 def clean(value: str) -> str:

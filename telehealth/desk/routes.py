@@ -20,6 +20,7 @@ from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBa
 from telehealth.booking.queries import AppointmentView
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import BadRequest, DomainError, Forbidden, http_status
+from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
 from telehealth.desk.forms import PersonForm, written
@@ -601,10 +602,10 @@ def _press_key() -> str:
 
 
 def _version() -> int:
-    given = request.form.get("version", "")
-    if not given.isdigit() or len(given) > 9:
+    version = whole_number(request.form.get("version", ""))
+    if version is None:
         raise BadRequest
-    return int(given)
+    return version
 
 
 def _uuid(given: str) -> UUID:

@@ -18,7 +18,7 @@ from holidays import HolidayBase
 
 SATURDAY = 5
 
-_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})")
+_DATE = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})")
 
 
 class DayKind(StrEnum):

@@ -15,7 +15,7 @@ WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 MINUTES_OF_DAY = 24 * 60
 
 _GROUP = re.compile(r"(?P<days>[A-Z]{2}(?:[-,][A-Z]{2})*) (?P<periods>[0-9].*)")
-_TIME = re.compile(r"(\d{1,2})[:hH](\d{2})(?::00)?")
+_TIME = re.compile(r"([0-9]{1,2})[:hH]([0-9]{2})(?::00)?")
 
 
 class BadHours(ValueError):

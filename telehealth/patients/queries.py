@@ -130,18 +130,6 @@ def recipient_of(
     return None if phone is None else Recipient(phone=phone, language=row.language)
 
 
-def national_id_of(session: Session, patient_id: UUID, cipher: FieldCipher) -> str | None:
-    """Return the whole personal number, for papers and other systems; the caller writes the audit row."""
-    found = session.execute(
-        select(PatientIdentifier).where(
-            PatientIdentifier.patient_id == patient_id,
-            PatientIdentifier.system == IdentifierSystem.NATIONAL_ID,
-            PatientIdentifier.active,
-        )
-    ).scalar_one_or_none()
-    return None if found is None else _opened(found, cipher)
-
-
 def matching_in_account(
     session: Session, account_id: UUID, name_search: str, birth_date: str | None, now: datetime
 ) -> UUID | None:

@@ -8,11 +8,12 @@ from flask import Response, jsonify
 from flask.views import MethodView
 from flask_smorest import Blueprint
 
-from telehealth.accounts.queries import account_name
+from telehealth.accounts.queries import account_names
 from telehealth.audit.queries import events_of_patient
-from telehealth.core.principal import PrincipalKind, Role
+from telehealth.core.principal import PrincipalKind
 from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
+from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
 from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
@@ -37,19 +38,19 @@ class Patients(MethodView):
         return {"items": [_body(view) for view in found]}
 
     @guarded("patient.register")
-    @api.arguments(schemas.PatientFields)
+    @api.arguments(schemas.Registration)
     @api.response(201, schemas.PatientBody)
     def post(self, body: dict[str, Any]) -> Response:
         """Register a person; the first one of an account is its owner."""
         permit("patient.register")
         warnings = _warnings(body)
+        facility_id = registering_facility(principal(), body.pop("facility_id", None))
         with unit_of_work() as work:
             patient_id = services.register(
                 work, principal(), schemas.new_patient(body), now=now(), cipher=cipher()
             )
-            if principal().kind is PrincipalKind.STAFF:
-                for facility_id in principal().facilities(Role.DESK, Role.FACILITY_ADMIN):
-                    services.link_facility(work, patient_id, facility_id, now())
+            if facility_id is not None:
+                services.link_facility(work, patient_id, facility_id, now())
             view = _seen(patient_id)
         return _answer(view, 201, warnings)
 
@@ -96,11 +97,12 @@ def trail(patient_id: UUID) -> dict[str, Any]:
     with unit_of_work() as work:
         view = _permitted("patient.trail", patient_id)
         events = events_of_patient(work, view.id)
-        names = {
-            event.actor_id: account_name(work, event.actor_id)
+        staff = {
+            event.actor_id
             for event in events
             if event.actor_id is not None and event.actor_kind == PrincipalKind.STAFF.value
         }
+        names = account_names(work, staff)
     return {
         "items": [
             {

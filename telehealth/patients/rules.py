@@ -17,11 +17,11 @@ LONGEST_NAME = 100
 CHILD_UNDER = 16
 OLDEST = 125
 
-_NATIONAL_ID = re.compile(r"\d{12}")
-_OLD_NATIONAL_ID = re.compile(r"\d{9}")
-_INSURANCE = re.compile(r"[A-Z]{2}[1-5]\d{12}|\d{10}|\d{12}")
+_NATIONAL_ID = re.compile(r"[0-9]{12}")
+_OLD_NATIONAL_ID = re.compile(r"[0-9]{9}")
+_INSURANCE = re.compile(r"[A-Z]{2}[1-5][0-9]{12}|[0-9]{10}|[0-9]{12}")
 _PASSPORT = re.compile(r"[A-Z0-9]{5,15}")
-_BIRTH = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
+_BIRTH = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _SEX_WORDS = {"nam": "male", "nữ": "female", "nu": "female", "male": "male", "female": "female"}
 _SEPARATORS = re.compile(r"[\s.\-]")
 
@@ -112,7 +112,7 @@ def from_hex(value: str) -> str:
 
 def card_date(value: str) -> str | None:
     """Return a card's date (ddmmyyyy, dd/mm/yyyy, mmyyyy or yyyy) as a FHIR date, or None."""
-    digits = re.sub(r"\D", "", value)
+    digits = re.sub(r"[^0-9]", "", value)
     if len(digits) == 8 and (digits[:4] == "0000" or digits[4:] == "0000"):
         digits = digits.strip("0") if digits[:4] != "0000" else digits[4:]
     candidate = {
@@ -192,13 +192,13 @@ def compact(value: str) -> str:
 
 def valid_national_id(value: str) -> bool:
     """Tell whether this is 12 digits."""
-    return _NATIONAL_ID.fullmatch(value) is not None and value.isascii()
+    return _NATIONAL_ID.fullmatch(value) is not None
 
 
 def insurance_number(value: str) -> str | None:
     """Return an insurance number of 15, 10 or 12 characters, or None."""
     number = compact(value)
-    return number if number.isascii() and _INSURANCE.fullmatch(number) else None
+    return number if _INSURANCE.fullmatch(number) else None
 
 
 def passport_number(value: str) -> str | None:

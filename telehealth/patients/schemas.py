@@ -33,6 +33,12 @@ class PatientFields(RequestSchema):
     relation = fields.String(validate=validate.OneOf(_RELATIONS))
 
 
+class Registration(PatientFields):
+    """A person, and for staff the facility that knows them from now on; who works at one need not say."""
+
+    facility_id = fields.UUID()
+
+
 class PatientChange(RequestSchema):
     """What may be changed of a person; what is not named stays."""
 

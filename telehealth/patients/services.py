@@ -90,6 +90,7 @@ def register(
     Raises BadPatient, TooManyRelatives. Staff call link_facility afterwards.
     """
     cleaned = _cleaned(new, now)
+    _check_guardian(session, new.guardian_id, patient_id=None)
     by_account = principal.kind is PrincipalKind.PATIENT and principal.id is not None
     if by_account:
         known = matching_in_account(
@@ -144,6 +145,8 @@ def change(
         raise PatientNotFound
     whole = replace(_as_new(current), **changes)
     cleaned = _cleaned(whole, now)
+    if "guardian_id" in changes:
+        _check_guardian(session, whole.guardian_id, patient_id=patient_id)
     values = dict(cleaned.columns)
     sealed = _sealed(patient_id, cleaned, cipher)
     if "phone" in changes:
@@ -212,13 +215,6 @@ def find_by_identifier(
     note_read(session, principal, *found, now=now, facility_id=facility_id, why="patient.find-by-card")
     views = patients_by_ids(session, found, cipher)
     return [views[patient_id] for patient_id in found if patient_id in views]
-
-
-def look_after(
-    session: Session, principal: Principal, patient_id: UUID, relation: str, *, now: datetime
-) -> None:
-    """Let an account act for a person. Only for a person the account has just proved to stand for."""
-    _relate(session, principal, patient_id, relation, now)
 
 
 def leave(session: Session, principal: Principal, patient_id: UUID, *, now: datetime) -> None:
@@ -301,6 +297,17 @@ def _cleaned(new: NewPatient, now: datetime) -> _Clean:
         address=new.address or None,
         identifiers=identifiers,
     )
+
+
+def _check_guardian(session: Session, guardian_id: UUID | None, *, patient_id: UUID | None) -> None:
+    """A guardian is another person whom the entered principal sees; foreign keys look past the walls."""
+    if guardian_id is None:
+        return
+    seen = session.execute(
+        select(Patient.id).where(Patient.id == guardian_id, Patient.merged_into.is_(None))
+    ).first()
+    if seen is None or guardian_id == patient_id:
+        raise BadPatient({"guardian_id": ["patients-guardian-wrong"]})
 
 
 def _identifiers(new: NewPatient, faults: dict[str, list[str]]) -> dict[IdentifierSystem, str]:

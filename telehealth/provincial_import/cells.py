@@ -20,7 +20,7 @@ from telehealth.provincial_import.findings import BadValue
 Value = TypeVar("Value")
 
 MAX_PRICE_VND = 1_000_000_000
-_GROUPED = re.compile(r"\d{1,3}([., ]\d{3})+")
+_GROUPED = re.compile(r"[0-9]{1,3}([., ][0-9]{3})+")
 _YES = frozenset({"yes", "y", "1", "true", "có", "co"})
 _NO = frozenset({"no", "n", "0", "false", "không", "khong"})
 _DATE_FORMS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
@@ -80,7 +80,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     """Read a whole number in a range."""
 
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", needed(text)) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", needed(text)) or not low <= int(text) <= high:
             raise BadValue("not-whole", low=low, high=high)
         return int(text)
 
@@ -91,7 +91,7 @@ def degrees(limit: int) -> Callable[[str], float]:
     """Read a latitude or longitude in decimal degrees."""
 
     def read(text: str) -> float:
-        if not re.fullmatch(r"-?\d{1,3}([.,]\d+)?", text):
+        if not re.fullmatch(r"-?[0-9]{1,3}([.,][0-9]+)?", text):
             raise BadValue("bad-degrees", limit=limit)
         value = float(text.replace(",", "."))
         if abs(value) > limit:
@@ -106,7 +106,7 @@ def price(text: str) -> int | None:
     if not text:
         return None
     digits = re.sub(r"[., ]", "", text) if _GROUPED.fullmatch(text) else text
-    if not re.fullmatch(r"\d{1,10}", digits) or int(digits) > MAX_PRICE_VND:
+    if not re.fullmatch(r"[0-9]{1,10}", digits) or int(digits) > MAX_PRICE_VND:
         raise BadValue("bad-price")
     return int(digits)
 

@@ -27,8 +27,8 @@ def home() -> str:
 @public
 def choose_language(language: str) -> ResponseReturnValue:
     """Remember the language and go on where the reader was."""
-    target = local_path(request.args.get("next"))
-    response = make_response(redirect(target or url_for("pages.home")))
+    target = local_path(request.args.get("next")) or url_for("pages.home")
+    response = make_response(redirect(target))
     if language in LOCALES:
         response.set_cookie(
             LANGUAGE_COOKIE,

@@ -71,7 +71,7 @@ def _check_csrf() -> None:
         "" if request.is_json else request.form.get("csrf_token", "")
     )
     expected = str(session.get(_TOKEN, ""))
-    if not expected or not hmac.compare_digest(given, expected):
+    if not expected or not hmac.compare_digest(given.encode(errors="replace"), expected.encode()):
         raise WrongCsrfToken
 
 

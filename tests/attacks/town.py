@@ -223,7 +223,7 @@ def _client(session: Session, code: str) -> str:
             id=client_id,
             name=f"HIS {code}",
             secret_hash=b"",
-            scopes=[],
+            scopes=["booking.book", "booking.read", "patient.read"],
             facility_id=FACILITIES[code],
             created_at=NOW,
         )

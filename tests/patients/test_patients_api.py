@@ -2,9 +2,15 @@
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
-from telehealth.core.principal import Role
+from telehealth.accounts.services import GrantSpec, grant_role
+from telehealth.core.ids import new_id
+from telehealth.core.principal import SYSTEM, Role
+from telehealth.core.uow import system_unit_of_work
+from telehealth.patients import services
+from telehealth.patients.errors import BadPatient
+from telehealth.patients.services import NewPatient
 from telehealth.settings import Settings
 from tests.cast import ONG_HUNG, bearer, hire, open_facilities, patient_token, staff_token
 from tests.conftest import MovableClock
@@ -69,6 +75,9 @@ def test_the_same_person_registered_twice_is_one(client: FlaskClient, lan: dict[
         ({"birth_date": "2026-02-30"}, "birth_date"),
         ({"birth_date": "2030-01-01"}, "birth_date"),
         ({"birth_date": "1880"}, "birth_date"),
+        ({"birth_date": "１９９０"}, "birth_date"),
+        ({"national_id": "²" * 12}, "national_id"),
+        ({"guardian_id": "00000000-0000-4000-8000-000000000001"}, "guardian_id"),
         ({"birth_date": None}, "birth_date"),
         ({"sex": "bird"}, "sex"),
         ({"phone": "12"}, "phone"),
@@ -165,3 +174,93 @@ def test_an_account_looks_after_twenty_people_at_most(client: FlaskClient, lan: 
         for n in range(21)
     ]
     assert answers == [201] * 20 + [409]
+
+
+def test_a_guardian_is_somebody_the_caller_looks_after(
+    client: FlaskClient, lan: dict[str, str], hung: dict[str, str]
+):
+    stranger = client.post("/api/v1/patients", json={**LAN, "full_name": "Trần Hùng"}, headers=hung).json
+    refused = client.post("/api/v1/patients", json={**BI, "guardian_id": stranger["id"]}, headers=lan)
+    assert (refused.status_code, list(refused.json["fields"])) == (422, ["guardian_id"])
+    unknown = client.post(
+        "/api/v1/patients", json={**BI, "guardian_id": "00000000-0000-4000-8000-000000000001"}, headers=lan
+    )
+    assert unknown.json["fields"] == refused.json["fields"], "it does not tell who exists"
+
+
+def test_nobody_is_their_own_guardian(
+    engine: Engine, client: FlaskClient, settings: Settings, clock: MovableClock
+):
+    with system_unit_of_work(engine) as session:
+        asked = {"now": clock.now, "cipher": settings.cipher}
+        child = services.register(session, SYSTEM, NewPatient("Trần Gia Bảo", birth_year=2021), **asked)
+        for guardian in (child, new_id()):
+            with pytest.raises(BadPatient) as refused:
+                services.change(session, SYSTEM, child, {"guardian_id": guardian}, version=1, **asked)
+            assert list(refused.value.fields) == ["guardian_id"]
+
+
+def test_a_trail_asks_for_all_names_at_once(
+    client: FlaskClient, engine: Engine, settings: Settings, clock: MovableClock
+):
+    places = open_facilities(engine)
+    made = None
+    for number in range(4):
+        clerk = hire(engine, settings.cipher, f"td.so{number}", Role.DESK, places["BVT"], now=clock.now)
+        headers = bearer(staff_token(client, clerk, clock.now))
+        made = made or client.post("/api/v1/patients", json=LAN, headers=headers).json["id"]
+        client.get(f"/api/v1/patients/{made}", headers=headers)
+    admin = hire(engine, settings.cipher, "qt.bvt", Role.FACILITY_ADMIN, places["BVT"], now=clock.now)
+    headers = bearer(staff_token(client, admin, clock.now))
+    asked: list[str] = []
+    note = lambda _connection, _cursor, statement, *_rest: asked.append(statement)  # noqa: E731
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        trail = client.get(f"/api/v1/patients/{made}/trail", headers=headers).json["items"]
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert {row["actor"] for row in trail} == {f"Td So{number}" for number in range(4)}
+    assert sum("FROM account" in statement for statement in asked) == 1
+
+
+def test_the_clerk_of_several_facilities_names_the_one_that_knows_the_person(
+    client: FlaskClient, engine: Engine, settings: Settings, clock: MovableClock
+):
+    places = open_facilities(engine)
+    clerk = hire(engine, settings.cipher, "td.hai", Role.DESK, places["BVT"], now=clock.now)
+    with system_unit_of_work(engine) as session:
+        grant_role(session, clerk.id, GrantSpec(Role.DESK, places["TYT"]), now=clock.now)
+    headers = bearer(staff_token(client, clerk, clock.now))
+    unnamed = client.post("/api/v1/patients", json=LAN, headers=headers)
+    assert (unnamed.status_code, list(unnamed.json["fields"])) == (422, ["facility_id"])
+    made = client.post("/api/v1/patients", json={**LAN, "facility_id": str(places["TYT"])}, headers=headers)
+    assert made.status_code == 201, made.json
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT facility_id FROM patient_facility")).scalars().all()
+    assert known == [places["TYT"]]
+
+
+def test_a_clerk_cannot_name_another_facility_and_a_patient_none(
+    client: FlaskClient, engine: Engine, settings: Settings, clock: MovableClock, lan: dict[str, str]
+):
+    places = open_facilities(engine)
+    clerk = hire(engine, settings.cipher, "td.mot", Role.DESK, places["BVT"], now=clock.now)
+    body = {**LAN, "facility_id": str(places["TYT"])}
+    for headers in (bearer(staff_token(client, clerk, clock.now)), lan):
+        refused = client.post("/api/v1/patients", json=body, headers=headers)
+        assert (refused.status_code, list(refused.json["fields"])) == (422, ["facility_id"])
+
+
+def test_an_administrator_reads_no_trails_where_she_is_a_clerk(
+    client: FlaskClient, engine: Engine, settings: Settings, clock: MovableClock
+):
+    places = open_facilities(engine)
+    admin = hire(engine, settings.cipher, "qt.hai", Role.FACILITY_ADMIN, places["BVT"], now=clock.now)
+    with system_unit_of_work(engine) as session:
+        grant_role(session, admin.id, GrantSpec(Role.DESK, places["TYT"]), now=clock.now)
+        asked = {"now": clock.now, "cipher": settings.cipher}
+        person = services.register(session, SYSTEM, NewPatient("Lê Thị Tư", birth_year=1950), **asked)
+        services.link_facility(session, person, places["TYT"], clock.now)
+    headers = bearer(staff_token(client, admin, clock.now))
+    assert client.get(f"/api/v1/patients/{person}", headers=headers).status_code == 200
+    assert client.get(f"/api/v1/patients/{person}/trail", headers=headers).status_code == 404

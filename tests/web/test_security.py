@@ -138,3 +138,10 @@ def test_on_https_cookies_are_host_bound_and_the_browser_is_told_to_stay(setting
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Domain=" not in cookie
+
+
+def test_a_token_of_other_letters_is_a_wrong_token(signed_in: FlaskClient):
+    answer = signed_in.post("/sign-out", data={"csrf_token": "mã giả ²"})
+    assert answer.status_code == 403
+    answer = signed_in.post("/api/v1/patients", json=LAN, headers={"X-CSRF-Token": "²"})
+    assert (answer.status_code, answer.json["code"]) == (403, "wrong-csrf-token")

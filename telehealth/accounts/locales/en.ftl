@@ -13,6 +13,7 @@ error-no-phone-on-file = The account has no phone number, so no code can be sent
 error-bad-password = This cannot be used. Please see the note and choose again.
 error-bad-phone = The phone number is not right.
 accounts-phone-wrong = Please enter a Vietnamese phone number, for example 0912 345 678.
+accounts-phone-landline = This is a landline, which receives no messages. Please enter a mobile number, or call the hotline for help.
 accounts-password-too-short = The password needs at least 8 characters.
 accounts-password-too-long = The password may have at most 128 characters.
 accounts-password-common = This password is too easy to guess. Please choose another.

@@ -13,6 +13,7 @@ error-no-phone-on-file = Tài khoản chưa có số điện thoại nên không
 error-bad-password = Chưa dùng được. Vui lòng xem lời nhắc và chọn lại.
 error-bad-phone = Số điện thoại chưa đúng.
 accounts-phone-wrong = Vui lòng nhập số điện thoại Việt Nam, ví dụ 0912 345 678.
+accounts-phone-landline = Đây là số máy bàn nên không nhận được tin nhắn. Vui lòng nhập số di động, hoặc gọi tổng đài để được giúp.
 accounts-password-too-short = Mật khẩu cần ít nhất 8 ký tự.
 accounts-password-too-long = Mật khẩu dài nhất 128 ký tự.
 accounts-password-common = Mật khẩu này quá dễ đoán. Vui lòng chọn mật khẩu khác.

@@ -24,7 +24,7 @@ from telehealth.accounts.rules import (
     PATIENT_LIFETIME,
     address_key,
     clean_code,
-    code_phone,
+    code_phone_fault,
     code_try_limits,
     otp_limits,
 )
@@ -32,6 +32,7 @@ from telehealth.accounts.services.limits import engine_of, spend
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_id
+from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import PrincipalKind
 from telehealth.core.uow import system_unit_of_work
 
@@ -69,9 +70,10 @@ def request_otp(
     outbox: Outbox,
 ) -> UUID:
     """Send a code and return the challenge it answers. Raises BadPhone, TooManyCodes."""
-    number = code_phone(phone)
-    if number is None:
-        raise BadPhone({"phone": ["accounts-phone-wrong"]})
+    number = normalise_phone(phone)
+    fault = code_phone_fault(number)
+    if number is None or fault is not None:
+        raise BadPhone({"phone": [fault or "accounts-phone-wrong"]})
     phone_index = cipher.index_text(number, PHONE_INDEX)
     spend(session, otp_limits(phone_index.hex(), address_key(ip)), now=now, refusal=TooManyCodes)
     challenge_id, code = new_id(), f"{secrets.randbelow(10**OTP_DIGITS):0{OTP_DIGITS}d}"

@@ -4,7 +4,7 @@ import hmac
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, insert, text, update
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox, Recipient
@@ -162,16 +162,3 @@ def _forget_old_ways_in(
     if second_factor_too:
         values |= {"totp_secret_sealed": None, "totp_confirmed_at": None, "totp_last_step": None}
     session.execute(update(Account).where(Account.id == account.id).values(**values))
-
-
-def waiting_for_code(session: Session, account_id: UUID, now: datetime) -> bool:
-    """Tell whether a code for a new password is still good."""
-    found = session.execute(
-        select(OtpChallenge.id).where(
-            OtpChallenge.account_id == account_id,
-            OtpChallenge.purpose == PURPOSE,
-            OtpChallenge.used_at.is_(None),
-            OtpChallenge.expires_at > now,
-        )
-    )
-    return found.first() is not None

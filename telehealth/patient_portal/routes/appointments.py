@@ -18,6 +18,7 @@ from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import cancel as cancel_appointment
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, http_status
+from telehealth.core.text import whole_number
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.rules import bring
 from telehealth.patients.queries import patient
@@ -104,15 +105,15 @@ def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
 def cancel(appointment_id: UUID) -> ResponseReturnValue:
     """Cancel; the place is free for others at once."""
     reason = request.form.get("reason_code", "")
-    version = request.form.get("version", "")
+    version = whole_number(request.form.get("version", ""))
     with unit_of_work() as session:
         view = _seen(session, appointment_id, "booking.cancel")
-    if reason not in REASONS or not version.isdigit():
+    if reason not in REASONS or version is None:
         errors = {"reason_code": t("portal-cancel-reason-missing")}
         return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors=errors), 422
     enter_again()
     try:
-        attempt(lambda: _cancel(appointment_id, int(version), reason))
+        attempt(lambda: _cancel(appointment_id, version, reason))
     except (Conflict, PreconditionFailed) as error:
         page = render_template(
             "patient_portal/cancel.html", view=view, reasons=REASONS, errors=form_errors(error)
