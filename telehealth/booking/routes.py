@@ -244,13 +244,12 @@ def _book(asked: dict[str, Any]) -> Response:
     key = _key()
     with unit_of_work() as session:
         if key is None:
-            return _created(_written(services.book(session, principal(), _wanted(session, asked), **_means())))
+            made = services.book(session, principal(), _wanted(session, asked), **_means())
+            return _created(_written(made))
         if "patient" in asked:
             return _created(_registered_and_booked(session, asked, key))
         once = Once(key, _written)
-        return _created(
-            services.book_once(session, principal(), _wanted(session, asked), once, **_means())
-        )
+        return _created(services.book_once(session, principal(), _wanted(session, asked), once, **_means()))
 
 
 def _registered_and_booked(session: Session, asked: dict[str, Any], key: RequestKey) -> bytes:
