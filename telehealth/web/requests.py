@@ -27,3 +27,8 @@ def local_path(target: str | None) -> str | None:
     if any(ord(char) < 0x20 or char == "\\" for char in target):
         return None
     return target
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return the instant with the province's offset, as the API writes it."""
+    return instant.astimezone(PROVINCE_TZ).isoformat(timespec="seconds")
