@@ -258,12 +258,6 @@ def consent(
     )
 
 
-def _check_guardian(session: Session, guardian_id: UUID | None) -> None:
-    """Refuse a guardian whom the caller does not see: row-level security hides everybody else."""
-    if guardian_id is not None and session.get(Patient, guardian_id) is None:
-        raise BadPatient({"guardian_id": ["error-patient-not-found"]})
-
-
 def _cleaned(new: NewPatient, now: datetime) -> _Clean:
     faults: dict[str, list[str]] = {}
     name = clean_name(new.full_name)
