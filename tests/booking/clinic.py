@@ -240,7 +240,7 @@ def add_employee(session: Session, role: Role, facility: str, number: int = 1) -
 
 def known_at(session: Session, person: Person, facility: str) -> None:
     """Let a facility know a person."""
-    session.add(
+    session.merge(
         PatientFacility(patient_id=person.patient_id, facility_id=FACILITIES[facility], created_at=NOW)
     )
     session.flush()
