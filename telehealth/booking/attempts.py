@@ -1,7 +1,8 @@
 """A unit of work, again when the database could not serialise it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +11,7 @@ from telehealth.web.context import enter_again
 ATTEMPTS = 3
 _AGAIN = frozenset({"40P01", "40001"})  # deadlock detected, serialization failure
 
+Given = ParamSpec("Given")
 Done = TypeVar("Done")
 
 
@@ -23,3 +25,13 @@ def attempt(unit: Callable[[], Done]) -> Done:
                 raise
             enter_again()
     raise AssertionError
+
+
+def attempted(view: Callable[Given, Done]) -> Callable[Given, Done]:
+    """Make a view that is one unit of work such an attempt. Put it next to the view."""
+
+    @wraps(view)
+    def again(*args: Given.args, **kwargs: Given.kwargs) -> Done:
+        return attempt(lambda: view(*args, **kwargs))
+
+    return again

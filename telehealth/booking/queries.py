@@ -70,6 +70,15 @@ class AppointmentPage:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """How many appointments of one practitioner's day stand in one status."""
+
+    practitioner: PractitionerRef
+    status: str
+    count: int
+
+
 _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
@@ -87,6 +96,12 @@ SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.pa
   JOIN facility f ON f.id = a.facility_id
   JOIN practitioner p ON p.id = a.practitioner_id
   LEFT JOIN patient t ON t.id = a.patient_id
+"""
+_COUNT = """
+SELECT p.id, p.licence_no, p.name, p.title, p.specialty, a.status, count(*) AS appointments
+  FROM appointment a
+  JOIN clinic_session s ON s.id = a.clinic_session_id
+  JOIN practitioner p ON p.id = a.practitioner_id
 """
 _SHOWN = f"a.status NOT IN ('{AppointmentStatus.HELD}', '{AppointmentStatus.EXPIRED}')"
 
@@ -175,6 +190,21 @@ def day_list(
 ) -> list[AppointmentView]:
     """Return the appointments of a facility's or one practitioner's day, in order, at most 2,000."""
     return list(day_page(session, facility_id, practitioner_id, business_date, limit=2000).items)
+
+
+def day_counts(session: Session, facility_id: UUID, business_date: date) -> list[DayCount]:
+    """Return a facility's day in figures, practitioners by name. No patient is read."""
+    sql = f"""{_COUNT} WHERE a.facility_id = %(facility)s AND s.business_date = %(day)s AND {_SHOWN}
+              GROUP BY p.id, a.status ORDER BY p.name_sort, p.id, a.status"""
+    rows = session.connection().exec_driver_sql(sql, {"facility": facility_id, "day": business_date})
+    return [
+        DayCount(
+            PractitionerRef(row.id, row.licence_no, row.name, row.title, row.specialty),
+            row.status,
+            row.appointments,
+        )
+        for row in rows
+    ]
 
 
 def _one(session: Session, where: str, parameters: Mapping[str, Any]) -> AppointmentView | None:

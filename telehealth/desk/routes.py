@@ -1,5 +1,6 @@
 """Pages of the desk: everything with the keyboard, nothing that needs scripts."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,12 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
-from telehealth.booking.attempts import attempt
+from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
-from telehealth.booking.queries import AppointmentView
+from telehealth.booking.queries import AppointmentView, DayCount
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import BadRequest, DomainError, Forbidden, http_status
+from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
@@ -39,7 +41,7 @@ from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
-from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots
+from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots
 from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -183,6 +185,7 @@ def book(patient_id: UUID) -> ResponseReturnValue:
 
 @pages.post("/people/<uuid:patient_id>/number")
 @guarded("desk.enter")
+@attempted
 def walk_in(patient_id: UUID) -> ResponseReturnValue:
     """Give somebody without an appointment a number."""
     desk = _desk()
@@ -215,8 +218,11 @@ def today() -> ResponseReturnValue:
     doctor = request.args.get("doctor", "")
     practitioner_id = _uuid(doctor) if doctor else None
     with unit_of_work() as work:
-        day = bookings.day_list(work, desk.facility_id, None, business_date(now()))
-        shown = [view for view in day if practitioner_id in (None, view.practitioner.id)][:_MOST_IN_LIST]
+        day = bookings.day_counts(work, desk.facility_id, business_date(now()))
+        page = bookings.day_page(
+            work, desk.facility_id, practitioner_id, business_date(now()), limit=_MOST_IN_LIST
+        )
+        shown = list(page.items)
         _note_list(work, desk, shown)
     return render_template(
         "desk/today.html",
@@ -224,7 +230,7 @@ def today() -> ResponseReturnValue:
         appointments=shown,
         doctors=_doctors(day),
         doctor=doctor,
-        total=len(day),
+        total=sum(each.count for each in day),
     )
 
 
@@ -249,6 +255,7 @@ def slip(appointment_id: UUID) -> ResponseReturnValue:
 
 @pages.post("/appointments/<uuid:appointment_id>/check-in")
 @guarded("desk.enter")
+@attempted
 def check_in(appointment_id: UUID) -> ResponseReturnValue:
     """Check in and show the number; again, the same number."""
     desk = _desk()
@@ -260,7 +267,7 @@ def check_in(appointment_id: UUID) -> ResponseReturnValue:
                 work,
                 principal(),
                 appointment_id,
-                press_key=f"desk-{appointment_id}",
+                press_key=str(new_id()),
                 now=now(),
                 cipher=cipher(),
                 priority=_priority(),
@@ -323,6 +330,24 @@ def missed(appointment_id: UUID) -> ResponseReturnValue:
     return _change(appointment_id, miss)
 
 
+@pages.get("/staff-calls")
+@guarded("desk.enter")
+def staff_calls() -> ResponseReturnValue:
+    """Show what the kiosks call for: the part of each page that changes by itself."""
+    calls = queues.open_staff_calls(session(), _desk().facility_id)
+    return render_template("desk/_calls.html", staff_calls=calls)
+
+
+@pages.post("/staff-calls/<uuid:call_id>/answer")
+@guarded("staff-call.answer")
+def answer_staff_call(call_id: UUID) -> ResponseReturnValue:
+    """Say that I go to the kiosk."""
+    with unit_of_work() as work:
+        permit("staff-call.answer", queues.facility_of_staff_call(work, call_id))
+        queueing.answer_staff_call(work, principal(), call_id, now=now())
+    return redirect(url_for("desk.home"), 303)
+
+
 def _change(appointment_id: UUID, do: Callable[[Session, AppointmentView], str]) -> ResponseReturnValue:
     desk = _desk()
     try:
@@ -350,40 +375,36 @@ def _frame(desk: Desk, current: str = "home") -> dict[str, Any]:
         "facility": own[desk.facility_id],
         "others": [place for place in own.values() if place.id != desk.facility_id],
         "current": current,
+        "staff_calls": queues.open_staff_calls(session(), desk.facility_id),
     }
 
 
 def _home(text: str, errors: dict[str, Any]) -> str:
     desk = _desk()
-    day = bookings.day_list(session(), desk.facility_id, None, business_date(now()))
-    counts = {status: sum(view.status == status for view in day) for status in AppointmentStatus}
+    day = bookings.day_counts(session(), desk.facility_id, business_date(now()))
+    counts = {
+        status: sum(each.count for each in day if each.status == status) for status in AppointmentStatus
+    }
     return render_template(
         "desk/home.html",
         **_frame(desk),
         box=text,
         errors=errors,
-        total=len(day),
         counts=counts,
         doctors=_doctors(day),
     )
 
 
-def _doctors(day: list[AppointmentView]) -> list[tuple[Any, int, int]]:
+def _doctors(day: list[DayCount]) -> list[tuple[PractitionerRef, int, int]]:
     """Return who sees patients today: the doctor, how many are booked, how many have come."""
-    live = [view for view in day if view.status != AppointmentStatus.CANCELLED]
-    known = {view.practitioner.id: view.practitioner for view in live}
-    return [
-        (
-            doctor,
-            sum(view.practitioner.id == doctor.id for view in live),
-            sum(
-                view.practitioner.id == doctor.id
-                and view.status in (AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED)
-                for view in live
-            ),
-        )
-        for doctor in sorted(known.values(), key=lambda doctor: doctor.name)
-    ]
+    booked: Counter[PractitionerRef] = Counter()
+    come: Counter[PractitionerRef] = Counter()
+    for each in day:
+        if each.status != AppointmentStatus.CANCELLED:
+            booked[each.practitioner] += each.count
+        if each.status in (AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED):
+            come[each.practitioner] += each.count
+    return [(doctor, count, come[doctor]) for doctor, count in booked.items()]
 
 
 def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:

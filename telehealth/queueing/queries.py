@@ -355,6 +355,14 @@ def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]
     return [StaffCallView(row.id, row.kind, row.place, row.at) for row in rows]
 
 
+def facility_of_staff_call(session: Session, call_id: UUID) -> UUID:
+    """Return which facility's kiosk calls, if the entered principal may see it. Raises NotFound."""
+    found = session.scalar(select(StaffCall.facility_id).where(StaffCall.id == call_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
 def _queue(row: Row[Any]) -> QueueView:
     queue: Queue = row.Queue
     return QueueView(

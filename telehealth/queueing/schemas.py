@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 
 from telehealth.core.clock import PROVINCE_TZ
 from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose
+from telehealth.queueing.rules import LONGEST_SCAN
 from telehealth.web.api import QuerySchema, RequestSchema
 
 
@@ -86,7 +87,7 @@ class CheckInSchema(RequestSchema):
 class CodeCheckInSchema(CheckInSchema):
     """A check-in by what the slip's QR holds, or a person types."""
 
-    code = fields.String(required=True, validate=validate.Length(1, 64))
+    code = fields.String(required=True, validate=validate.Length(1, LONGEST_SCAN))
     facility = fields.String(load_default=None, validate=validate.Length(1, 20))
 
 

@@ -6,10 +6,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
+from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.core.uow import system_unit_of_work
+from telehealth.queueing.codes import StaffCallKind
+from telehealth.queueing.services import call_staff
 from telehealth.settings import Settings
 from tests.booking.clinic import FACILITIES, Person
 from tests.cast import messages
-from tests.conftest import MovableClock
+from tests.conftest import MONDAY_8AM, MovableClock
 from tests.patient_portal.browser import Browser
 
 CARD = "077152001234||Nguyễn Thị Sáu|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
@@ -306,3 +310,40 @@ def test_patients_and_strangers_do_not_come_behind_the_desk(desk: Browser, lan: 
         ).status_code
         == 401
     )
+
+
+def kiosk_call(engine: Engine, facility: str, kind: StaffCallKind, place: str) -> None:
+    machine = Principal(kind=PrincipalKind.KIOSK, display_name=place)
+    with system_unit_of_work(engine) as session:
+        call_staff(session, machine, FACILITIES[facility], kind, now=MONDAY_8AM)
+
+
+def test_a_kiosks_call_is_shown_on_every_page_until_somebody_goes(desk: Browser, engine: Engine):
+    kiosk_call(engine, "77001", StaffCallKind.EMERGENCY, "Kiosk sảnh A")
+    kiosk_call(engine, "77002", StaffCallKind.HELP, "Kiosk nơi khác")
+    for page in ("/desk", "/desk/today", "/desk/people/new", "/desk/staff-calls"):
+        desk.go(page)
+        assert "CẤP CỨU tại Kiosk sảnh A, lúc 08:00" in desk.text, page
+        assert "Kiosk nơi khác" not in desk.text
+    assert "<html" not in desk.text
+    assert 'data-line="/desk/staff-calls"' in desk.go("/desk").text
+    answer = re.search(r'action="(/desk/staff-calls/[^"]+/answer)"', desk.text)[1]
+    assert "CẤP CỨU tại" not in desk.send(answer).text
+
+
+def test_a_call_from_another_hospital_is_not_answered_here(
+    desk: Browser, at_desk: Callable[[str], Browser], engine: Engine
+):
+    kiosk_call(engine, "77001", StaffCallKind.HELP, "Kiosk sảnh A")
+    answer = re.search(r'action="(/desk/staff-calls/[^"]+/answer)"', desk.go("/desk").text)[1]
+    stranger = at_desk("77002").go("/desk")
+    csrf = re.search(r'name="csrf_token" value="([^"]+)"', stranger.text)[1]
+    assert stranger.client.post(answer, data={"csrf_token": csrf}).status_code == 404
+    assert "Cần giúp tại Kiosk sảnh A" in desk.go("/desk").text
+
+
+def test_the_first_page_counts_the_day_and_names_nobody(desk: Browser):
+    booked(desk)
+    desk.go("/desk")
+    assert "Nguyễn Thị Sáu" not in desk.text
+    assert re.findall(r"<dd>(\d+)</dd>", desk.text) == ["1", "0", "0", "0"]

@@ -171,6 +171,7 @@ class Hospital:
         modality: str = "in-person",
         status: str = "booked",
         patient_id: UUID | None = None,
+        code: str | None = None,
     ) -> Appointment:
         patient_id = patient_id or self.patient()
         with self.begin() as session:
@@ -184,7 +185,8 @@ class Hospital:
             session.add(clinic_session)
             session.flush()
             appointment = Appointment(
-                id=uuid4(), code=uuid4().hex[:8].upper().translate(str.maketrans("01", "XY")), status=status,
+                id=uuid4(), code=code or uuid4().hex[:8].upper().translate(str.maketrans("01", "XY")),
+                status=status,
                 clinic_session_id=clinic_session.id, facility_id=self.id,
                 practitioner_id=self.practitioner_id, service_id=self.service_id, modality=modality,
                 start_at=start, end_at=start + timedelta(minutes=10), lane=1, channel="online",

@@ -1,13 +1,16 @@
 """The API with a kiosk's token and a doctor's, and the wall between two hospitals."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from telehealth.core.crypto import token_hash
+from telehealth.queueing.models import Ticket
 from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Caller, Hospital
 
@@ -171,3 +174,51 @@ def test_the_database_itself_hides_tickets_of_others(hospital: Hospital, other_h
                 )
             seen[name] = session.scalar(text("SELECT count(*) FROM ticket"))
     assert seen == {"own kiosk": 1, "other kiosk": 0, "own doctor": 1, "nobody": 0}
+
+
+@pytest.fixture
+def one_deadlock(owner_engine: Engine) -> Iterator[None]:
+    """The first step of a ticket that is noted fails as if two transactions had stopped each other."""
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            """
+            CREATE SEQUENCE trial_step;
+            GRANT USAGE ON SEQUENCE trial_step TO telehealth_app;
+            CREATE FUNCTION trial_fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('trial_step') = 1 THEN
+                    RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER trial_fault BEFORE INSERT ON ticket_event FOR EACH ROW
+                EXECUTE FUNCTION trial_fault();
+            """
+        )
+    yield
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("DROP FUNCTION trial_fault CASCADE; DROP SEQUENCE trial_step")
+
+
+@pytest.mark.usefixtures("one_deadlock")
+def test_a_press_that_meets_a_deadlock_is_tried_again(kiosk: Caller, hospital: Hospital):
+    path = f"{API}/queues/{hospital.queue('registration')}/tickets"
+    assert (kiosk.post(path).status_code, hospital.count(Ticket)) == (201, 1)
+
+
+def test_a_call_that_meets_a_deadlock_is_tried_again(
+    doctor: Caller, hospital: Hospital, request: pytest.FixtureRequest
+):
+    hospital.number()
+    request.getfixturevalue("one_deadlock")
+    answer = doctor.post(f"{API}/queues/{hospital.queue('P001')}/call-next")
+    assert (answer.status_code, answer.json["call_count"]) == (200, 1)
+
+
+def test_a_key_used_for_another_appointment_is_refused_and_leaves_nothing(kiosk: Caller, hospital: Hospital):
+    first, second = (hospital.appointment(MONDAY_8AM + timedelta(minutes=m)) for m in (10, 20))
+    kiosk.post(f"{API}/check-ins", {"code": first.code}, Idempotency_Key="kept")
+    again = kiosk.post(f"{API}/check-ins", {"code": second.code}, Idempotency_Key="kept")
+    assert (again.status_code, again.json["code"]) == (422, "press-reused")
+    assert "Lần bấm này đã dùng" in again.json["detail"]
+    assert hospital.status_of(second) == "booked"
+    assert hospital.count(Ticket) == 1

@@ -1,6 +1,7 @@
 """The pages as plain forms: kiosk, board, clinic, and the phone that follows."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from telehealth.accounts.models import Account
+from telehealth.audit.models import AuditEvent
 from telehealth.encounters.models import Encounter
 from telehealth.queueing.models import StaffCall, Ticket
-from tests.conftest import MONDAY_8AM
+from tests.conftest import MONDAY_8AM, MovableClock
 from tests.queueing.hospital import Hospital
 
 
@@ -124,6 +127,52 @@ def test_an_odd_code_is_answered_on_the_kiosks_own_screen(machine: Browser, code
     assert "Gọi nhân viên" in page
 
 
+def typed(code: str) -> dict[str, str]:
+    """Return a code as people and scanners give it."""
+    return {
+        "small": code.lower(),
+        "in groups": f" {code[:4].lower()} {code[4:]}\n",
+        "with dashes": f"{code[:4]}\u2013{code[4:6]}-{code[6:]}",
+        "an address": f"https://kham.example.vn/appointments/{code.lower()}?lang=vi",
+        "an address with the code asked": f"https://kham.example.vn/check-in?code={code}",
+    }
+
+
+@pytest.mark.parametrize("way", list(typed("ABCDEFGH")))
+def test_a_code_is_understood_as_it_is_given(machine: Browser, hospital: Hospital, way: str):
+    appointment = hospital.appointment(MONDAY_8AM + timedelta(minutes=5), code="7K2MWXYZ")
+    assert number_on(machine.send("/kiosk/check-in", code=typed(appointment.code)[way])) == "1-001"
+
+
+@pytest.mark.parametrize("wrong", ["7KOMWXYZ", "7K0MWXYZ", "IKWMWXYZ", "7KWMWXY", "7KWMWXYZZ"])
+def test_a_code_with_a_letter_no_code_has_is_refused_in_words(
+    machine: Browser, hospital: Hospital, wrong: str
+):
+    """Codes have no 0, O, 1, I: nothing is guessed, and nobody else is checked in."""
+    for code in ("7KMWXYZ2", "KWMWXYZ2", "7KWMWXYZ"):
+        hospital.appointment(MONDAY_8AM + timedelta(minutes=5), code=code)
+    page = machine.send("/kiosk/check-in", 404, code=wrong)
+    assert "không có số 0" in page
+    assert hospital.count(Ticket) == 0
+
+
+def test_a_slip_taken_before_is_not_given_to_whoever_finds_the_page_open(
+    machine: Browser, hospital: Hospital, clock: MovableClock
+):
+    machine.send("/kiosk/number", purpose="insured", press_key="kept")
+    clock.forward(minutes=3)
+    page = machine.send("/kiosk/number", 422, purpose="insured", press_key="kept")
+    assert "Lần bấm này đã dùng" in page
+    assert "A001" not in page
+
+
+def test_the_wrong_place_is_refused_as_a_conflict(
+    machine: Browser, hospital: Hospital, other_hospital: Hospital
+):
+    appointment = other_hospital.appointment(MONDAY_8AM)
+    assert "Bệnh viện Vũng Tàu" in machine.send("/kiosk/check-in", 409, code=appointment.code)
+
+
 def test_an_odd_button_is_answered_there_too(machine: Browser):
     assert "Chưa lấy được số" in machine.send("/kiosk/number", 422, purpose="gold")
 
@@ -210,6 +259,44 @@ def test_a_doctor_works_through_the_day(console: Browser, hospital: Hospital):
     console.send(f"/clinic/tickets/{ticket.id}/done")
     assert "Đã khám" in console.page
     assert "Không còn ai đang chờ" in console.send("/clinic/call-next")
+
+
+def reads(hospital: Hospital) -> Counter[str]:
+    with hospital.begin() as session:
+        return Counter(session.scalars(select(AuditEvent.action).where(AuditEvent.patient_id.is_not(None))))
+
+
+def test_opening_the_day_leaves_a_trail_and_what_renews_itself_does_not(console: Browser, hospital: Hospital):
+    appointment = hospital.appointment(MONDAY_8AM)
+    hospital.check_in(appointment)
+    ticket = hospital.call()
+    console.open("/clinic")
+    console.send(f"/clinic/tickets/{ticket.id}/start")
+    with hospital.begin() as session:
+        visit = session.scalars(select(Encounter)).one()
+    console.send(f"/clinic/encounters/{visit.id}/note", note="Hẹn lại sau 2 tuần")
+    before = reads(hospital)
+    console.open("/clinic")
+    opened = reads(hospital) - before
+    assert opened == {"booking.list": 1, "encounter.read-note": 1}
+    before = reads(hospital)
+    for _ in range(3):
+        part = console.open("/clinic?part=line")
+        assert "Lê Thị Mơ" not in part
+        assert "Hẹn lại" not in part
+    assert reads(hospital) == before
+
+
+def test_who_has_no_day_of_their_own_sees_it_in_figures(console: Browser, hospital: Hospital):
+    for status in ("booked", "booked", "noshow", "expired"):
+        hospital.appointment(MONDAY_8AM, status=status)
+    with hospital.begin() as session:
+        session.get_one(Account, hospital.account_id).practitioner_id = None
+    page = console.open("/clinic")
+    assert "<dd>2</dd>" in page
+    assert "<dd>1</dd>" in page
+    assert "Lê Thị Mơ" not in page
+    assert reads(hospital) == {}
 
 
 def test_the_line_alone_may_be_fetched(console: Browser, hospital: Hospital):

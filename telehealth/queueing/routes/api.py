@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
+from telehealth.booking.attempts import attempted
 from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, NotFound
 from telehealth.core.ids import new_id
@@ -85,6 +86,7 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
 @guarded("ticket.issue")
 @api.arguments(PressSchema)
 @api.response(201, TicketSchema)
+@attempted
 def take_number(body: dict[str, Any], queue_id: UUID) -> TicketView:
     """Give the next number. The same Idempotency-Key gives the same number again."""
     with unit_of_work() as session:
@@ -105,6 +107,7 @@ def take_number(body: dict[str, Any], queue_id: UUID) -> TicketView:
 @guarded("queue.call")
 @api.arguments(CallSchema)
 @api.response(200, TicketStateSchema)
+@attempted
 def call_next(body: dict[str, Any], queue_id: UUID) -> TicketState:
     """Call whoever is next."""
     with unit_of_work() as session:
@@ -124,6 +127,7 @@ def call_next(body: dict[str, Any], queue_id: UUID) -> TicketState:
 @guarded("ticket.step")
 @api.arguments(EmptySchema)
 @api.response(200, TicketStateSchema)
+@attempted
 def take_step(_body: dict[str, Any], ticket_id: UUID, step: str) -> TicketState:
     """Move a ticket on. If-Match, where given, must name its version."""
     with unit_of_work() as session:
@@ -135,6 +139,7 @@ def take_step(_body: dict[str, Any], ticket_id: UUID, step: str) -> TicketState:
 @guarded("ticket.step")
 @api.arguments(TransferSchema)
 @api.response(201, TicketSchema)
+@attempted
 def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
     """Move a person to another queue of the facility, with a new number there."""
     with unit_of_work() as session:
@@ -177,6 +182,7 @@ def follow(public_token: str) -> FollowView:
 @guarded("appointment.check-in")
 @api.arguments(CheckInSchema)
 @api.response(201, TicketSchema)
+@attempted
 def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
     """Check a patient in and give a number; checking in again shows the same number."""
     with unit_of_work() as session:
@@ -196,6 +202,7 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 @guarded("appointment.check-in")
 @api.arguments(CodeCheckInSchema)
 @api.response(201, TicketSchema)
+@attempted
 def check_in_by_code(body: dict[str, Any]) -> TicketView:
     """Check in by the booking code. A device stands at its own facility; staff of several name one."""
     with unit_of_work() as session:

@@ -1,5 +1,6 @@
 """The day of a room: who comes, who waits, call, begin, note, finish."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,11 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from telehealth.audit import services as audit
+from telehealth.audit.services import Entry
 from telehealth.booking import queries as booking
+from telehealth.booking.attempts import attempted
+from telehealth.booking.queries import AppointmentView
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, Unprocessable
 from telehealth.core.principal import Role
@@ -17,7 +22,7 @@ from telehealth.encounters import queries as encounter_queries
 from telehealth.encounters import services as encounters
 from telehealth.encounters.rules import MAX_NOTE
 from telehealth.queueing import queries, services
-from telehealth.queueing.queries import Line, QueueView
+from telehealth.queueing.queries import QueueView
 from telehealth.queueing.services.steps import STEPS
 from telehealth.web.context import cipher, may, now, outbox, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
@@ -33,7 +38,7 @@ _QUEUE = "clinic_queue"
 @clinic.get("")
 @guarded("clinic.use")
 def day() -> ResponseReturnValue:
-    """Show the day; `?part=line` is just what changes by itself."""
+    """Show the day; `?part=line` is just what changes by itself, and names nobody."""
     with unit_of_work() as work:
         queue, point = _here(work)
         facility_id = queue.facility_id if queue else _facility_id()
@@ -51,10 +56,10 @@ def day() -> ResponseReturnValue:
         return render_template(
             "queueing/clinic.html",
             **values,
+            **_visit(work, facility_id, values.get("current")),
             places=_places(work, facility_id),
-            appointments=booking.day_list(
-                work, facility_id, principal().practitioner_id, business_date(now())
-            ),
+            appointments=_appointments(work, facility_id),
+            counts=_counts(work, facility_id),
         )
 
 
@@ -76,6 +81,7 @@ def choose_place() -> ResponseReturnValue:
 
 @clinic.post("/call-next")
 @guarded("queue.call")
+@attempted
 def call_next() -> ResponseReturnValue:
     """Call whoever is next to this room."""
     with unit_of_work() as work:
@@ -91,6 +97,7 @@ def call_next() -> ResponseReturnValue:
 
 @clinic.post("/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done):step>")
 @guarded("ticket.step")
+@attempted
 def take_step(ticket_id: UUID, step: str) -> ResponseReturnValue:
     """Move a ticket on."""
     with unit_of_work() as work:
@@ -121,6 +128,7 @@ def write_note(encounter_id: UUID) -> ResponseReturnValue:
 def answer_staff_call(call_id: UUID) -> ResponseReturnValue:
     """Say that I go to the kiosk."""
     with unit_of_work() as work:
+        permit("staff-call.answer", queries.facility_of_staff_call(work, call_id))
         services.answer_staff_call(work, principal(), call_id, now=now())
     return redirect(url_for("clinic.day"), 303)
 
@@ -136,15 +144,36 @@ def _state(work: Session, queue: QueueView, point: UUID | None) -> dict[str, Any
     line = queries.line(work, queue, business_date(now()), now())
     mine = [each for each in (*line.called, *line.serving) if each.service_point_id in (None, point)]
     current = max(mine, key=lambda each: (each.status == "serving", each.called_at), default=None)
-    return {"line": line, "mine": mine, "current": current, **_visit(work, line, current)}
+    return {"line": line, "mine": mine, "current": current}
 
 
-def _visit(work: Session, line: Line, current: queries.LineTicket | None) -> dict[str, Any]:
+def _visit(work: Session, facility_id: UUID, current: queries.LineTicket | None) -> dict[str, Any]:
     encounter_id = queries.encounter_of_ticket(work, current.id) if current else None
-    if encounter_id is None or not may("encounter.note", line.queue.facility_id):
+    if encounter_id is None or not may("encounter.note", facility_id):
         return {"encounter_id": None, "note": None}
     note = encounter_queries.note(work, principal(), encounter_id, now=now(), cipher=cipher())
     return {"encounter_id": encounter_id, "note": note}
+
+
+def _appointments(work: Session, facility_id: UUID) -> list[AppointmentView]:
+    """Return the practitioner's own day with its names, and leave it in the trail."""
+    practitioner_id = principal().practitioner_id
+    if practitioner_id is None:
+        return []
+    found = booking.day_list(work, facility_id, practitioner_id, business_date(now()))
+    people = sorted({view.patient_id for view in found if view.patient_id is not None})
+    entries = [Entry("booking.list", "Appointment", None, each, facility_id) for each in people]
+    audit.record(work, principal(), *entries, now=now())
+    return found
+
+
+def _counts(work: Session, facility_id: UUID) -> Counter[str]:
+    """Return the facility's day in figures, for those who have no day of their own."""
+    counts: Counter[str] = Counter()
+    if principal().practitioner_id is None:
+        for each in booking.day_counts(work, facility_id, business_date(now())):
+            counts[each.status] += each.count
+    return counts
 
 
 def _here(work: Session) -> tuple[QueueView | None, UUID | None]:

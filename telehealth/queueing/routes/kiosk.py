@@ -1,5 +1,6 @@
 """The kiosk: plain forms, one question at a time, nothing kept of the last person."""
 
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from sqlalchemy.orm import Session
 
 from telehealth.accounts.browser import BrowserSession
 from telehealth.accounts.services.devices import redeem_device_code
+from telehealth.booking.attempts import attempted
 from telehealth.core.errors import DomainError, NotFound, Unprocessable, http_status
 from telehealth.core.ids import CODE_ALPHABET, new_id
 from telehealth.core.principal import Role
 from telehealth.directory import queries as directory
 from telehealth.queueing import queries, services
 from telehealth.queueing.codes import PriorityClass, Purpose, StaffCallKind
-from telehealth.queueing.errors import QueueClosed
+from telehealth.queueing.errors import PressReused, QueueClosed
+from telehealth.queueing.rules import LONGEST_SCAN
 from telehealth.queueing.services import TicketView
 from telehealth.web.context import cipher, now, permit, principal, session, settings, unit_of_work
 from telehealth.web.errors import error_text
@@ -31,6 +34,8 @@ kiosk = Blueprint("kiosk", __name__, url_prefix="/kiosk", template_folder="../te
 Choice = TypeVar("Choice", PriorityClass, Purpose, StaffCallKind)
 
 CLEAR_AFTER_SECONDS = 25
+PRESS_LASTS = timedelta(minutes=2)
+"""After so long whoever presses on the same page again is somebody else."""
 _ENROLMENT_CODE_LENGTH = 16
 _REGISTRATION = "registration"
 
@@ -82,6 +87,7 @@ def priority() -> ResponseReturnValue:
 
 @kiosk.post("/check-in")
 @guarded("kiosk.use")
+@attempted
 def check_in() -> ResponseReturnValue:
     """Check in by a scanned or typed code."""
     with unit_of_work() as work:
@@ -89,7 +95,7 @@ def check_in() -> ResponseReturnValue:
         ticket = services.check_in_by_code(
             work,
             principal(),
-            request.form.get("code", "")[:64],
+            request.form.get("code", "")[:LONGEST_SCAN],
             facility_id=facility_id,
             press_key=_press_key(),
             now=now(),
@@ -100,6 +106,7 @@ def check_in() -> ResponseReturnValue:
 
 @kiosk.post("/number")
 @guarded("kiosk.use")
+@attempted
 def number() -> ResponseReturnValue:
     """Give a walk-in a number for registration."""
     with unit_of_work() as work:
@@ -113,6 +120,8 @@ def number() -> ResponseReturnValue:
             now=now(),
             cipher=cipher(),
         )
+        if now() - ticket.issued_at > PRESS_LASTS:
+            raise PressReused
     return _slip(ticket)
 
 
@@ -177,7 +186,7 @@ def _registration(work: Session) -> UUID:
 
 def _press_key() -> str:
     given = request.form.get("press_key", "")
-    return given if 0 < len(given) <= 64 else str(new_id())
+    return given if 0 < len(given) <= 64 and given.isascii() and given.isprintable() else str(new_id())
 
 
 def _chosen(kinds: type[Choice], field: str, default: Choice) -> Choice:

@@ -13,7 +13,6 @@ from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date, local
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
-from telehealth.core.ids import CODE_ALPHABET
 from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
@@ -32,7 +31,7 @@ from telehealth.queueing.errors import (
 )
 from telehealth.queueing.models import Queue, Ticket
 from telehealth.queueing.queries import QueueView, queue_by_id
-from telehealth.queueing.rules import statutory_class
+from telehealth.queueing.rules import read_code, statutory_class
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by, view
 from telehealth.queueing.services.steps import come_back
 from telehealth.scheduling.models import ClinicSession
@@ -57,6 +56,8 @@ def check_in_by_code(
     Raises UnknownCode, CheckInElsewhere and what check_in raises.
     """
     wanted = read_code(code)
+    if wanted is None:
+        raise UnknownCode
     found = session.execute(
         select(Appointment.id).where(Appointment.code == wanted, Appointment.facility_id == facility_id)
     ).scalar_one_or_none()
@@ -109,11 +110,6 @@ def check_in(
     return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
 
 
-def read_code(typed: str) -> str:
-    """Return a booking code as it is stored: capitals, nothing but its own alphabet."""
-    return "".join(char for char in typed.upper() if char in CODE_ALPHABET)
-
-
 @dataclass(frozen=True, slots=True)
 class _Granted:
     priority: PriorityClass
@@ -131,7 +127,7 @@ def _priority(
 
 
 def _elsewhere(session: Session, code: str) -> UnknownCode | CheckInElsewhere:
-    found = session.execute(_WHEREABOUTS, {"code": code}).one_or_none() if code else None
+    found = session.execute(_WHEREABOUTS, {"code": code}).one_or_none()
     if found is None or found.status in (AppointmentStatus.HELD, AppointmentStatus.EXPIRED):
         return UnknownCode()
     place, day, time = _where_and_when(session, found.facility_id, found.start_at)
