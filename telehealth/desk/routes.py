@@ -43,6 +43,7 @@ from telehealth.web.context import cipher, now, outbox, permit, principal, sessi
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
+from telehealth.web.requests import version_number
 
 pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
 
@@ -601,10 +602,10 @@ def _press_key() -> str:
 
 
 def _version() -> int:
-    given = request.form.get("version", "")
-    if not given.isdigit() or len(given) > 9:
+    version = version_number(request.form.get("version", ""))
+    if version is None:
         raise BadRequest
-    return int(given)
+    return version
 
 
 def _uuid(given: str) -> UUID:

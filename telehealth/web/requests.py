@@ -50,10 +50,15 @@ def if_match() -> int:
     given = request.headers.get("If-Match")
     if given is None:
         raise PreconditionRequired
-    version = given.strip().removeprefix("W/").strip('"')
-    if not _VERSION.fullmatch(version):
+    version = version_number(given.strip().removeprefix("W/").strip('"'))
+    if version is None:
         raise PreconditionFailed
-    return int(version)
+    return version
+
+
+def version_number(text: str) -> int | None:
+    """Return the version a header or a form names, or None: other scripts have digits too."""
+    return int(text) if _VERSION.fullmatch(text) else None
 
 
 def path_uuid(value: str) -> UUID:

@@ -28,6 +28,7 @@ from telehealth.web.context import cipher, enter_again, now, outbox, permit, pri
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
+from telehealth.web.requests import version_number
 
 REASONS = (
     CancelReason.PATIENT,
@@ -104,15 +105,15 @@ def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
 def cancel(appointment_id: UUID) -> ResponseReturnValue:
     """Cancel; the place is free for others at once."""
     reason = request.form.get("reason_code", "")
-    version = request.form.get("version", "")
+    version = version_number(request.form.get("version", ""))
     with unit_of_work() as session:
         view = _seen(session, appointment_id, "booking.cancel")
-    if reason not in REASONS or not version.isdigit():
+    if reason not in REASONS or version is None:
         errors = {"reason_code": t("portal-cancel-reason-missing")}
         return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors=errors), 422
     enter_again()
     try:
-        attempt(lambda: _cancel(appointment_id, int(version), reason))
+        attempt(lambda: _cancel(appointment_id, version, reason))
     except (Conflict, PreconditionFailed) as error:
         page = render_template(
             "patient_portal/cancel.html", view=view, reasons=REASONS, errors=form_errors(error)
