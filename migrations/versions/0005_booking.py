@@ -93,7 +93,8 @@ RETURNS TABLE (
     practitioner_specialty text,
     hold_id uuid, hold_account uuid, hold_live boolean, hold_code text, hold_version integer, hold_channel text,
     patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_language text, guardian_id uuid,
-    guardian_phone_sealed bytea, account_phone_sealed bytea, active_count integer, same_day_count integer, same_practitioner_count integer)
+    guardian_phone_sealed bytea, family_account uuid, account_phone_sealed bytea, active_count integer,
+    same_day_count integer, same_practitioner_count integer)
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -120,7 +121,7 @@ BEGIN
            v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
            p.id, p.licence_no, p.name, p.title, p.specialty,
            h.id, h.account_id, h.status = 'held' AND h.hold_until > v_clock, h.code, h.version, h.channel,
-           t.id, t.full_name, t.phone_sealed, t.language, g.id, g.phone_sealed, c.phone_sealed,
+           t.id, t.full_name, t.phone_sealed, t.language, g.id, g.phone_sealed, c.id, c.phone_sealed,
            counted.active, counted.same_day, counted.same_practitioner
       FROM clinic_session s
       JOIN facility f ON f.id = s.facility_id
@@ -128,7 +129,11 @@ BEGIN
       JOIN practitioner p ON p.id = s.practitioner_id
       LEFT JOIN patient t ON t.id = p_patient
       LEFT JOIN patient g ON g.id = t.guardian_id
-      LEFT JOIN account c ON c.id = p_account AND c.kind = 'patient'
+      LEFT JOIN account c ON c.id = coalesce(
+        (SELECT o.id FROM account o WHERE o.id = p_account AND o.kind = 'patient'),
+        (SELECT ap.account_id FROM account_patient ap
+          WHERE ap.patient_id = p_patient AND (ap.valid_to IS NULL OR ap.valid_to > p_now)
+          ORDER BY ap.relation = 'self' DESC, ap.valid_from LIMIT 1))
      CROSS JOIN LATERAL (
         SELECT coalesce(p_minute, s.start_minute
                    + (extract(epoch FROM h.start_at - s.start_at) / 60)::int) AS minute) slot

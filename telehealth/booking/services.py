@@ -396,6 +396,7 @@ class _Context(NamedTuple):
     patient_language: str | None
     guardian_id: UUID | None
     guardian_phone_sealed: bytes | None
+    family_account: UUID | None
     account_phone_sealed: bytes | None
     active_count: int
     same_day_count: int
@@ -525,7 +526,7 @@ def _plan(
             (
                 ("patient", context.patient_id, context.patient_phone_sealed),
                 ("patient", context.guardian_id, context.guardian_phone_sealed),
-                ("account", principal.id, context.account_phone_sealed),
+                ("account", context.family_account, context.account_phone_sealed),
             ),
             context.patient_language or "vi",
             cipher,

@@ -21,6 +21,7 @@ from telehealth.patients.models import (
     Patient,
     PatientFacility,
     PatientIdentifier,
+    Relation,
 )
 from telehealth.patients.policies import PatientScope
 from telehealth.patients.rules import masked
@@ -117,7 +118,10 @@ def search_patients(
 def recipient_of(
     session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
 ) -> Recipient | None:
-    """Return who hears of a person's appointments: themselves, else the guardian, else the account."""
+    """Return who hears of a person's appointments: themselves, else the guardian, else the account.
+
+    `account_id` is the one that booked; when that has no phone (staff), the account that looks after them.
+    """
     row = session.get(Patient, patient_id)
     if row is None:
         return None
@@ -127,7 +131,22 @@ def recipient_of(
         phone = None if guardian is None else _phone(guardian, cipher)
     if phone is None and account_id is not None:
         phone = phone_of_account(session, account_id, cipher)
+    if phone is None and (family := _family_account(session, patient_id)) is not None:
+        phone = phone_of_account(session, family, cipher)
     return None if phone is None else Recipient(phone=phone, language=row.language)
+
+
+def _family_account(session: Session, patient_id: UUID) -> UUID | None:
+    """Return the account that looks after a person, their own first."""
+    return session.scalar(
+        select(AccountPatient.account_id)
+        .where(
+            AccountPatient.patient_id == patient_id,
+            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > func.app_clock()),
+        )
+        .order_by(AccountPatient.relation != Relation.SELF, AccountPatient.valid_from)
+        .limit(1)
+    )
 
 
 def matching_in_account(

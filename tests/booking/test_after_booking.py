@@ -13,7 +13,7 @@ from telehealth.booking.errors import AlreadyArrived, AppointmentOver
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
 from tests.booking.clinic import NOW, Employee, Person
-from tests.booking.test_booking_over_http import book, slots
+from tests.booking.test_booking_over_http import book, count, slots
 from tests.conftest import MovableClock
 
 
@@ -73,3 +73,17 @@ def test_the_database_itself_hides_others_appointments_and_their_holds(
             return connection.execute(text("SELECT count(*) FROM appointment")).scalar_one()
 
     assert (seen_by("patient", lan), seen_by("patient", minh), seen_by("")) == (1, 0, 0)
+
+
+def test_what_the_desk_books_the_family_hears_on_its_own_telephone(
+    web: FlaskClient, desk: Employee, lan: Person, engine: Engine
+):
+    booked = book(web, desk, slot_id=slots(web)[0]["id"], patient_id=str(lan.patient_id)).json
+    assert count(engine, "notifications.notification", "kind = 'appointment-booked'") == 1
+    cancelled = web.post(
+        f"/api/v1/appointments/{booked['id']}/cancel",
+        json={"reason_code": "patient"},
+        headers={**desk.headers, "If-Match": '"1"'},
+    )
+    assert cancelled.status_code == 200, cancelled.json
+    assert count(engine, "notifications.notification", "kind = 'appointment-cancelled'") == 1

@@ -197,7 +197,7 @@ def fresh_phone(*, zalo: bool = True) -> str:
     return f"09{secrets.randbelow(10**7):07d}{7 if zalo else 0}"
 
 
-def coming_slot(service: str, modality: Modality, minutes: int = 1) -> str:
+def coming_slot(service: str, modality: Modality, minutes: int = 2) -> str:
     """Return the id of the slot of the doctor's extra session that begins within so many minutes.
 
     Staff may book it; people online need half an hour's notice.

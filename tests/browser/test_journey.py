@@ -212,11 +212,11 @@ def meet_by_video(live: Live, people: People, code: str) -> None:
     patient.goto(live.base)
     patient.get_by_role("link", name="Lịch của tôi").first.click()
     patient.get_by_role("button", name="Vào phòng khám").click()
-    patient.get_by_role("button", name="Vào phòng khám").click()
+    enter_the_room(patient)
     wait_for_state(patient, "waiting")
     doctor.goto(f"{live.base}/clinic")
     doctor.get_by_role("row", name=PATIENT).get_by_role("button", name="Vào phòng video").click()
-    doctor.get_by_role("button", name="Vào phòng khám").click()
+    enter_the_room(doctor)
     assert sees(patient) == ("green", "white")
     assert sees(doctor) == ("red", "blue")
     patient.get_by_role("button", name="Rời phòng").click()
@@ -227,6 +227,12 @@ def meet_by_video(live: Live, people: People, code: str) -> None:
     expect(doctor.get_by_text("Buổi khám đã kết thúc")).to_be_visible()
     patient.goto(f"{live.base}/appointments")
     expect(patient.locator("main")).to_contain_text("Đã khám")
+
+
+def enter_the_room(page: Page) -> None:
+    """Look at oneself, then go in."""
+    expect(page.get_by_role("heading", name="Chuẩn bị vào phòng khám")).to_be_visible()
+    page.get_by_role("button", name="Vào phòng khám").click()
 
 
 def who_was_there(live: Live) -> list[str]:
