@@ -8,6 +8,10 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = """
+-- Nobody but the application calls what is made here and in later migrations.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO telehealth_app;
+
 CREATE TABLE clock_offset (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), seconds double precision NOT NULL);
 INSERT INTO clock_offset (seconds) VALUES (0);
 REVOKE INSERT, UPDATE, DELETE ON clock_offset FROM telehealth_app;
@@ -42,7 +46,7 @@ BEGIN
         RETURN EXISTS (
             SELECT FROM account_patient ap
             WHERE ap.account_id = app_account() AND ap.patient_id = p_patient
-              AND (ap.valid_to IS NULL OR ap.valid_to > now()));
+              AND (ap.valid_to IS NULL OR ap.valid_to > app_clock()));
     ELSIF kind IN ('staff', 'kiosk', 'integrator') THEN
         RETURN EXISTS (
             SELECT FROM patient_facility pf
@@ -93,9 +97,12 @@ BEGIN
     ELSIF s.device_id IS NOT NULL THEN
         SELECT * INTO d FROM device x WHERE x.id = s.device_id AND x.revoked_at IS NULL;
         IF NOT FOUND THEN RETURN; END IF;
-        v_kind := 'kiosk';
-        v_facilities := ARRAY[d.facility_id];
-        v_grants := jsonb_build_array(jsonb_build_object('role', 'kiosk', 'facility', d.facility_id));
+        IF d.kind = 'kiosk' THEN
+            v_facilities := ARRAY[d.facility_id];
+            v_grants := jsonb_build_array(jsonb_build_object('role', 'kiosk', 'facility', d.facility_id));
+        ELSIF d.kind <> 'board' THEN RETURN;  -- a computer says where somebody is, never who
+        END IF;
+        v_kind := d.kind;  -- a board shows what everybody may see: no role, nobody behind the walls
     ELSE
         SELECT * INTO c FROM integrator_client x WHERE x.id = s.client_id AND x.revoked_at IS NULL;
         IF NOT FOUND THEN RETURN; END IF;
@@ -148,8 +155,9 @@ ALTER TABLE appointment ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON appointment USING (
     CASE app_kind()
         WHEN 'system' THEN true
-        WHEN 'patient' THEN account_id = app_account()
-            OR (patient_id IS NOT NULL AND app_sees_patient(patient_id))
+        -- Where somebody is named, the relation decides; who left them has nothing more to see.
+        WHEN 'patient' THEN
+            CASE WHEN patient_id IS NULL THEN account_id = app_account() ELSE app_sees_patient(patient_id) END
         WHEN 'staff' THEN facility_id = ANY (app_facilities())
         WHEN 'kiosk' THEN facility_id = ANY (app_facilities())
         WHEN 'integrator' THEN facility_id = ANY (app_facilities())
@@ -169,7 +177,9 @@ CREATE POLICY own ON encounter USING (
 
 REVOKE UPDATE, DELETE ON audit_event FROM telehealth_app;
 REVOKE UPDATE, DELETE ON login_event FROM telehealth_app;
-REVOKE DELETE ON appointment, patient, encounter, ticket, ticket_event FROM telehealth_app;
+REVOKE DELETE ON appointment, patient, encounter, ticket FROM telehealth_app;
+REVOKE UPDATE, DELETE ON ticket_event, consent FROM telehealth_app;
+GRANT UPDATE (withdrawn_at) ON consent TO telehealth_app;
 """
 
 UNDO = """
@@ -197,8 +207,10 @@ DROP FUNCTION app_account();
 DROP FUNCTION app_kind();
 DROP FUNCTION app_clock();
 DROP TABLE clock_offset;
-GRANT UPDATE, DELETE ON audit_event, login_event TO telehealth_app;
-GRANT DELETE ON appointment, patient, encounter, ticket, ticket_event TO telehealth_app;
+GRANT UPDATE, DELETE ON audit_event, login_event, ticket_event, consent TO telehealth_app;
+GRANT DELETE ON appointment, patient, encounter, ticket TO telehealth_app;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM telehealth_app;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
 """
 
 

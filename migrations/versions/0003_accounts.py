@@ -86,9 +86,12 @@ BEGIN
     ELSIF s.device_id IS NOT NULL THEN
         SELECT * INTO d FROM device x WHERE x.id = s.device_id AND x.revoked_at IS NULL;
         IF NOT FOUND THEN RETURN; END IF;
-        v_kind := 'kiosk';
-        v_facilities := ARRAY[d.facility_id];
-        v_grants := jsonb_build_array(jsonb_build_object('role', 'kiosk', 'facility', d.facility_id));
+        IF d.kind = 'kiosk' THEN
+            v_facilities := ARRAY[d.facility_id];
+            v_grants := jsonb_build_array(jsonb_build_object('role', 'kiosk', 'facility', d.facility_id));
+        ELSIF d.kind <> 'board' THEN RETURN;  -- a computer says where somebody is, never who
+        END IF;
+        v_kind := d.kind;  -- a board shows what everybody may see: no role, nobody behind the walls
     ELSE
         SELECT * INTO c FROM integrator_client x WHERE x.id = s.client_id AND x.revoked_at IS NULL;
         IF NOT FOUND THEN RETURN; END IF;

@@ -12,6 +12,7 @@ class PrincipalKind(StrEnum):
     PATIENT = "patient"
     STAFF = "staff"
     KIOSK = "kiosk"
+    BOARD = "board"
     INTEGRATOR = "integrator"
     SYSTEM = "system"
 

@@ -73,7 +73,7 @@ def patients_of(session: Session, principal: Principal, cipher: FieldCipher) -> 
         .where(
             AccountPatient.account_id == principal.id,
             Patient.merged_into.is_(None),
-            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > func.now()),
+            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > func.app_clock()),
         )
         .order_by(AccountPatient.relation != "self", Patient.name_sort)
     ).all()

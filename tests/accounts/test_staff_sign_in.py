@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from notifications import Outbox
 from telehealth.accounts import queries, services
@@ -20,8 +21,11 @@ from telehealth.accounts.errors import (
     WrongCode,
     WrongCredentials,
 )
+from telehealth.accounts.rules import DEVICE_LIFETIME
 from telehealth.accounts.services import GrantSpec, NewStaff, Where
-from telehealth.core.principal import Role
+from telehealth.accounts.services.sessions import Holder, open_session
+from telehealth.core.crypto import token_hash
+from telehealth.core.principal import PrincipalKind, Role
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
 from tests.cast import PASSWORD, Staff, bearer, hire, messages, open_facilities, staff_token
@@ -401,6 +405,41 @@ class TestDevices:
         with system_unit_of_work(engine) as session:
             services.revoke_device(session, UUID(made.json["device_id"]), clock.now)
         assert client.get("/api/v1/patients", headers=headers).status_code == 401
+
+    def entered(self, engine: Engine, token: str, now):
+        with Session(engine) as session:
+            asked = {"token": token_hash(token), "now": now}
+            found = session.execute(text("SELECT * FROM app_enter(:token, :now)"), asked).one_or_none()
+            reach = session.execute(text("SELECT app_kind(), app_facilities()")).one()
+        return found and (found.kind, [grant["role"] for grant in found.grants]), tuple(reach)
+
+    def test_a_board_is_no_kiosk_and_a_computer_is_nobody(
+        self, client: FlaskClient, engine: Engine, places: dict[str, UUID], clock: MovableClock
+    ):
+        tokens = {}
+        with system_unit_of_work(engine) as session:
+            for kind in ("kiosk", "board", "computer"):
+                device = services.enrol_device(
+                    session,
+                    kind=kind,
+                    facility_id=places["BVT"],
+                    name="Sảnh",
+                    enrolled_by=None,
+                    now=clock.now,
+                )
+                tokens[kind] = device.token
+                holder = Holder(PrincipalKind.KIOSK, device_id=device.device_id)
+                tokens[f"{kind} again"] = open_session(session, holder, DEVICE_LIFETIME, now=clock.now).token
+        kiosk = (("kiosk", ["kiosk"]), ("kiosk", [places["BVT"]]))
+        board, nobody = (("board", []), ("board", [])), (None, ("", []))
+        for kind, expected in (("kiosk", kiosk), ("board", board), ("computer", nobody)):
+            assert self.entered(engine, tokens[kind], clock.now) == expected
+            assert self.entered(engine, tokens[f"{kind} again"], clock.now) == expected
+        assert client.get("/kiosk", headers=bearer(tokens["board"])).status_code in (200, 302, 403)
+        refused = client.post(
+            f"/api/v1/appointments/{places['BVT']}/check-in", json={}, headers=bearer(tokens["board"])
+        )
+        assert refused.status_code == 403, refused.json
 
     def test_a_code_ends_after_a_quarter_of_an_hour(
         self, client: FlaskClient, engine: Engine, settings: Settings, places: dict[str, UUID], clock

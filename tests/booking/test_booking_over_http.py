@@ -8,10 +8,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from telehealth.booking.schemas import AppointmentSchema, HoldSchema
+from telehealth.core.crypto import token_hash
 from telehealth.core.uow import system_unit_of_work
 from telehealth.scheduling.schemas import SlotListSchema
 from telehealth.settings import Settings
-from tests.booking.clinic import DOCTORS, TUESDAY, Employee, Person, add_person, new_key, statements
+from tests.booking.clinic import DOCTORS, NOW, TUESDAY, Employee, Person, add_person, new_key, statements
 from tests.conftest import MovableClock
 
 TOMORROW = "2026-12-01T00:00:00+07:00"
@@ -420,3 +421,22 @@ def test_a_booking_is_six_round_trips(web: FlaskClient, lan: Person, engine: Eng
         assert len(seen) + len(("BEGIN", "COMMIT")) <= trips, seen
     assert count(engine, "notifications.outbox") == 4
     assert count(engine, "audit_event", "action = 'booking.book'") == 2
+
+
+def test_who_left_a_person_has_nothing_of_their_appointments(web: FlaskClient, lan: Person, engine: Engine):
+    slot = slots(web, **{"from": IN_TWO_DAYS})[0]
+    booked = book(web, lan, {"Idempotency-Key": new_key()}, slot_id=slot["id"], coverage_basis="none").json
+    place = f"/api/v1/appointments/{booked['id']}"
+    assert web.get(place, headers=lan.headers).status_code == 200
+    assert web.delete(f"/api/v1/patients/{lan.patient_id}", headers=lan.headers).status_code == 204
+    assert web.get(place, headers=lan.headers).status_code == 404
+    assert web.get("/api/v1/appointments", headers=lan.headers).json["items"] == []
+    refused = web.post(
+        f"{place}/cancel", json={"reason_code": "patient"}, headers={**lan.headers, "If-Match": '"1"'}
+    )
+    assert refused.status_code == 404
+    with engine.connect() as connection:
+        entered = {"token": token_hash(lan.token), "now": NOW}
+        connection.execute(text("SELECT * FROM app_enter(:token, :now)"), entered)
+        assert connection.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 0
+    assert count(engine, "appointment", "status = 'booked'") == 1

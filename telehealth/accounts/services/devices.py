@@ -121,7 +121,7 @@ def enrol_device(
         )
     )
     if kind != COMPUTER:
-        _open_for_device(session, device_id, token, now)
+        _open_for_device(session, device_id, PrincipalKind(kind), token, now)
     return EnrolledDevice(token, device_id, kind, facility_id, name)
 
 
@@ -151,12 +151,14 @@ def revoke_device(session: Session, device_id: UUID, now: datetime) -> None:
     session.execute(delete(DeviceUser).where(DeviceUser.device_id == device_id))
 
 
-def _open_for_device(session: Session, device_id: UUID, token: str, now: datetime) -> None:
+def _open_for_device(
+    session: Session, device_id: UUID, kind: PrincipalKind, token: str, now: datetime
+) -> None:
     session.execute(
         insert(AccessSession).values(
             id=new_id(),
             token_hash=token_hash(token),
-            kind=PrincipalKind.KIOSK.value,
+            kind=kind.value,
             device_id=device_id,
             mfa=False,
             created_at=now,
