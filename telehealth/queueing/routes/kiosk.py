@@ -48,7 +48,7 @@ def home() -> ResponseReturnValue:
 @public
 def activate() -> ResponseReturnValue:
     """Put a machine into use by its token, or by a code that an administrator just made."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("queueing/kiosk_activate.html", refused=None)
     given = request.form.get("code", "").strip()
     try:
