@@ -138,7 +138,7 @@ def inhabit(town: Town) -> None:
     records["next appointment"] = _booked(lan, town.lan, _of(town.slots(), "an"))
     records["minh's appointment"] = _booked(minh, town.minh, _of(town.slots(), "binh"))
     evening = town.slots(facility="77002", modality="video", **{"from": TODAY})
-    records["video"] = _booked(lan, town.lan, evening[0])
+    records["minh's video"] = _booked(minh, town.minh, evening[0])
     records["hold"] = _ok(lan.post("/api/v1/holds", {"slot_id": town.slots()[-1]["id"]}), 201)
     records["free slot"] = town.slots()[0]["id"]
     code = records["appointment"]["code"]
