@@ -378,6 +378,11 @@ def test_odd_versions(lived_in: Town) -> None:
         headers = {"If-Match": given.encode().decode("latin-1")}
         refused(lan.post(cancel, headers=headers), 412, "stale-version")
         refused(lan.api("PATCH", patient, json={"sex": "male"}, headers=headers), 412)
+        form = {"csrf_token": "csrf", "version": given, "reason_code": "patient"}
+        shown = f"/appointments/{lived_in.records['next appointment']['id']}/cancel"
+        assert lan.browser().post(shown, data=form).status_code in (412, 422), given
+        shown = f"/desk/appointments/{lived_in.records['next appointment']['id']}/cancel"
+        assert lived_in.caller("desk").browser().post(shown, data=form).status_code in (400, 412, 422), given
     assert lived_in.hashes() == before
 
 
