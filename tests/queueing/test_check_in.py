@@ -28,9 +28,9 @@ SOON = MONDAY_8AM + timedelta(minutes=20)
 
 def by_code(hospital: Hospital, code: str) -> services.TicketView:
     with hospital.begin() as session:
-        return services.check_in_by_code(
-            session, hospital.kiosk, code, facility_id=hospital.id, press_key=uuid4().hex, now=MONDAY_8AM,
-            cipher=hospital.cipher,
+        return services.check_in(
+            session, hospital.kiosk, services.find_by_code(session, code, hospital.id), press_key=uuid4().hex,
+            now=MONDAY_8AM, cipher=hospital.cipher,
         )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from telehealth.core.errors import BadRequest, NotFound
 from telehealth.core.ids import new_id
 from telehealth.directory import queries as directory
 from telehealth.queueing import queries, services
+from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.queries import FollowView, Line, QueueView
 from telehealth.queueing.schemas import (
     CallSchema,
@@ -187,15 +188,7 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
     """Check a patient in and give a number; checking in again shows the same number."""
     with unit_of_work() as session:
         permit("appointment.check-in", queries.facility_of_appointment(session, appointment_id))
-        return services.check_in(
-            session,
-            principal(),
-            appointment_id,
-            press_key=press_key(),
-            now=now(),
-            cipher=cipher(),
-            priority=body["priority"],
-        )
+        return _check_in(session, appointment_id, body["priority"])
 
 
 @api.post("/check-ins")
@@ -208,16 +201,20 @@ def check_in_by_code(body: dict[str, Any]) -> TicketView:
     with unit_of_work() as session:
         facility_id = _where(session, body["facility"])
         permit("appointment.check-in", facility_id)
-        return services.check_in_by_code(
-            session,
-            principal(),
-            body["code"],
-            facility_id=facility_id,
-            press_key=press_key(),
-            now=now(),
-            cipher=cipher(),
-            priority=body["priority"],
-        )
+        appointment_id = services.find_by_code(session, body["code"], facility_id)
+        return _check_in(session, appointment_id, body["priority"])
+
+
+def _check_in(session: Session, appointment_id: UUID, priority: PriorityClass) -> TicketView:
+    return services.check_in(
+        session,
+        principal(),
+        appointment_id,
+        press_key=press_key(),
+        now=now(),
+        cipher=cipher(),
+        priority=priority,
+    )
 
 
 def press_key() -> str:

@@ -92,11 +92,11 @@ def check_in() -> ResponseReturnValue:
     """Check in by a scanned or typed code."""
     with unit_of_work() as work:
         facility_id = _facility_id()
-        ticket = services.check_in_by_code(
+        code = request.form.get("code", "")[:LONGEST_SCAN]
+        ticket = services.check_in(
             work,
             principal(),
-            request.form.get("code", "")[:LONGEST_SCAN],
-            facility_id=facility_id,
+            services.find_by_code(work, code, facility_id),
             press_key=_press_key(),
             now=now(),
             cipher=cipher(),

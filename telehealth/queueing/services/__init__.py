@@ -1,6 +1,6 @@
 """Writing queues: making them, giving numbers, calling people, telling boards."""
 
-from telehealth.queueing.services.arrivals import check_in, check_in_by_code
+from telehealth.queueing.services.arrivals import check_in, find_by_code
 from telehealth.queueing.services.boards import announce
 from telehealth.queueing.services.calling import call_next
 from telehealth.queueing.services.numbers import TicketView, note_print, public_token, take_number
@@ -26,11 +26,11 @@ __all__ = [
     "call_next",
     "call_staff",
     "check_in",
-    "check_in_by_code",
     "come_back",
     "done",
     "ensure_all_queues",
     "ensure_queues",
+    "find_by_code",
     "grant_priority",
     "note_print",
     "park",

@@ -40,30 +40,20 @@ _WHEREABOUTS = text("SELECT * FROM appointment_whereabouts(:code)")
 _MAY_ARRIVE = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW)
 
 
-def check_in_by_code(
-    session: Session,
-    principal: Principal,
-    code: str,
-    *,
-    facility_id: UUID,
-    press_key: str,
-    now: datetime,
-    cipher: FieldCipher,
-    priority: PriorityClass = PriorityClass.NONE,
-) -> TicketView:
-    """Check in whoever shows a booking code or its QR at a facility.
+def find_by_code(session: Session, code: str, facility_id: UUID) -> UUID:
+    """Return the appointment whose booking code or QR is shown at a facility.
 
-    Raises UnknownCode, CheckInElsewhere and what check_in raises.
+    Raises UnknownCode, and CheckInElsewhere with where and when to go instead.
     """
     wanted = read_code(code)
     if wanted is None:
         raise UnknownCode
-    found = session.execute(
+    found = session.scalar(
         select(Appointment.id).where(Appointment.code == wanted, Appointment.facility_id == facility_id)
-    ).scalar_one_or_none()
+    )
     if found is None:
         raise _elsewhere(session, wanted)
-    return check_in(session, principal, found, press_key=press_key, now=now, cipher=cipher, priority=priority)
+    return found
 
 
 def check_in(
