@@ -20,6 +20,7 @@ from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
+from telehealth.core.uow import CONNECT_ARGS
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
@@ -98,7 +99,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
             "max_overflow": 6,
             "pool_timeout": 2,
             "pool_pre_ping": False,
-            "connect_args": {"options": "-c lock_timeout=2000 -c statement_timeout=10000"},
+            "connect_args": CONNECT_ARGS,
         },
         "MAX_CONTENT_LENGTH": MAX_BODY,
         "SESSION_COOKIE_NAME": "__Host-session" if settings.secure else "session",

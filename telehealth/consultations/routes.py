@@ -18,7 +18,7 @@ from telehealth.consultations.texts import room_texts
 from telehealth.core import join_ticket
 from telehealth.core.errors import NotFound, Unauthenticated
 from telehealth.core.join_ticket import JoinTicket, ParticipantRole
-from telehealth.web.context import now, permit, principal, session, settings, unit_of_work
+from telehealth.web.context import now, permit, principal, settings, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import rfc3339
 
@@ -59,7 +59,8 @@ def open_room(appointment_id: UUID) -> ResponseReturnValue:
 @public
 def room_page(room_id: UUID) -> str:
     """Show the room to who takes part in it, by sign-in or by link."""
-    found, _ = _enter(session(), room_id)
+    with unit_of_work() as work:
+        found = services.shown(work, principal(), _enter(work, room_id)[0], now=now())
     leads = is_its_practitioner(principal(), found)
     config = {
         "ticketUrl": url_for("consultations.give_ticket", room_id=room_id),
@@ -98,7 +99,8 @@ def end_room(room_id: UUID) -> Response:
 @public
 def link_page(token: str) -> str:
     """Show what a link opens. Changes nothing: previews of messages open links too."""
-    found, _ = _by_link(session(), token)
+    with unit_of_work() as work:
+        found = services.shown(work, principal(), _by_link(work, token)[0], now=now())
     return render_template("consultations/link.html", consultation=found, token=token)
 
 

@@ -40,6 +40,13 @@ from telehealth.encounters.services import Attendance, Visit
 _OPEN = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW)
 
 
+def shown(session: Session, principal: Principal, found: Consultation, *, now: datetime) -> Consultation:
+    """Return a consultation for a page that names the patient; that it was shown is in the trail."""
+    entry = Entry("room.show", "Appointment", found.appointment_id, found.patient_id, found.facility_id)
+    audit.record(session, principal, entry, now=now)
+    return found
+
+
 def open_room(session: Session, found: Consultation, *, now: datetime) -> RoomView:
     """Return the room of a video appointment, made when first asked for.
 

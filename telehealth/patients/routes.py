@@ -33,8 +33,7 @@ class Patients(MethodView):
     def get(self) -> dict[str, Any]:
         """List the signed-in person and family."""
         with unit_of_work() as work:
-            found = queries.patients_of(work, principal(), cipher())
-            services.note_read(work, principal(), *[view.id for view in found], now=now())
+            found = services.family(work, principal(), now=now(), cipher=cipher())
         return {"items": [_body(view) for view in found]}
 
     @guarded("patient.register")

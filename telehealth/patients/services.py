@@ -32,7 +32,9 @@ from telehealth.patients.queries import (
     PHONE_INDEX,
     PatientView,
     matching_in_account,
+    patient,
     patients_by_ids,
+    patients_of,
 )
 from telehealth.patients.rules import (
     birth_date_fault,
@@ -169,6 +171,25 @@ def change(
         Entry("patient.change", "Patient", patient_id, patient_id, details={"fields": sorted(changes)}),
         now=now,
     )
+
+
+def family(
+    session: Session, principal: Principal, *, now: datetime, cipher: FieldCipher
+) -> list[PatientView]:
+    """Return the people an account acts for, to be shown; that they were is in the trail."""
+    found = patients_of(session, principal, cipher)
+    note_read(session, principal, *[view.id for view in found], now=now)
+    return found
+
+
+def shown(
+    session: Session, principal: Principal, patient_id: UUID, *, now: datetime, cipher: FieldCipher
+) -> PatientView | None:
+    """Return a person the entered principal may see, to be shown; that they were is in the trail."""
+    view = patient(session, patient_id, cipher)
+    if view is not None:
+        note_read(session, principal, view.id, now=now)
+    return view
 
 
 def note_read(

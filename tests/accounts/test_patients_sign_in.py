@@ -230,3 +230,9 @@ def test_the_database_away_lets_nobody_ask_for_codes(app: Flask, client: FlaskCl
     finally:
         with owner_engine.begin() as connection:
             connection.execute(text("GRANT INSERT ON rate_count TO telehealth_app"))
+
+
+def test_a_landline_is_told_why_no_code_comes(client: FlaskClient):
+    refused = ask_for_code(client, "02543852852")
+    assert refused.status_code == 422
+    assert "máy bàn" in str(refused.json["fields"]["phone"])

@@ -5,10 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
+import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from notifications import Outbox
@@ -17,6 +18,7 @@ from telehealth.accounts.errors import (
     BadPassword,
     NoPhoneOnFile,
     PinNotUsable,
+    StepExpired,
     TooManySignIns,
     WrongCode,
     WrongCredentials,
@@ -526,3 +528,31 @@ def test_an_account_without_a_password_opens_to_none(
         services.create_staff(session, new, now=clock.now, cipher=settings.cipher)
     for password in ("a password that nobody has", "x"):
         assert api_sign_in(client, login="bs.moi", password=password).json["code"] == "wrong-credentials"
+
+
+def test_refusing_needs_no_second_connection_of_a_pool_that_is_used_up(
+    engine: Engine, doctor: Staff, clock: MovableClock
+):
+    narrow = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.1)
+    try:
+        with pytest.raises(WrongCredentials):
+            try_password(narrow, doctor.login, "không phải", HERE, clock.now)
+        try_password(narrow, doctor.login, PASSWORD, HERE, clock.now)
+    finally:
+        narrow.dispose()
+
+
+def test_an_authenticator_set_up_earlier_is_no_sign_in(
+    engine: Engine, places: dict[str, UUID], settings: Settings, clock: MovableClock
+):
+    fresh = hire(
+        engine, settings.cipher, "bs.moi", Role.PRACTITIONER, places["BVT"], now=clock.now, totp_secret=None
+    )
+    with system_unit_of_work(engine) as session:
+        services.prepare_totp(session, fresh.id, cipher=settings.cipher)
+        secret, _address = services.totp_to_enrol(session, fresh.id, cipher=settings.cipher)
+        code, asked = pyotp.TOTP(secret).at(clock.now), {"where": HERE, "now": clock.now}
+        enrolled = services.confirm_totp(session, fresh.id, code, cipher=settings.cipher, **asked)
+        assert services.finish_after_enrolment(session, enrolled, **asked).account_id == fresh.id
+        with pytest.raises(StepExpired):
+            services.confirm_totp(session, fresh.id, code, cipher=settings.cipher, **asked)

@@ -354,3 +354,17 @@ def test_joining_leaves_an_audit_row_without_names(client: FlaskClient, cast: Ca
     rows = owner.execute(text("SELECT action, patient_id, details::text FROM audit_event")).all()
     assert ("room.join", cast.patient_id) in [(row.action, row.patient_id) for row in rows]
     assert not any("Hoa" in row.details for row in rows)
+
+
+def test_each_page_that_names_the_patient_leaves_one_audit_row(
+    client: FlaskClient, cast: Cast, link: str, owner: Session
+) -> None:
+    url = join(client, cast, cast.patient).json["url"]
+    for path, token in ((f"/j/{link}", None), (url, cast.patient), (url, cast.doctor)):
+        if token is not None:
+            sign_in(client, token)
+        before = owner.execute(text("SELECT count(*) FROM audit_event")).scalar_one()
+        assert client.get(path).status_code == 200
+        owner.rollback()
+        rows = owner.execute(text("SELECT action, patient_id FROM audit_event ORDER BY id")).all()[before:]
+        assert [tuple(row) for row in rows] == [("room.show", cast.patient_id)]

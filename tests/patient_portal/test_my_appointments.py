@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+from sqlalchemy import text
+
+from telehealth.core.uow import system_unit_of_work
 from tests.conftest import MovableClock
 from tests.patient_portal.browser import Browser
 from tests.patient_portal.test_booking_without_scripts import ME, to_confirmation, to_slot
@@ -95,3 +98,19 @@ def test_the_family_is_shown_with_masked_numbers(browser: Browser):
     browser.go("/account")
     assert browser.sees("Hồ sơ gia đình", "Nguyễn Thị Đào", "1962", "0123")
     assert not browser.sees("077162000123")
+
+
+def test_pages_that_name_the_family_while_booking_leave_a_row_each(browser: Browser):
+    to_confirmation(browser)
+
+    def rows() -> int:
+        with system_unit_of_work(browser.engine) as session:
+            asked = text("SELECT count(*) FROM audit_event WHERE action = 'patient.read'")
+            return session.execute(asked).scalar_one()
+
+    assert browser.sees("Nguyễn Thị Đào")
+    confirmation = browser.address
+    for page in (confirmation, confirmation.replace("/confirm", "/who")):
+        before = rows()
+        assert browser.go(page).sees("Nguyễn Thị Đào")
+        assert rows() == before + 1

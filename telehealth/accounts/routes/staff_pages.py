@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
+from sqlalchemy.orm import Session
 
 from telehealth.accounts import browser, services
 from telehealth.accounts.errors import BadPassword, StepExpired
@@ -62,10 +63,11 @@ def staff_password() -> ResponseReturnValue:
                 where=browser.where(),
                 now=now(),
             )
+            signed_in = _advance(work, step)
     except DomainError as error:
         return _sign_in_page(target, login, form_errors(error, "login")), http_status(error)
     cookie[_STEP] = {"account": str(step.account_id), "at": now().isoformat(), "next": target}
-    return _go_on(step)
+    return _go_on(step, signed_in, target)
 
 
 @pages.post("/staff/sign-in/pin")
@@ -136,7 +138,7 @@ def staff_confirm_authenticator() -> ResponseReturnValue:
     step = _step()
     try:
         with unit_of_work() as work:
-            services.confirm_totp(
+            enrolled = services.confirm_totp(
                 work,
                 step.account_id,
                 request.form.get("code", "")[:40],
@@ -144,9 +146,7 @@ def staff_confirm_authenticator() -> ResponseReturnValue:
                 now=now(),
                 cipher=cipher(),
             )
-            signed_in = services.finish_after_enrolment(
-                work, step.account_id, where=browser.where(), now=now()
-            )
+            signed_in = services.finish_after_enrolment(work, enrolled, where=browser.where(), now=now())
     except DomainError as error:
         return _authenticator_page(form_errors(error, "code")), http_status(error)
     return _signed_in(signed_in, step.target)
@@ -172,10 +172,11 @@ def staff_set_new_password() -> ResponseReturnValue:
                 raise StepExpired
             services.set_own_password(work, step.account_id, chosen_password(), now=now())
             found = next_step(work, step.account_id, device_token=browser.where().device_token, now=now())
+            signed_in = _advance(work, found)
     except DomainError as error:
         page = render_template("accounts/staff_new_password.html", errors=form_errors(error, "password"))
         return page, http_status(error)
-    return _go_on(found)
+    return _go_on(found, signed_in, step.target)
 
 
 @pages.get("/staff/reset")
@@ -268,15 +269,19 @@ def _step() -> _Step:
     return _Step(UUID(found["account"]), found["next"])
 
 
-def _go_on(step: services.StaffStep) -> ResponseReturnValue:
+def _advance(work: Session, step: services.StaffStep) -> services.SignedIn | None:
+    """Do what the step asks of us, in its transaction; return the sign-in if nothing is missing."""
     if step.needs is Needs.TOTP_ENROLMENT:
-        with unit_of_work() as work:
-            services.prepare_totp(work, step.account_id, cipher=cipher())
+        services.prepare_totp(work, step.account_id, cipher=cipher())
     if step.needs is not Needs.NOTHING:
+        return None
+    return services.finish_with_device(work, step.account_id, where=browser.where(), now=now())
+
+
+def _go_on(step: services.StaffStep, signed_in: services.SignedIn | None, target: str) -> ResponseReturnValue:
+    if signed_in is None:
         return redirect(url_for(_PAGES[step.needs]))
-    with unit_of_work() as work:
-        signed_in = services.finish_with_device(work, step.account_id, where=browser.where(), now=now())
-    return _signed_in(signed_in, _step().target)
+    return _signed_in(signed_in, target)
 
 
 def _signed_in(signed_in: services.SignedIn, target: str) -> ResponseReturnValue:

@@ -7,12 +7,12 @@ at once leave it uncounted; with the database away nothing is allowed.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.rules import Limit
 from telehealth.core.errors import TooMany
-from telehealth.core.uow import system_unit_of_work
+from telehealth.core.uow import beside
 
 _COUNT = text(
     """
@@ -24,18 +24,12 @@ _COUNT = text(
 _FORGET = text("DELETE FROM rate_count WHERE name = ANY(:names)")
 
 
-def engine_of(session: Session) -> Engine:
-    """Return the engine under a session, for a transaction beside the caller's."""
-    bind = session.get_bind()
-    return bind if isinstance(bind, Engine) else bind.engine
-
-
 def spend(
     session: Session, limits: Sequence[Limit], *, now: datetime, refusal: type[TooMany] = TooMany
 ) -> None:
     """Count one try under each limit. Raises the refusal when one of them is used up."""
-    with system_unit_of_work(engine_of(session)) as beside:
-        over = [limit for limit in sorted(limits, key=lambda limit: limit.name) if _over(beside, limit, now)]
+    with beside(session) as work:
+        over = [limit for limit in sorted(limits, key=lambda limit: limit.name) if _over(work, limit, now)]
     if over:
         raise refusal(max(limit.retry_after(now) for limit in over))
 
@@ -45,8 +39,8 @@ def forget(session: Session, names: Sequence[str]) -> None:
 
     Beside the caller's transaction too: a counter locked until its end would stop the next try.
     """
-    with system_unit_of_work(engine_of(session)) as beside:
-        beside.execute(_FORGET, {"names": list(names)})
+    with beside(session) as work:
+        work.execute(_FORGET, {"names": list(names)})
 
 
 def _over(session: Session, limit: Limit, now: datetime) -> bool:

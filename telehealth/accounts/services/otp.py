@@ -28,13 +28,13 @@ from telehealth.accounts.rules import (
     code_try_limits,
     otp_limits,
 )
-from telehealth.accounts.services.limits import engine_of, spend
+from telehealth.accounts.services.limits import spend
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_id
 from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import PrincipalKind
-from telehealth.core.uow import system_unit_of_work
+from telehealth.core.uow import beside
 
 SIGN_IN = "sign-in"
 PHONE_INDEX = "account.phone"
@@ -166,8 +166,8 @@ def prove(
     session: Session, challenge_id: UUID, purpose: str, code: str, *, now: datetime, cipher: FieldCipher
 ) -> _Proven:
     """Use up a code. Raises WrongCode, whatever the reason."""
-    with system_unit_of_work(engine_of(session)) as beside:
-        found = beside.execute(
+    with beside(session) as work:
+        found = work.execute(
             _SPEND_TRY, {"id": challenge_id, "purpose": purpose, "tries": OTP_TRIES, "now": now}
         ).one_or_none()
     given = code_hash(cipher, challenge_id, clean_code(code))

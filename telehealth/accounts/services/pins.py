@@ -16,12 +16,11 @@ from telehealth.accounts.models import Account, DeviceUser
 from telehealth.accounts.passwords import hash_password, matches
 from telehealth.accounts.rules import PIN_AFTER_PASSWORD, PIN_TRIES, STAFF_LIFETIME, Lifetime, valid_pin
 from telehealth.accounts.services.devices import computer_of
-from telehealth.accounts.services.limits import engine_of
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
 from telehealth.accounts.services.sign_in_staff import Where, belongs_to, check_password
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import PrincipalKind
-from telehealth.core.uow import system_unit_of_work
+from telehealth.core.uow import beside
 
 _SPEND_TRY = text(
     """
@@ -90,8 +89,8 @@ def sign_in_with_pin(
     computer = computer_of(session, where.device_token)
     if computer is None or not belongs_to(session, account_id, computer.facility_id, now):
         raise PinNotUsable
-    with system_unit_of_work(engine_of(session)) as beside:
-        spent = beside.execute(
+    with beside(session) as work:
+        spent = work.execute(
             _SPEND_TRY,
             {
                 "device_id": computer.id,

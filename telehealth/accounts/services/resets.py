@@ -21,13 +21,13 @@ from telehealth.accounts.rules import (
     password_fault,
     reset_try_limits,
 )
-from telehealth.accounts.services.limits import engine_of, spend
+from telehealth.accounts.services.limits import spend
 from telehealth.accounts.services.otp import PHONE_INDEX, code_hash
 from telehealth.accounts.services.sessions import note_login, sign_out_everywhere
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
 from telehealth.core.ids import new_code, new_id
-from telehealth.core.uow import system_unit_of_work
+from telehealth.core.uow import beside
 
 PURPOSE = "staff-reset"
 
@@ -109,8 +109,8 @@ def finish_reset(
         raise BadPassword({"password": [fault]})
     spend(session, reset_try_limits(known[:64], address_key(ip)), now=now, refusal=TooManySignIns)
     hashed = hash_password(password)  # before the code is looked at: the same work for every login
-    with system_unit_of_work(engine_of(session)) as beside:
-        found = beside.execute(
+    with beside(session) as work:
+        found = work.execute(
             _SPEND_TRY, {"login": known, "purpose": PURPOSE, "tries": OTP_TRIES, "now": now}
         ).one_or_none()
     if found is None or not hmac.compare_digest(

@@ -35,7 +35,7 @@ from telehealth.accounts.rules import (
     totp_steps,
 )
 from telehealth.accounts.services.devices import computer_of
-from telehealth.accounts.services.limits import engine_of, forget, spend
+from telehealth.accounts.services.limits import forget, spend
 from telehealth.accounts.services.sessions import (
     Holder,
     SignedIn,
@@ -45,7 +45,7 @@ from telehealth.accounts.services.sessions import (
 )
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import PrincipalKind, Role
-from telehealth.core.uow import system_unit_of_work
+from telehealth.core.uow import beside
 
 _ALWAYS_TWO_FACTORS = (Role.FACILITY_ADMIN.value, Role.PROVINCE_OFFICER.value)
 
@@ -65,6 +65,13 @@ class StaffStep:
 
     account_id: UUID
     needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Whose authenticator has just shown its first right code: only confirm_totp gives this out."""
+
+    account_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ def totp_to_enrol(session: Session, account_id: UUID, *, cipher: FieldCipher) ->
 
 def confirm_totp(
     session: Session, account_id: UUID, code: str, *, where: Where, now: datetime, cipher: FieldCipher
-) -> None:
+) -> Enrolled:
     """Enrol the authenticator that shows this code. Raises WrongCredentials, StepExpired."""
     account = _open_account(session, account_id)
     if account.totp_confirmed_at is not None:
@@ -141,6 +148,7 @@ def confirm_totp(
         .values(totp_confirmed_at=now)
     )
     session.expire(account)
+    return Enrolled(account_id)
 
 
 def set_own_password(
@@ -189,10 +197,10 @@ def finish_with_totp(
     return _open(session, account, method="password+totp", mfa=True, where=where, now=now)
 
 
-def finish_after_enrolment(session: Session, account_id: UUID, *, where: Where, now: datetime) -> SignedIn:
+def finish_after_enrolment(session: Session, enrolled: Enrolled, *, where: Where, now: datetime) -> SignedIn:
     """Sign in right after the authenticator was set up, in the same transaction. Raises StepExpired."""
-    account = _open_account(session, account_id)
-    if account.totp_confirmed_at != now or account.must_change_password:
+    account = _open_account(session, enrolled.account_id)
+    if account.must_change_password:
         raise StepExpired
     return _open(session, account, method="password+totp", mfa=True, where=where, now=now)
 
@@ -364,9 +372,9 @@ def _note_refusal(
 ) -> None:
     """Keep a refused try in a transaction of its own: the caller's is about to be rolled back."""
     account_id = None if account is None else account.id
-    with system_unit_of_work(engine_of(session)) as beside:
+    with beside(session) as work:
         note_login(
-            beside,
+            work,
             account_id=account_id,
             outcome="refused",
             method=method,

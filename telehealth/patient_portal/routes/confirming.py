@@ -24,8 +24,8 @@ from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import draft_of, held
 from telehealth.patient_portal.routes.slots import gone_page
 from telehealth.patient_portal.rules import bring
-from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
+from telehealth.patients.services import shown
 from telehealth.scheduling.errors import SlotClosed
 from telehealth.web.context import cipher, enter_again, now, outbox, principal, settings, unit_of_work
 from telehealth.web.forms import form_errors
@@ -112,7 +112,7 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
     view = held(session, draft.hold_id)
     if draft.patient_id is None:
         raise HoldUnknown
-    seen = patient(session, draft.patient_id, cipher())
+    seen = shown(session, principal(), draft.patient_id, now=now(), cipher=cipher())
     if seen is None:
         raise NotFound
     child = is_child(seen.birth_date, business_date(now()))
