@@ -19,6 +19,7 @@ class AppointmentScope:
     facility_id: UUID
     patient_id: UUID | None = None
     account_id: UUID | None = None
+    practitioner_id: UUID | None = None
 
 
 def _own_or_there(principal: Principal, resource: AppointmentScope | None) -> bool:
@@ -40,6 +41,7 @@ RULES: Rules = {
     "booking.day": Rule(_CARE, _there),
     "booking.read": Rule(_FAMILY | _CARE | _MACHINES, _own_or_there),
     "booking.cancel": Rule(_FAMILY | RECEPTION, _own_or_there),
+    "booking.reschedule": Rule(_FAMILY | RECEPTION, _own_or_there),
     "booking.no_show": Rule(_CARE, _there),
     "booking.confirm_coverage": Rule(RECEPTION, _there),
 }
