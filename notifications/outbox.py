@@ -87,17 +87,24 @@ SELECT (SELECT count(*) FROM fresh),
        (SELECT pg_notify('outbox', '') FROM item WHERE due_at <= %(now)s::timestamptz LIMIT 1)
 """
 
-CANCEL = f"""
+_ABOUT = """n.subject = %(subject)s::uuid
+  AND (%(kinds)s::text[] IS NULL OR n.kind = ANY(%(kinds)s::text[]))"""
+# Flagged first, in a statement of its own: who is leasing a row is waited for, and whose lease it is by then
+# only a new snapshot shows.
+FLAG = f"""
 WITH wanted AS (
-  SELECT id FROM notifications.notification
-  WHERE subject = %(subject)s::uuid AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s::text[]))
-), dropped AS (
-  DELETE FROM notifications.outbox USING wanted
-  WHERE notification_id = id AND lease_owner IS NULL
-  RETURNING notification_id
-), flagged AS (
-  UPDATE notifications.outbox SET cancelled = true FROM wanted
-  WHERE notification_id = id AND lease_owner IS NOT NULL
+  SELECT o.notification_id FROM notifications.outbox o
+  JOIN notifications.notification n ON n.id = o.notification_id
+  WHERE {_ABOUT} ORDER BY o.notification_id FOR UPDATE OF o
+)
+UPDATE notifications.outbox o SET cancelled = true FROM wanted
+WHERE o.notification_id = wanted.notification_id
+"""
+CANCEL = f"""
+WITH dropped AS (
+  DELETE FROM notifications.outbox o USING notifications.notification n
+  WHERE o.notification_id = n.id AND {_ABOUT} AND o.lease_owner IS NULL AND o.cancelled
+  RETURNING o.notification_id
 )
 UPDATE notifications.notification n SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz
 FROM dropped WHERE n.id = dropped.notification_id
@@ -135,7 +142,9 @@ class Outbox:
         A message whose send is under way is not counted: it is not tried again, but may arrive.
         """
         parameters = {"subject": subject, "kinds": None if kinds is None else list(kinds), "now": now}
-        return session.connection().exec_driver_sql(CANCEL, parameters).rowcount
+        connection = session.connection()
+        connection.exec_driver_sql(FLAG, parameters)
+        return connection.exec_driver_sql(CANCEL, parameters).rowcount
 
     def _row(self, message: Message, now: datetime) -> dict[str, Any]:
         kind = _checked(message)

@@ -54,9 +54,10 @@ ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
 CREATE INDEX ix_appointment_held ON appointment (practitioner_id) WHERE status = 'held';
 
 ALTER TABLE claim ADD COLUMN hold_until timestamptz;
+ALTER TABLE claim ADD COLUMN online boolean NOT NULL DEFAULT false;
 DROP INDEX ix_claim_resource_id_start;
 CREATE INDEX ix_claim_resource_id_start ON claim (resource_id, lower(during))
-    INCLUDE (during, lane, hold_until) WHERE active;
+    INCLUDE (during, lane, hold_until, online) WHERE active;
 """
 
 # Locks are taken in the order appointment, claim, counter; counters in the order of their ids.
@@ -202,12 +203,12 @@ BEGIN
         END IF;
         UPDATE clinic_session c SET booked = c.booked + d.total, online_booked = c.online_booked + d.online
          WHERE c.id = d.session AND c.status = 'open' AND c.version = p_version
-           AND (NOT p_online OR c.online_booked + d.online <= c.online_quota)
-           AND c.booked + d.total <= c.slot_count * c.capacity;
+           AND (d.online <= 0 OR c.online_booked + d.online <= c.online_quota)
+           AND (d.total <= 0 OR c.booked + d.total <= c.slot_count * c.capacity);
         IF NOT FOUND THEN
             SELECT * INTO s FROM clinic_session c WHERE c.id = p_session;
             RETURN CASE WHEN s.status <> 'open' OR s.version <> p_version THEN 'slot-closed'
-                        WHEN p_online AND s.online_booked + d.online > s.online_quota THEN 'online-quota-full'
+                        WHEN d.online > 0 AND s.online_booked + d.online > s.online_quota THEN 'online-quota-full'
                         ELSE 'slot-taken' END;
         END IF;
     END LOOP;
@@ -216,21 +217,24 @@ END $$;
 
 -- Claim one resource's time. False: somebody has it. Never a bare insert: it deadlocks.
 CREATE FUNCTION claim_time(
-    p_appointment uuid, p_kind text, p_resource uuid, p_lane integer, p_during tstzrange, p_hold_until timestamptz)
+    p_appointment uuid, p_kind text, p_resource uuid, p_lane integer, p_during tstzrange, p_hold_until timestamptz,
+    p_online boolean)
 RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    INSERT INTO claim (id, appointment_id, resource_kind, resource_id, lane, during, active, hold_until)
-    VALUES (gen_random_uuid(), p_appointment, p_kind, p_resource, p_lane, p_during, true, p_hold_until)
+    INSERT INTO claim (id, appointment_id, resource_kind, resource_id, lane, during, active, hold_until, online)
+    VALUES (gen_random_uuid(), p_appointment, p_kind, p_resource, p_lane, p_during, true, p_hold_until, p_online)
     ON CONFLICT DO NOTHING;
     RETURN FOUND;
 END $$;
 
 -- Take a place for an appointment the caller has just written: the practitioner's first free lane and the
 -- patient's own time (null while held) in the order of the resources, then the session's counter.
+-- `p_left` is the session whose place the same appointment leaves (null: none), `p_left_online` by which door.
 -- Anything but 'ok' must be followed by a rollback.
 CREATE FUNCTION take_place(
     p_appointment uuid, p_session uuid, p_version integer, p_capacity integer, p_practitioner uuid,
-    p_patient uuid, p_start timestamptz, p_end timestamptz, p_online boolean, p_hold_until timestamptz)
+    p_patient uuid, p_start timestamptz, p_end timestamptz, p_online boolean, p_hold_until timestamptz,
+    p_left uuid, p_left_online boolean)
 RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     v_during tstzrange := tstzrange(p_start, p_end);
@@ -241,12 +245,16 @@ DECLARE
 BEGIN
     SELECT array_agg(e.session_id), array_agg(e.online) INTO v_freed, v_freed_online
       FROM expire_holds(p_practitioner) e;
-    IF p_patient IS NOT NULL AND p_patient < p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
+    IF p_left IS NOT NULL THEN
+        v_freed := array_append(v_freed, p_left);
+        v_freed_online := array_append(v_freed_online, p_left_online);
+    END IF;
+    IF p_patient IS NOT NULL AND p_patient < p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL, p_online) THEN
         RETURN 'patient-busy';
     END IF;
     WHILE NOT v_got AND v_lane < p_capacity LOOP
         v_lane := v_lane + 1;
-        v_got := claim_time(p_appointment, 'practitioner', p_practitioner, v_lane, v_during, p_hold_until);
+        v_got := claim_time(p_appointment, 'practitioner', p_practitioner, v_lane, v_during, p_hold_until, p_online);
     END LOOP;
     IF NOT v_got THEN
         RETURN 'slot-taken';
@@ -254,7 +262,7 @@ BEGIN
     IF v_lane > 1 THEN
         UPDATE appointment a SET lane = v_lane WHERE a.id = p_appointment;
     END IF;
-    IF p_patient IS NOT NULL AND p_patient > p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL) THEN
+    IF p_patient IS NOT NULL AND p_patient > p_practitioner AND NOT claim_time(p_appointment, 'patient', p_patient, 1, v_during, NULL, p_online) THEN
         RETURN 'patient-busy';
     END IF;
     RETURN count_places(p_session, p_version, p_online, v_freed, v_freed_online);
@@ -290,7 +298,7 @@ BEGIN
         p_id, p_code, 'held', 1, p_session, p_facility, p_practitioner, p_service, p_modality,
         p_start, p_end, 1, p_channel, p_account, v_until, 'self', 'none', false, p_now, p_now);
     RETURN QUERY SELECT take_place(p_id, p_session, p_version, p_capacity, p_practitioner, NULL, p_start, p_end,
-                                   p_channel = 'online', v_until), v_until;
+                                   p_channel = 'online', v_until, NULL, NULL), v_until;
 END $$;
 
 -- Book a slot, or confirm a hold (p_confirm), with all that belongs to it: the facility's link to the
@@ -340,29 +348,68 @@ BEGIN
     END IF;
     IF NOT p_confirm THEN
         RETURN take_place(p_id, p_session, p_version, p_capacity, p_practitioner, p_patient, p_start, p_end,
-                          p_channel = 'online', NULL);
+                          p_channel = 'online', NULL, NULL, NULL);
     END IF;
     UPDATE claim k SET hold_until = NULL WHERE k.appointment_id = p_id AND k.active;
-    RETURN CASE WHEN claim_time(p_id, 'patient', p_patient, 1, tstzrange(p_start, p_end), NULL)
-                THEN 'ok' ELSE 'patient-busy' END;
+    IF NOT claim_time(p_id, 'patient', p_patient, 1, tstzrange(p_start, p_end), NULL, p_channel = 'online') THEN
+        RETURN 'patient-busy';
+    END IF;
+    -- The place was counted when it was held; the session must still be the one that was read, until commit.
+    PERFORM FROM clinic_session c
+      WHERE c.id = p_session AND c.status = 'open' AND c.version = p_version FOR SHARE;
+    RETURN CASE WHEN FOUND THEN 'ok' ELSE 'slot-closed' END;
+END $$;
+
+-- Move a booked appointment to another slot: 'ok', or why not; then roll back, and everything is as it was.
+-- The new place is taken before the old one is given back: two who swap refuse each other, never deadlock.
+-- The patient's own time comes off first: nobody else wants it, and the new time may overlap the old.
+CREATE FUNCTION move_appointment(
+    p_id uuid, p_appointment_version integer, p_session uuid, p_version integer, p_capacity integer,
+    p_practitioner uuid, p_start timestamptz, p_end timestamptz, p_channel text, p_now timestamptz)
+RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    a appointment%ROWTYPE;
+    v_left uuid[];
+    v_outcome text;
+BEGIN
+    SELECT * INTO a FROM appointment x
+     WHERE x.id = p_id AND x.status = 'booked' AND x.version = p_appointment_version FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'stale-version';
+    END IF;
+    UPDATE claim k SET active = false
+     WHERE k.appointment_id = p_id AND k.active AND k.resource_kind = 'patient';
+    SELECT array_agg(k.id) INTO v_left FROM claim k WHERE k.appointment_id = p_id AND k.active;
+    UPDATE appointment x SET
+        version = x.version + 1, clinic_session_id = p_session, practitioner_id = p_practitioner,
+        start_at = p_start, end_at = p_end, lane = 1, channel = p_channel, updated_at = p_now
+     WHERE x.id = p_id;
+    v_outcome := take_place(p_id, p_session, p_version, p_capacity, p_practitioner, a.patient_id, p_start, p_end,
+                            p_channel = 'online', NULL, a.clinic_session_id, a.channel = 'online');
+    UPDATE claim k SET active = false WHERE k.id = ANY(v_left);
+    RETURN v_outcome;
 END $$;
 """
 
 UNDO = """
+DROP FUNCTION move_appointment(uuid, integer, uuid, integer, integer, uuid, timestamptz, timestamptz, text,
+    timestamptz);
 DROP FUNCTION book_appointment(boolean, uuid, text, uuid, integer, integer, uuid, uuid, uuid, text, timestamptz,
     timestamptz, text, uuid, uuid, text, text, boolean, bytea, text, text, text, uuid, uuid, jsonb, text, text,
     text, integer, bytea, timestamptz);
 DROP FUNCTION hold_slot(uuid, text, uuid, integer, integer, uuid, uuid, uuid, text, timestamptz, timestamptz,
     text, uuid, integer, timestamptz);
 DROP FUNCTION give_back(uuid);
-DROP FUNCTION take_place(uuid, uuid, integer, integer, uuid, uuid, timestamptz, timestamptz, boolean, timestamptz);
-DROP FUNCTION claim_time(uuid, text, uuid, integer, tstzrange, timestamptz);
+DROP FUNCTION take_place(uuid, uuid, integer, integer, uuid, uuid, timestamptz, timestamptz, boolean, timestamptz,
+    uuid, boolean);
+DROP FUNCTION claim_time(uuid, text, uuid, integer, tstzrange, timestamptz, boolean);
 DROP FUNCTION count_places(uuid, integer, boolean, uuid[], boolean[]);
 DROP FUNCTION expire_holds(uuid);
 DROP FUNCTION booking_context(uuid, integer, uuid, uuid, uuid, timestamptz);
 DROP FUNCTION remember_request(text, text, text, bytea, timestamptz);
 
 DROP INDEX ix_claim_resource_id_start;
+ALTER TABLE claim DROP COLUMN online;
 ALTER TABLE claim DROP COLUMN hold_until;
 CREATE INDEX ix_claim_resource_id_start ON claim (resource_id, lower(during)) INCLUDE (during, lane) WHERE active;
 DROP INDEX ix_appointment_held;

@@ -87,6 +87,18 @@ class TooLateToCancel(Conflict):
     code = "too-late-to-cancel"
 
 
+class TooLateToMove(Conflict):
+    """The appointment has begun; it keeps its time."""
+
+    code = "too-late-to-move"
+
+
+class OtherService(Conflict):
+    """An appointment moves to another time of its own service; for another one it is cancelled."""
+
+    code = "other-service"
+
+
 class TooEarlyForNoShow(Conflict):
     """Nobody has missed an appointment before its time."""
 

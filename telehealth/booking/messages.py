@@ -13,6 +13,17 @@ from telehealth.core.crypto import FieldCipher
 
 def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
     """Return the messages of a new booking; none when nobody can be reached by telephone."""
+    return _told(view, to, "appointment-booked", base_url=base_url, now=now)
+
+
+def moved(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+    """Return the messages of an appointment at its new time."""
+    return _told(view, to, "appointment-moved", base_url=base_url, now=now)
+
+
+def _told(
+    view: AppointmentView, to: Recipient | None, first: str, *, base_url: str, now: datetime
+) -> list[Message]:
     if to is None:
         return []
     params = {**_params(view), "link": message_link(base_url, view.code)}
@@ -21,12 +32,12 @@ def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: d
             kind=notice.kind,
             recipient=to,
             params=params,
-            dedupe_key=f"{notice.kind}:{view.id}:{int(view.start.timestamp())}",
+            dedupe_key=f"{notice.kind}:{view.id}:{view.version}",
             not_before=notice.not_before,
             expires_at=notice.expires_at,
             subject=view.id,
         )
-        for notice in notices(view.start, now)
+        for notice in notices(view.start, now, first)
     ]
 
 

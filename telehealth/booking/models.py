@@ -75,8 +75,9 @@ class Claim(Base):
     """The right to a resource (practitioner or patient) for a time, on one lane.
 
     Written only by INSERT ... ON CONFLICT DO NOTHING in (resource_id, lane) order: a bare insert
-    into an exclusion constraint deadlocks (booking.md 0.3). `hold_until` repeats the hold's, so
-    that a search may pass over a hold whose time is over without seeing the appointment.
+    into an exclusion constraint deadlocks (booking.md 0.3). `hold_until` and `online` (taken by that
+    door) repeat the appointment's, so that a search may pass over a hold whose time is over, and give
+    its place back to the quota, without seeing the appointment.
     """
 
     __tablename__ = "claim"
@@ -97,7 +98,7 @@ class Claim(Base):
             "ix_claim_resource_id_start",
             "resource_id",
             text("lower(during)"),
-            postgresql_include=["during", "lane", "hold_until"],
+            postgresql_include=["during", "lane", "hold_until", "online"],
             postgresql_where=text("active"),
         ),
     )
@@ -110,6 +111,7 @@ class Claim(Base):
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
     active: Mapped[bool] = mapped_column(default=True)
     hold_until: Mapped[datetime | None]
+    online: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class Idempotency(Base):

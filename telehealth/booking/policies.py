@@ -19,6 +19,7 @@ class AppointmentScope:
     facility_id: UUID
     patient_id: UUID | None = None
     account_id: UUID | None = None
+    practitioner_id: UUID | None = None
 
 
 def _family_or(*roles: Role) -> Rule:
@@ -53,6 +54,7 @@ RULES: Rules = {
     "booking.day": _there(*_CARE),
     "booking.read": _family_or(*_CARE, *_MACHINES),
     "booking.cancel": _family_or(*RECEPTION),
+    "booking.reschedule": _family_or(*RECEPTION),
     "booking.no_show": _there(*_CARE),
     "booking.confirm_coverage": _there(*RECEPTION),
 }

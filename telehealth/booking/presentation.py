@@ -6,7 +6,7 @@ from typing import Any
 from icalendar import Calendar, Event
 
 from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.queries import AppointmentView
+from telehealth.booking.queries import AppointmentView, May
 from telehealth.booking.rules import message_link
 from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality
@@ -21,7 +21,7 @@ from telehealth.web.requests import rfc3339
 
 
 def appointment_json(
-    view: AppointmentView, principal: Principal, now: datetime, locale: str
+    view: AppointmentView, principal: Principal, now: datetime, locale: str, may: May
 ) -> dict[str, Any]:
     """Return an appointment as AppointmentSchema describes it."""
     return {
@@ -45,7 +45,7 @@ def appointment_json(
         "coverage_checked": view.coverage_checked,
         "companion": view.companion,
         "cancel_reason": view.cancel_reason,
-        "actions": list(view.actions(principal, now)),
+        "actions": list(view.actions(principal, now, may)),
     }
 
 

@@ -1,6 +1,6 @@
 """Reading appointments. Row-level security decides which rows there are for whom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,13 +10,26 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.rules import available_actions
+from telehealth.booking.policies import AppointmentScope
+from telehealth.booking.rules import open_actions
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
 from telehealth.scheduling.rules import SlotId
 
+May = Callable[[str, Any], bool]
+"""Tells whether the current principal may do an action of the policy to a resource (web.context.may)."""
+
+_ACTION = {
+    "cancel": "booking.cancel",
+    "reschedule": "booking.reschedule",
+    "check-in": "appointment.check-in",
+    "join": "room.join",
+    "no-show": "booking.no_show",
+    "confirm-coverage": "booking.confirm_coverage",
+    "calendar": "booking.read",
+}
 STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKind.KIOSK})
 
 
@@ -49,16 +62,18 @@ class AppointmentView:
     created_at: datetime
     cancel_reason: str | None = None
 
-    def actions(self, principal: Principal, now: datetime) -> tuple[str, ...]:
-        """Return what the principal may do with it now."""
-        return available_actions(
-            self.status,
-            self.modality,
-            self.start,
-            self.end,
-            now,
-            patient=principal.kind is PrincipalKind.PATIENT,
-            staff=principal.kind in STAFF_KINDS,
+    @property
+    def scope(self) -> AppointmentScope:
+        """Return what the policy asks about it."""
+        return AppointmentScope(self.facility.id, self.patient_id, self.account_id, self.practitioner.id)
+
+    def actions(self, principal: Principal, now: datetime, may: May) -> tuple[str, ...]:
+        """Return what the principal may do with it now (GET .../actions)."""
+        staff = principal.kind in STAFF_KINDS
+        return tuple(
+            name
+            for name in open_actions(self.status, self.modality, self.start, self.end, now, staff=staff)
+            if may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
         )
 
 

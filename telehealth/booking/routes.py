@@ -28,8 +28,9 @@ from telehealth.booking.schemas import (
     CoverageSchema,
     HoldRequestSchema,
     HoldSchema,
+    RescheduleSchema,
 )
-from telehealth.booking.services import BookingRequest, ConsentGiven, Once
+from telehealth.booking.services import BookingRequest, ConsentGiven, Move, Once
 from telehealth.core.clock import business_date
 from telehealth.core.errors import NotFound, UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
@@ -43,6 +44,7 @@ from telehealth.scheduling.queries import slot_by_id
 from telehealth.web.context import (
     cipher,
     enter_again,
+    may,
     now,
     outbox,
     permit,
@@ -107,7 +109,7 @@ def create_hold(asked: dict[str, Any]) -> Response:
 @guarded("booking.hold")
 @api.response(204)
 def delete_hold(hold_id: UUID) -> Response:
-    """Let a held slot go. One that is gone already is gone."""
+    """Let a held slot of one's own go. One that is gone already is gone."""
 
     def unit() -> Response:
         with unit_of_work() as session:
@@ -178,7 +180,7 @@ def appointment_actions(appointment_id: UUID) -> Response:
     """List what the caller may do with the appointment now."""
     with unit_of_work() as session:
         view = _read(session, appointment_id, "booking.read")
-    return jsonify(actions=list(view.actions(principal(), now())), version=view.version)
+    return jsonify(actions=list(view.actions(principal(), now(), may)), version=view.version)
 
 
 @api.post("/appointments/<uuid:appointment_id>/cancel")
@@ -208,6 +210,17 @@ def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
     return attempt(unit)
 
 
+@api.post("/appointments/<uuid:appointment_id>/reschedule")
+@guarded("booking.reschedule")
+@json_only
+@api.arguments(RescheduleSchema())
+@api.response(200, AppointmentSchema)
+def reschedule_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
+    """Move to another time of the same service; if it is gone, the old time stays. Needs If-Match."""
+    version = if_match()
+    return _with_alternatives(lambda: _moved(appointment_id, asked["slot_id"], version), asked["slot_id"])
+
+
 @api.post("/appointments/<uuid:appointment_id>/no-show")
 @guarded("booking.no_show")
 @api.response(200, AppointmentSchema)
@@ -218,7 +231,7 @@ def no_show(appointment_id: UUID) -> Response:
     def unit() -> Response:
         with unit_of_work() as session:
             _allowed(session, appointment_id, "booking.no_show")
-            view = services.mark_no_show(session, principal(), appointment_id, now(), version=version)
+            view = services.record_no_show(session, principal(), appointment_id, version=version, now=now())
         return _tagged(view)
 
     return attempt(unit)
@@ -243,13 +256,13 @@ def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
 def _book(asked: dict[str, Any]) -> Response:
     key = _key()
     with unit_of_work() as session:
-        if key is None:
-            made = services.book(session, principal(), _wanted(session, asked), **_means())
-            return _created(_written(made))
-        if "patient" in asked:
+        if key is not None and "patient" in asked:
             return _created(_registered_and_booked(session, asked, key))
-        once = Once(key, _written)
-        return _created(services.book_once(session, principal(), _wanted(session, asked), once, **_means()))
+        wanted = _wanted(session, asked)
+        if key is not None:
+            once = Once(key, _written)
+            return _created(services.book_once(session, principal(), wanted, once, **_means()))
+        return _created(_written(services.book(session, principal(), wanted, **_means())))
 
 
 def _registered_and_booked(session: Session, asked: dict[str, Any], key: RequestKey) -> bytes:
@@ -283,6 +296,32 @@ def _means() -> dict[str, Any]:
         "outbox": outbox(),
         "base_url": settings().public_base_url,
     }
+
+
+def _moved(appointment_id: UUID, slot_id: str, version: int) -> Response:
+    key = _key()
+    with unit_of_work() as session:
+        _allowed(session, appointment_id, "booking.reschedule")
+        known = key and remember(session, key, now=now(), cipher=cipher())
+        if known:
+            return _tagged_body(known)
+        view = services.reschedule(
+            session,
+            principal(),
+            appointment_id,
+            Move(slot_id, version, _channel()),
+            **_means(),
+        )
+        answer = _written(view)
+        if key:
+            store(session, key, status=200, answer=answer, cipher=cipher())
+    return _tagged_body(answer)
+
+
+def _tagged_body(body: bytes) -> Response:
+    answer = Response(body, mimetype="application/json")
+    answer.set_etag(str(json.loads(body)["version"]))
+    return answer
 
 
 def _registered(session: Session, asked: dict[str, Any]) -> UUID:
@@ -352,7 +391,7 @@ def _allowed(session: Session, appointment_id: UUID, action: str) -> Appointment
     view = queries.appointment(session, appointment_id)
     if view is None:
         raise NotFound
-    permit(action, AppointmentScope(view.facility.id, view.patient_id, view.account_id))
+    permit(action, view.scope)
     return view
 
 
@@ -368,7 +407,7 @@ def _channel() -> Channel:
 
 
 def _shown(view: AppointmentView) -> dict[str, Any]:
-    return appointment_json(view, principal(), now(), current_locale())
+    return appointment_json(view, principal(), now(), current_locale(), may)
 
 
 def _tagged(view: AppointmentView) -> Response:

@@ -17,12 +17,13 @@ from telehealth.booking.errors import (
     SlotTaken,
     TooEarlyForNoShow,
     TooLateToCancel,
+    TooLateToMove,
     TooManyBookings,
     TooManyThatDay,
     TooManyWithPractitioner,
 )
 from telehealth.core.clock import at_local, local
-from telehealth.core.errors import DomainError
+from telehealth.core.errors import DomainError, PreconditionFailed
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
@@ -118,12 +119,17 @@ def check_place(place: Place, *, online: bool) -> None:
 
     A quick no before anything is written; the claim and the counters are what holds.
     """
-    if place.session_status != SessionStatus.OPEN:
-        raise SlotClosed
+    check_open(place.session_status)
     if online and not place.service_online:
         raise NotBookableOnline
     if place.taken >= place.capacity:
         raise SlotTaken
+
+
+def check_open(session_status: str) -> None:
+    """Raise SlotClosed."""
+    if session_status != SessionStatus.OPEN:
+        raise SlotClosed
 
 
 def check_load(load: Load, policy: BookingPolicy) -> None:
@@ -145,7 +151,8 @@ def check_hold(holder: UUID | None, account_id: UUID | None, *, live: bool) -> N
 
 
 REFUSALS: Mapping[str, type[DomainError]] = {
-    refusal.code: refusal for refusal in (SlotTaken, PatientBusy, OnlineQuotaFull, SlotClosed, HoldExpired)
+    refusal.code: refusal
+    for refusal in (SlotTaken, PatientBusy, OnlineQuotaFull, SlotClosed, HoldExpired, PreconditionFailed)
 }
 
 
@@ -159,8 +166,25 @@ def check_cancel(status: str, start: datetime, now: datetime, *, staff: bool) ->
         raise TooLateToCancel
 
 
+def check_move(status: str, start: datetime, now: datetime) -> None:
+    """Raise AlreadyArrived, AppointmentOver or TooLateToMove."""
+    if status == AppointmentStatus.ARRIVED:
+        raise AlreadyArrived
+    if status != AppointmentStatus.BOOKED:
+        raise AppointmentOver
+    if now >= start:
+        raise TooLateToMove
+
+
 def check_no_show(status: str, start: datetime, now: datetime) -> None:
-    """Raise AppointmentOver or TooEarlyForNoShow."""
+    """Raise AlreadyArrived, AppointmentOver or TooEarlyForNoShow: what the appointment itself allows."""
+    if status == AppointmentStatus.ARRIVED:
+        raise AlreadyArrived
+    check_missed(status, start, now)
+
+
+def check_missed(status: str, start: datetime, now: datetime) -> None:
+    """Raise AppointmentOver or TooEarlyForNoShow: what the ticket of one who has checked in allows."""
     if status not in (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED):
         raise AppointmentOver
     if now < start:
@@ -176,27 +200,28 @@ def video_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     return start - VIDEO_OPENS_BEFORE, end + VIDEO_CLOSES_AFTER
 
 
-def available_actions(
-    status: str, modality: str, start: datetime, end: datetime, now: datetime, *, patient: bool, staff: bool
+def open_actions(
+    status: str, modality: str, start: datetime, end: datetime, now: datetime, *, staff: bool
 ) -> tuple[str, ...]:
-    """Return what a person of that kind may do with an appointment now (GET .../actions).
+    """Return what can be done with an appointment now; the policy says who may.
 
-    `cancel`, `check-in`, `join`, `no-show`, `confirm-coverage`, `calendar`.
+    `cancel`, `reschedule`, `check-in`, `join`, `no-show`, `confirm-coverage`, `calendar`.
     """
     today = local(start).date() == local(now).date()
     live = status in LIVE
     opens, closes = video_window(start, end)
     offered = {
         "cancel": status == AppointmentStatus.BOOKED and (staff or now < start),
+        "reschedule": status == AppointmentStatus.BOOKED and now < start,
         "check-in": modality == Modality.IN_PERSON
         and today
-        and (status == AppointmentStatus.BOOKED or (staff and status == AppointmentStatus.NOSHOW)),
+        and status in (AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW),
         "join": modality == Modality.VIDEO and live and opens <= now < closes,
-        "no-show": staff and status == AppointmentStatus.BOOKED and now >= start,
-        "confirm-coverage": staff and live,
+        "no-show": status == AppointmentStatus.BOOKED and now >= start,
+        "confirm-coverage": live,
         "calendar": status == AppointmentStatus.BOOKED,
     }
-    return tuple(name for name, open_ in offered.items() if open_ and (patient or staff))
+    return tuple(name for name, open_ in offered.items() if open_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +238,8 @@ HOURS_BEFORE = timedelta(hours=2)
 WORTH_REMINDING = timedelta(hours=1)
 
 
-def notices(start: datetime, now: datetime) -> list[Notice]:
-    """Return the messages of a new booking: booked, the day before, two hours before.
+def notices(start: datetime, now: datetime, first: str = "appointment-booked") -> list[Notice]:
+    """Return the messages of a time that is new: the first at once, the day before, two hours before.
 
     A reminder that would follow the first message within the hour is left out.
     """
@@ -227,7 +252,7 @@ def notices(start: datetime, now: datetime) -> list[Notice]:
         Notice("appointment-reminder-hours", start - HOURS_BEFORE, start),
     )
     return [
-        Notice("appointment-booked", now, start),
+        Notice(first, now, start),
         *(item for item in reminders if item.not_before > now + WORTH_REMINDING),
     ]
 

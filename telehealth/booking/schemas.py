@@ -109,6 +109,12 @@ class AppointmentQuerySchema(QuerySchema):
     cursor = fields.String(load_default=None, validate=validate.Length(max=500))
 
 
+class RescheduleSchema(RequestSchema):
+    """The slot to move to."""
+
+    slot_id = fields.String(required=True, validate=validate.Length(1, 60))
+
+
 class CancelSchema(RequestSchema):
     """Why."""
 

@@ -7,7 +7,7 @@ refusals cost no write. Locks: appointment, claim, counter, ticket.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +22,7 @@ from telehealth.booking.errors import (
     AppointmentOver,
     HoldUnknown,
     NoPatient,
+    OtherService,
     TooManyHolds,
 )
 from telehealth.booking.idempotency import RequestKey
@@ -37,11 +38,14 @@ from telehealth.booking.rules import (
     check_cancel,
     check_hold,
     check_load,
+    check_missed,
+    check_move,
     check_no_show,
+    check_open,
     check_place,
     check_time,
 )
-from telehealth.core.clock import at_local
+from telehealth.core.clock import at_local, local
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import Forbidden, NotFound, PreconditionFailed
 from telehealth.core.ids import new_code, new_id
@@ -97,6 +101,15 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """To which slot, from which version of the appointment, by which door."""
+
+    slot_id: str
+    version: int
+    channel: str = Channel.ONLINE
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A slot kept for an account until `expires_at`."""
 
@@ -119,6 +132,7 @@ def hold(
     Raises SlotUnknown, SlotInPast, SlotTooSoon, SlotTooFar, SlotClosed, NotBookableOnline, SlotTaken,
     OnlineQuotaFull, TooManyHolds.
     """
+    _one_hold_at_a_time(session, principal)
     found = _context(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
     if found.hold_id is not None:
         return _held(session, found.hold_id, slot_id)
@@ -148,7 +162,8 @@ def hold(
 
 
 def release(session: Session, principal: Principal, hold_id: UUID, *, now: datetime) -> None:
-    """Give a hold back. One that is over already is left as it is. Raises HoldUnknown."""
+    """Give a hold back. One of one's own that is over already is left as it is. Raises HoldUnknown."""
+    _one_hold_at_a_time(session, principal)
     row = (
         session.connection()
         .exec_driver_sql(
@@ -160,6 +175,8 @@ def release(session: Session, principal: Principal, hold_id: UUID, *, now: datet
     )
     if row is not None:
         _give_back(session, hold_id)
+    elif not _was_theirs(session, principal, hold_id):
+        raise HoldUnknown
 
 
 def book(
@@ -273,6 +290,41 @@ def cancel(
     return changed
 
 
+def reschedule(
+    session: Session,
+    principal: Principal,
+    appointment_id: UUID,
+    move: Move,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    base_url: str,
+) -> AppointmentView:
+    """Move an appointment to another slot of the same service; its id and code stay.
+
+    What was to be said of the old time is taken back, the new time is told. By the rules of the door
+    that the mover comes by. Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver,
+    TooLateToMove, OtherService and what `book` raises; then the caller must roll back, and everything
+    is as it was.
+    """
+    view = _found(session, appointment_id)
+    if view.version != move.version:
+        raise PreconditionFailed
+    check_move(view.status, view.start, now)
+    asked = _question(None, move.slot_id, None, view.patient_id, now)
+    context = _answered(fetch_one(session, _CONTEXT, asked), None)
+    start = _checked_move(context, principal, view, move.channel, now)
+    _raise_refusal(_moved(session, context, view, start, move.channel, now))
+    moved = _found(session, appointment_id)
+    outbox.cancel(session, appointment_id, now=now)
+    if view.patient_id is not None:
+        to = recipient_of(session, view.patient_id, view.account_id, cipher)
+        outbox.enqueue(session, messages.moved(moved, to, base_url=base_url, now=now), now=now)
+    _audit(session, principal, "booking.reschedule", view, now, slot=view.slot_id, to=moved.slot_id)
+    return moved
+
+
 def mark_arrived(
     session: Session, principal: Principal, appointment_id: UUID, now: datetime
 ) -> AppointmentView:
@@ -288,20 +340,32 @@ def mark_fulfilled(
 
 
 def mark_no_show(
-    session: Session,
-    principal: Principal,
-    appointment_id: UUID,
-    now: datetime,
-    *,
-    version: int | None = None,
+    session: Session, principal: Principal, appointment_id: UUID, now: datetime
 ) -> AppointmentView:
-    """Record that nobody came. Raises NotFound, PreconditionFailed, AppointmentOver, TooEarlyForNoShow."""
+    """Record what the ticket says: called, and not there. After check-in it is the ticket that rules.
+
+    Raises NotFound, AppointmentOver, TooEarlyForNoShow.
+    """
     view = _found(session, appointment_id)
-    if version is not None and version != view.version:
-        raise PreconditionFailed
     if view.status != AppointmentStatus.NOSHOW:
-        check_no_show(view.status, view.start, now)
+        check_missed(view.status, view.start, now)
     return _mark(session, principal, appointment_id, AppointmentStatus.NOSHOW, now, view=view)
+
+
+def record_no_show(
+    session: Session, principal: Principal, appointment_id: UUID, *, version: int, now: datetime
+) -> AppointmentView:
+    """Record that nobody came, as long as the appointment rules: before check-in.
+
+    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, TooEarlyForNoShow.
+    """
+    view = _found(session, appointment_id)
+    if version != view.version:
+        raise PreconditionFailed
+    check_no_show(view.status, view.start, now)
+    changed = _change(session, view, AppointmentStatus.NOSHOW, now=now, version=version)
+    _audit(session, principal, f"booking.{AppointmentStatus.NOSHOW}", view, now)
+    return changed
 
 
 def confirm_coverage(
@@ -436,6 +500,8 @@ _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %
     %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s, %(reason_sealed)s, %(consent_purpose)s,
     %(consent_version)s, %(actor_kind)s, %(actor)s, %(access_session)s, %(details)s::jsonb, %(principal)s,
     %(route)s, %(key)s, %(status)s, %(response)s, %(now)s)"""
+_MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s, %(version)s, %(capacity)s,
+    %(practitioner)s, %(start)s, %(end)s, %(channel)s, %(now)s)"""
 _CREATED = 201
 
 
@@ -449,7 +515,7 @@ def _context(
     now: datetime,
 ) -> _Context:
     """Read all that the rules ask, in one round trip. Raises SlotUnknown, HoldUnknown."""
-    asked = _question(principal, slot_id, hold_id, patient_id, now)
+    asked = _question(_account(principal), slot_id, hold_id, patient_id, now)
     return _answered(fetch_one(session, _CONTEXT, asked), hold_id)
 
 
@@ -458,7 +524,7 @@ def _context_once(
 ) -> _Context | _Replay:
     """Take the key and read as _context() does, in one round trip; or return what the key stands for."""
     named = {"principal": key.principal, "route": key.route, "key": key.key, "hash": key.request_hash}
-    asked = _question(principal, request.slot_id, request.hold_id, request.patient_id, now)
+    asked = _question(_account(principal), request.slot_id, request.hold_id, request.patient_id, now)
     row = fetch_one(session, _CONTEXT_ONCE, asked | named)
     if row is not None and row[0] is not None:
         return _Replay(row[0], row[1])
@@ -466,7 +532,7 @@ def _context_once(
 
 
 def _question(
-    principal: Principal,
+    account_id: UUID | None,
     slot_id: str | None,
     hold_id: UUID | None,
     patient_id: UUID | None,
@@ -480,7 +546,7 @@ def _question(
         "minute": None if slot is None else slot.minute,
         "hold": hold_id,
         "patient": patient_id,
-        "account": _account(principal),
+        "account": account_id,
         "now": now,
     }
 
@@ -511,6 +577,7 @@ def _plan(
     start = _checked_slot(context, request.channel, policies, now)
     if confirm:
         check_hold(context.hold_account, _account(principal), live=bool(context.hold_live))
+        check_open(context.session_status)
     else:
         check_place(_place(context, start), online=request.channel == Channel.ONLINE)
     load = Load(context.active_count, context.same_day_count, context.same_practitioner_count)
@@ -625,6 +692,42 @@ def _place(context: _Context, start: datetime) -> Place:
     )
 
 
+def _checked_move(
+    context: _Context,
+    principal: Principal,
+    view: AppointmentView,
+    channel: str,
+    now: datetime,
+) -> datetime:
+    """Return the new start. Whether the place is free only the claim can tell: the old one may overlap it."""
+    _check_reach(principal, context.facility_id, channel)
+    if (context.service_id, context.modality) != (view.service.id, view.modality):
+        raise OtherService
+    start = _checked_slot(context, channel, DEFAULT_POLICIES, now)
+    place = replace(_place(context, start), taken=0)
+    check_place(place, online=channel == Channel.ONLINE)
+    others = Load(
+        context.active_count - 1,
+        context.same_day_count - (local(view.start).date() == context.business_date),
+        context.same_practitioner_count - (view.practitioner.id == context.practitioner_id),
+    )
+    check_load(others, DEFAULT_POLICIES.booking[channel])
+    return start
+
+
+def _moved(
+    session: Session, context: _Context, view: AppointmentView, start: datetime, channel: str, now: datetime
+) -> str:
+    parameters = _slot_parameters(context, start) | {
+        "id": view.id,
+        "appointment_version": view.version,
+        "channel": channel,
+        "now": now,
+    }
+    row = fetch_one(session, _MOVE, parameters)
+    return "" if row is None else str(row[0])
+
+
 def _booked_view(
     context: _Context, principal: Principal, request: BookingRequest, start: datetime, now: datetime
 ) -> AppointmentView:
@@ -704,6 +807,20 @@ def _held(session: Session, hold_id: UUID, slot_id: str) -> Hold:
         .one()
     )
     return Hold(hold_id, slot_id, row.hold_until)
+
+
+def _one_hold_at_a_time(session: Session, principal: Principal) -> None:
+    """Let an account's holds wait for each other, before any row is locked, so that their limit holds."""
+    session.connection().exec_driver_sql(
+        "SELECT pg_advisory_xact_lock(hashtextextended('holds:' || %s::text, 0))", (_account(principal),)
+    )
+
+
+def _was_theirs(session: Session, principal: Principal, hold_id: UUID) -> bool:
+    found = session.connection().exec_driver_sql(
+        "SELECT 1 FROM appointment WHERE id = %s AND account_id = %s", (hold_id, _account(principal))
+    )
+    return found.one_or_none() is not None
 
 
 def _check_holds(session: Session, principal: Principal, limit: int) -> None:

@@ -324,7 +324,7 @@ def missed(appointment_id: UUID) -> ResponseReturnValue:
 
     def miss(work: Session, view: AppointmentView) -> str:
         permit("desk.use", view.facility.id)
-        booking.mark_no_show(work, principal(), view.id, now(), version=_version())
+        booking.record_no_show(work, principal(), view.id, version=_version(), now=now())
         return "desk-missed-done"
 
     return _change(appointment_id, miss)

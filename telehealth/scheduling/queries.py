@@ -123,7 +123,8 @@ class SessionView:
     online_quota: int
 
 
-# A hold that has run out keeps its claim until somebody takes its place: `over` counts it as free.
+# A hold that has run out keeps its claim until somebody takes its place; `over` counts the online ones,
+# whose places the quota gets back.
 _CLAIMS = """FROM claim k
          WHERE k.active AND k.resource_id = s.practitioner_id
            AND lower(k.during) > s.start_at - interval '8 hours' AND lower(k.during) < s.end_at
@@ -141,7 +142,7 @@ SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.
         SELECT array_agg(ARRAY[extract(epoch FROM lower(k.during))::integer / 60,
                                extract(epoch FROM upper(k.during))::integer / 60, k.lane])
                    FILTER (WHERE k.hold_until IS NULL OR k.hold_until > clock.at) AS spans,
-               count(*) FILTER (WHERE k.hold_until <= clock.at) AS over
+               count(*) FILTER (WHERE k.hold_until <= clock.at AND k.online) AS over
           {_CLAIMS}) taken
 """
 _COLUMNS = """s.id AS session_id, s.start_at, s.business_date, s.start_minute, s.slot_minutes, s.slot_count,

@@ -7,12 +7,24 @@ import icalendar
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from telehealth.booking import services
 from telehealth.booking.schemas import AppointmentSchema, HoldSchema
 from telehealth.core.crypto import token_hash
+from telehealth.core.principal import SYSTEM, Role
 from telehealth.core.uow import system_unit_of_work
 from telehealth.scheduling.schemas import SlotListSchema
 from telehealth.settings import Settings
-from tests.booking.clinic import DOCTORS, NOW, TUESDAY, Employee, Person, add_person, new_key, statements
+from tests.booking.clinic import (
+    DOCTORS,
+    NOW,
+    TUESDAY,
+    Employee,
+    Person,
+    add_employee,
+    add_person,
+    new_key,
+    statements,
+)
 from tests.conftest import MovableClock
 
 TOMORROW = "2026-12-01T00:00:00+07:00"
@@ -67,7 +79,7 @@ def test_a_patient_books_sees_and_cancels(web: FlaskClient, lan: Person, engine:
     assert not AppointmentSchema().validate(booked)
     assert booked["status"] == "booked"
     assert booked["coverage_checked"] is False
-    assert booked["actions"] == ["cancel", "calendar"]
+    assert booked["actions"] == ["cancel", "reschedule", "calendar"]
     assert len(booked["code"]) == 8
     assert slot["id"] not in {
         other["id"] for other in slots(web, limit=50, **{"from": IN_TWO_DAYS}) if other["free"] < 1
@@ -135,9 +147,11 @@ def test_a_hold_is_confirmed_by_its_holder_and_by_nobody_else(web: FlaskClient, 
 def test_a_hold_let_go_is_free_at_once(web: FlaskClient, lan: Person, minh: Person, engine: Engine):
     slot = slots(web)[0]["id"]
     held = web.post("/api/v1/holds", json={"slot_id": slot}, headers=lan.headers).json["id"]
-    assert web.delete(f"/api/v1/holds/{held}", headers=minh.headers).status_code == 204
+    stranger = web.delete(f"/api/v1/holds/{held}", headers=minh.headers)
+    assert (stranger.status_code, stranger.json["code"]) == (404, "hold-unknown")
     assert count(engine, "claim", "active") == 1
-    assert web.delete(f"/api/v1/holds/{held}", headers=lan.headers).status_code == 204
+    for _ in range(2):
+        assert web.delete(f"/api/v1/holds/{held}", headers=lan.headers).status_code == 204
     assert count(engine, "claim", "active") == 0
     assert count(engine, "clinic_session", "booked > 0") == 0
 
@@ -440,3 +454,166 @@ def test_who_left_a_person_has_nothing_of_their_appointments(web: FlaskClient, l
         connection.execute(text("SELECT * FROM app_enter(:token, :now)"), entered)
         assert connection.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 0
     assert count(engine, "appointment", "status = 'booked'") == 1
+
+
+def move(web: FlaskClient, who: Person | Employee, booked: dict, slot: str, version: int = 1, **headers: str):
+    return web.post(
+        f"/api/v1/appointments/{booked['id']}/reschedule",
+        json={"slot_id": slot},
+        headers={**who.headers, "If-Match": f'"{version}"', **headers},
+    )
+
+
+def test_an_appointment_moves_with_its_code_its_places_and_its_messages(
+    web: FlaskClient, lan: Person, engine: Engine
+):
+    old = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[0]
+    new = slots(web, **{"from": "2026-12-03T00:00:00+07:00"}, practitioner=DOCTORS["binh"])[0]
+    booked = book(web, lan, slot_id=old["id"]).json
+    answers = [move(web, lan, booked, new["id"], **{"Idempotency-Key": "press-1"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].json
+    assert answers[0].data == answers[1].data
+    moved = answers[0].json
+    assert answers[0].headers["ETag"] == '"2"'
+    assert not AppointmentSchema().validate(moved)
+    kept = ("id", "code", "status", "patient_id", "coverage_basis")
+    assert {name: moved[name] for name in kept} == {name: booked[name] for name in kept}
+    assert (moved["start"], moved["slot_id"], moved["version"]) == (new["start"], new["id"], 2)
+    assert old["id"] in {other["id"] for other in slots(web, limit=50, **{"from": IN_TWO_DAYS})}
+    assert count(engine, "claim", "active") == 2
+    assert count(engine, "clinic_session", "booked = 1 AND online_booked = 1") == 1
+    assert count(engine, "clinic_session", "booked <> 0 OR online_booked <> 0") == 1
+    assert count(engine, "audit_event", "action = 'booking.reschedule'") == 1
+    with engine.connect() as connection:
+        told = connection.execute(
+            text("SELECT kind, state FROM notifications.notification ORDER BY kind, state")
+        ).all()
+    assert [tuple(row) for row in told] == [
+        ("appointment-booked", "cancelled"),
+        ("appointment-moved", "queued"),
+        ("appointment-reminder-day", "cancelled"),
+        ("appointment-reminder-day", "queued"),
+        ("appointment-reminder-hours", "cancelled"),
+        ("appointment-reminder-hours", "queued"),
+    ]
+    calendar = web.get(f"/api/v1/appointments/{booked['id']}.ics", headers=lan.headers)
+    event = icalendar.Calendar.from_ical(calendar.data).walk("VEVENT")[0]
+    assert (event["SEQUENCE"], event.decoded("DTSTART")) == (1, datetime.fromisoformat(new["start"]))
+
+
+def test_who_moves_to_a_lost_slot_keeps_the_old_one(
+    web: FlaskClient, lan: Person, minh: Person, engine: Engine
+):
+    first, second = slots(web, practitioner=DOCTORS["an"])[:2]
+    booked = book(web, lan, slot_id=first["id"]).json
+    book(web, minh, slot_id=second["id"])
+    refused = move(web, lan, booked, second["id"])
+    assert (refused.status_code, refused.json["code"]) == (409, "slot-taken")
+    assert len(refused.json["alternatives"]) == 3
+    shown = web.get(f"/api/v1/appointments/{booked['id']}", headers=lan.headers).json
+    assert (shown["version"], shown["start"]) == (1, first["start"])
+    assert count(engine, "claim", "active") == 4
+    assert count(engine, "notifications.notification", "state = 'cancelled'") == 0
+
+
+def test_what_cannot_be_moved_says_why(
+    web: FlaskClient,
+    lan: Person,
+    minh: Person,
+    desk: Employee,
+    engine: Engine,
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    first, second = slots(web, practitioner=DOCTORS["an"])[:2]
+    booked = book(web, lan, slot_id=first["id"]).json
+    video = slots(web, modality="video")[0]["id"]
+    assert move(web, minh, booked, second["id"]).status_code == 404
+    for slot, version, told in (
+        (second["id"], 7, (412, "stale-version")),
+        (video, 1, (409, "other-service")),
+        ("nothing", 1, (404, "slot-unknown")),
+    ):
+        refused = move(web, lan, booked, slot, version)
+        assert (refused.status_code, refused.json["code"]) == told
+    missing = web.post(
+        f"/api/v1/appointments/{booked['id']}/reschedule", json={"slot_id": second["id"]}, headers=lan.headers
+    )
+    assert missing.status_code == 428
+    at_the_desk = move(web, desk, booked, second["id"])
+    assert (at_the_desk.status_code, at_the_desk.json["version"]) == (200, 2)
+    clock.now = datetime.fromisoformat(second["start"])
+    set_database_clock(clock.now)
+    later = slots(web, practitioner=DOCTORS["an"], **{"from": IN_TWO_DAYS})[0]["id"]
+    late = move(web, lan, booked, later, 2)
+    assert (late.status_code, late.json["code"]) == (409, "too-late-to-move")
+    with system_unit_of_work(engine) as session:
+        services.mark_arrived(session, SYSTEM, booked["id"], clock.now)
+    for path, body in (("reschedule", {"slot_id": later}), ("cancel", {}), ("no-show", {})):
+        refused = web.post(
+            f"/api/v1/appointments/{booked['id']}/{path}",
+            json=body,
+            headers={**desk.headers, "If-Match": '"3"'},
+        )
+        assert (refused.status_code, refused.json["code"]) == (409, "already-arrived"), path
+
+
+def test_nobody_is_offered_what_the_policy_refuses(
+    web: FlaskClient,
+    lan: Person,
+    desk: Employee,
+    engine: Engine,
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    with system_unit_of_work(engine) as session:
+        doctor = add_employee(session, Role.PRACTITIONER, "77001")
+    slot = slots(web, practitioner=DOCTORS["an"])[0]
+    booked = book(web, lan, slot_id=slot["id"]).json
+    clock.now = datetime.fromisoformat(slot["start"])
+    set_database_clock(clock.now)
+
+    def offered(who: Person | Employee) -> list[str]:
+        return web.get(f"/api/v1/appointments/{booked['id']}/actions", headers=who.headers).json["actions"]
+
+    assert offered(lan) == ["calendar"]
+    assert offered(doctor) == ["check-in", "no-show", "calendar"]
+    assert offered(desk) == ["cancel", "check-in", "no-show", "confirm-coverage", "calendar"]
+
+
+def test_a_held_slot_of_a_closed_clinic_is_not_booked(web: FlaskClient, lan: Person, engine: Engine):
+    slot = slots(web)[0]["id"]
+    held = web.post("/api/v1/holds", json={"slot_id": slot}, headers=lan.headers).json["id"]
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE clinic_session SET status = 'closed', version = version + 1 WHERE id = :id"),
+            {"id": slot.partition(".")[0]},
+        )
+    refused = book(web, lan, hold_id=held)
+    assert (refused.status_code, refused.json["code"]) == (409, "slot-closed")
+    assert count(engine, "appointment", "status = 'booked'") == 0
+
+
+def test_a_desk_hold_that_ran_out_gives_no_place_to_the_online_door(
+    web: FlaskClient,
+    desk: Employee,
+    lan: Person,
+    engine: Engine,
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE clinic_session SET online_booked = online_quota"))
+        session_id = session.execute(
+            text(
+                "SELECT id FROM clinic_session WHERE practitioner_id = :who AND business_date = :day"
+                " AND service_code = 'internal'"
+            ),
+            {"who": DOCTORS["an"], "day": TUESDAY},
+        ).scalar_one()
+    slot = f"{session_id}.480"
+    assert web.post("/api/v1/holds", json={"slot_id": slot}, headers=desk.headers).status_code == 201
+    set_database_clock(clock.forward(minutes=30))
+    refused = book(web, lan, slot_id=slot)
+    assert (refused.status_code, refused.json["code"]) == (409, "online-quota-full")
+    assert slots(web, practitioner=DOCTORS["an"], to=IN_TWO_DAYS) == []

@@ -270,12 +270,89 @@ def test_when_a_hold_runs_out_either_the_holder_or_a_taker_wins_never_both(
     assert winners["holder"] >= 1
     assert winners["taker"] >= 1
     assert overlaps(engine) == 0
+    assert drift(engine) == 0
+
+
+def moving(address: str, person: Person, appointment_id: str, slot: str) -> Call:
+    return _changing(address, person, appointment_id, "reschedule", {"slot_id": slot})
+
+
+def _changing(address: str, person: Person, appointment_id: str, verb: str, body: dict[str, str]) -> Call:
+    headers = person.headers | {"If-Match": '"1"'}
+    url = f"{address}/api/v1/appointments/{appointment_id}/{verb}"
+    return lambda: requests.post(url, json=body, headers=headers, timeout=30)
+
+
+def test_two_who_move_to_one_slot_and_two_who_swap_never_share_a_place(
+    address: str, crowd: list[Person], slot: str, engine: Engine, owner_engine: Engine
+):
+    people = crowd[:4]
+    places = [slot.replace(".480", f".{480 + 10 * n}") for n in range(5)]
+    held = [booking(address, who, place)().json()["id"] for who, place in zip(people, places, strict=False)]
+    aims = [places[4], places[4], places[3], places[2]]
+    calls = [moving(address, *three) for three in zip(people, held, aims, strict=True)]
+    with held_at_the_claim(owner_engine, waiting=4):
+        answers = together(calls)
+    told = [answer.status_code for answer in answers]
+    assert sorted(told[:2]) == [200, 409], [answer.text for answer in answers]
+    assert told[2:] == [409, 409]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot-taken"}
+    assert overlaps(engine) == 0
+    assert counted(engine) == (4, 8)
+
+
+def test_a_cancellation_and_a_move_at_once_are_one_change(
+    address: str, crowd: list[Person], slot: str, engine: Engine
+):
+    for round_ in range(3):
+        who = crowd[round_]
+        booked = booking(address, who, slot)().json()["id"]
+        aim = slot.replace(".480", f".{500 + 10 * round_}")
+        cancelling = _changing(address, who, booked, "cancel", {})
+        answers = together([cancelling, moving(address, who, booked, aim)])
+        assert sorted(answer.status_code for answer in answers) in ([200, 409], [200, 412])
+        with system_unit_of_work(engine) as session:
+            state = session.execute(
+                text(
+                    """SELECT status, version, (SELECT count(*) FROM claim k
+                         WHERE k.appointment_id = a.id AND k.active) FROM appointment a WHERE id = :id"""
+                ),
+                {"id": booked},
+            ).one()
+        cancelled = answers[0].status_code == 200
+        assert tuple(state) == (("cancelled", 2, 0) if cancelled else ("booked", 2, 2))
+        assert drift(engine) == 0
+
+
+def test_an_account_cannot_pass_the_limit_of_holds_by_asking_at_once(
+    address: str, crowd: list[Person], slot: str, owner_engine: Engine
+):
+    def holding(place: str) -> Call:
+        return lambda: requests.post(
+            f"{address}/api/v1/holds", json={"slot_id": place}, headers=crowd[0].headers, timeout=30
+        )
+
+    with held_at_the_claim(owner_engine, waiting=6):
+        answers = together([holding(slot.replace(".480", f".{480 + 10 * n}")) for n in range(6)])
+    assert Counter(answer.status_code for answer in answers) == {201: 3, 429: 3}
+
+
+def counted(engine: Engine) -> tuple[int, int]:
+    """Return how many places the counters show, and how many claims hold."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT (SELECT sum(booked) FROM clinic_session), (SELECT count(*) FROM claim WHERE active)")
+        ).one()
+    return row[0], row[1]
+
+
+def drift(engine: Engine) -> int:
+    """Count the sessions whose counter is not what the appointments say."""
     with system_unit_of_work(engine) as session:
-        drift = session.execute(
+        return session.execute(
             text(
                 """SELECT count(*) FROM clinic_session s WHERE s.booked <> (
                      SELECT count(*) FROM appointment a WHERE a.clinic_session_id = s.id
                         AND a.status IN ('held', 'booked'))"""
             )
         ).scalar_one()
-    assert drift == 0

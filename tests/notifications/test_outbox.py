@@ -1,5 +1,6 @@
 """Messages belong to the transaction that they tell of."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -98,6 +99,24 @@ def test_a_message_cancelled_while_it_is_being_sent_is_not_tried_again(world: Wo
         world.until(lambda: world.count("outbox") == 0)
     assert world.states() == ["cancelled"]
     assert world.sandbox.messages(phone) == []
+
+
+def test_a_message_being_leased_while_it_is_cancelled_is_flagged(world: World) -> None:
+    appointment = uuid4()
+    world.enqueue(world.message("otp", PHONE, subject=appointment))
+
+    def cancel() -> int:
+        with Session(world.engine) as session, session.begin():
+            return world.outbox.cancel(session, appointment, now=world.now())
+
+    lease = "UPDATE notifications.outbox SET lease_owner = 'one', lease_until = now() + interval '1 minute'"
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(world.listen_url) as dispatcher:
+            dispatcher.execute(lease)
+            cancelled = pool.submit(cancel)
+            world.until(lambda: world.rows("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] > 0)
+        assert cancelled.result() == 0
+    assert [row.cancelled for row in world.rows("SELECT cancelled FROM notifications.outbox")] == [True]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from telehealth.audit.services import Entry, record
 from telehealth.booking import queries
 from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import CancelReason
-from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.presentation import calendar_file
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import cancel as cancel_appointment
@@ -25,7 +24,17 @@ from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
 from telehealth.queueing.queries import ticket_of_appointment
 from telehealth.queueing.services import public_token
-from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, settings, unit_of_work
+from telehealth.web.context import (
+    cipher,
+    enter_again,
+    may,
+    now,
+    outbox,
+    permit,
+    principal,
+    settings,
+    unit_of_work,
+)
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
@@ -95,7 +104,7 @@ def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
     """Ask why, and whether."""
     with unit_of_work() as session:
         view = _seen(session, appointment_id, "booking.cancel")
-    if "cancel" not in view.actions(principal(), now()):
+    if "cancel" not in view.actions(principal(), now(), may):
         return redirect(url_for("portal.show", appointment_id=view.id))
     return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors={})
 
@@ -149,7 +158,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         if fresh and view.status == "booked"
         else "patient_portal/appointment.html",
         view=view,
-        actions=view.actions(principal(), now()),
+        actions=view.actions(principal(), now(), may),
         qr=_qr(view.code),
         bring=bring(view.coverage_basis, view.modality, child=child),
         number=None if ticket is None else public_token(ticket, cipher()),
@@ -160,7 +169,7 @@ def _seen(session: Session, appointment_id: UUID, action: str) -> AppointmentVie
     view = queries.appointment(session, appointment_id)
     if view is None:
         raise NotFound
-    permit(action, AppointmentScope(view.facility.id, view.patient_id, view.account_id))
+    permit(action, view.scope)
     _note(session, action, view)
     return view
 
@@ -175,7 +184,7 @@ def _note(session: Session, action: str, *views: AppointmentView) -> None:
 
 
 def _actions(views: list[AppointmentView]) -> dict[UUID, tuple[str, ...]]:
-    return {view.id: view.actions(principal(), now()) for view in views}
+    return {view.id: view.actions(principal(), now(), may) for view in views}
 
 
 def _qr(code: str) -> Markup:

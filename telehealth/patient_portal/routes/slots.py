@@ -1,11 +1,13 @@
 """One slot: seen, taken by phone and code, held, given back."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from telehealth.accounts import browser
 from telehealth.accounts.errors import StepExpired
@@ -14,7 +16,7 @@ from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import SlotTaken
+from telehealth.booking.errors import HoldUnknown, SlotTaken
 from telehealth.booking.services import Hold
 from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
@@ -128,7 +130,8 @@ def release(hold_id: UUID) -> ResponseReturnValue:
     """Give the slot back and look for another time."""
     with unit_of_work() as session:
         view = queries.appointment(session, hold_id)
-        booking.release(session, principal(), hold_id, now=now())
+        if view is not None:
+            booking.release(session, principal(), hold_id, now=now())
     drafts.forget(cookie)
     if view is None:
         return redirect(url_for("portal.services"), 303)
@@ -157,7 +160,7 @@ def _hold(slot_id: str) -> ResponseReturnValue:
     def unit() -> Hold:
         with unit_of_work() as session:
             if before is not None and before.slot_id != slot_id:
-                booking.release(session, principal(), before.hold_id, now=now())
+                _let_go(session, before.hold_id)
             return booking.hold(session, principal(), slot_id, now=now())
 
     try:
@@ -166,6 +169,12 @@ def _hold(slot_id: str) -> ResponseReturnValue:
         return gone_page(slot_id, refusal)
     keep(Draft(hold.id, hold.slot_id, hold.expires_at))
     return redirect(url_for("portal.who", hold_id=hold.id), 303)
+
+
+def _let_go(session: Session, hold_id: UUID) -> None:
+    """Give back what this browser held; another account may have held it before."""
+    with suppress(HoldUnknown):
+        booking.release(session, principal(), hold_id, now=now())
 
 
 def _slot(slot_id: str) -> SlotView:
