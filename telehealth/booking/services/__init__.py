@@ -1,0 +1,36 @@
+"""Writing the ledger, one module for each group of verbs. Locks: appointment, claim, counter, ticket."""
+
+from telehealth.booking.services.holding import Hold, hold, release
+from telehealth.booking.services.lifecycle import (
+    cancel,
+    confirm_coverage,
+    expire_overdue_holds,
+    mark_arrived,
+    mark_fulfilled,
+    mark_no_show,
+    record_no_show,
+)
+from telehealth.booking.services.moving import Move, alternatives, reschedule
+from telehealth.booking.services.orders import BookingRequest, ConsentGiven
+from telehealth.booking.services.taking import Once, book, book_once
+
+__all__ = [
+    "BookingRequest",
+    "ConsentGiven",
+    "Hold",
+    "Move",
+    "Once",
+    "alternatives",
+    "book",
+    "book_once",
+    "cancel",
+    "confirm_coverage",
+    "expire_overdue_holds",
+    "hold",
+    "mark_arrived",
+    "mark_fulfilled",
+    "mark_no_show",
+    "record_no_show",
+    "release",
+    "reschedule",
+]

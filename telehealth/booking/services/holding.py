@@ -1,0 +1,135 @@
+"""Keeping a slot for a few minutes, and giving it back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from telehealth.booking.errors import HoldUnknown, TooManyHolds
+from telehealth.booking.rules import DEFAULT_POLICIES, Policies, check_place
+from telehealth.booking.services.context import (
+    account_of,
+    check_reach,
+    checked_slot,
+    context_of,
+    place_of,
+    slot_parameters,
+)
+from telehealth.booking.services.ledger import give_back, raise_refusal
+from telehealth.booking.services.orders import CODE_LENGTH
+from telehealth.core.ids import new_code, new_id
+from telehealth.core.principal import Principal
+from telehealth.scheduling.codes import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot kept for an account until `expires_at`."""
+
+    id: UUID
+    slot_id: str
+    expires_at: datetime
+
+
+def hold(
+    session: Session,
+    principal: Principal,
+    slot_id: str,
+    *,
+    now: datetime,
+    channel: str = Channel.ONLINE,
+    policies: Policies = DEFAULT_POLICIES,
+) -> Hold:
+    """Keep a slot for the caller for a few minutes; a hold that they have on it already is given again.
+
+    Raises SlotUnknown, SlotInPast, SlotTooSoon, SlotTooFar, SlotClosed, NotBookableOnline, SlotTaken,
+    OnlineQuotaFull, TooManyHolds.
+    """
+    _one_hold_at_a_time(session, principal)
+    found = context_of(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
+    if found.hold_id is not None:
+        return _held(session, found.hold_id, slot_id)
+    check_reach(principal, found.facility_id, channel)
+    start = checked_slot(found, channel, policies, now)
+    check_place(place_of(found, start), online=channel == Channel.ONLINE)
+    _check_holds(session, principal, policies.booking[channel].holds_per_account)
+    identifier = new_id()
+    outcome, expires_at = (
+        session.connection()
+        .exec_driver_sql(
+            _HOLD,
+            {
+                **slot_parameters(found, start),
+                "id": identifier,
+                "code": new_code(CODE_LENGTH),
+                "channel": channel,
+                "account": account_of(principal),
+                "seconds": policies.booking[channel].hold_seconds,
+                "now": now,
+            },
+        )
+        .one()
+    )
+    raise_refusal(outcome)
+    return Hold(identifier, slot_id, expires_at)
+
+
+def release(session: Session, principal: Principal, hold_id: UUID, *, now: datetime) -> None:
+    """Give a hold back. One of one's own that is over already is left as it is. Raises HoldUnknown."""
+    _one_hold_at_a_time(session, principal)
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            """UPDATE appointment SET status = 'expired', version = version + 1, updated_at = %(now)s
+                WHERE id = %(id)s AND status = 'held' AND account_id = %(account)s RETURNING id""",
+            {"id": hold_id, "account": account_of(principal), "now": now},
+        )
+        .one_or_none()
+    )
+    if row is not None:
+        give_back(session, hold_id)
+    elif not _was_theirs(session, principal, hold_id):
+        raise HoldUnknown
+
+
+_HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s, %(facility)s,
+    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(account)s,
+    %(seconds)s, %(now)s)"""
+
+
+def _held(session: Session, hold_id: UUID, slot_id: str) -> Hold:
+    row = (
+        session.connection()
+        .exec_driver_sql("SELECT hold_until FROM appointment WHERE id = %s", (hold_id,))
+        .one()
+    )
+    return Hold(hold_id, slot_id, row.hold_until)
+
+
+def _one_hold_at_a_time(session: Session, principal: Principal) -> None:
+    """Let an account's holds wait for each other, before any row is locked, so that their limit holds."""
+    session.connection().exec_driver_sql(
+        "SELECT pg_advisory_xact_lock(hashtextextended('holds:' || %s::text, 0))", (account_of(principal),)
+    )
+
+
+def _was_theirs(session: Session, principal: Principal, hold_id: UUID) -> bool:
+    found = session.connection().exec_driver_sql(
+        "SELECT 1 FROM appointment WHERE id = %s AND account_id = %s", (hold_id, account_of(principal))
+    )
+    return found.one_or_none() is not None
+
+
+def _check_holds(session: Session, principal: Principal, limit: int) -> None:
+    held = (
+        session.connection()
+        .exec_driver_sql(
+            """SELECT count(*) FROM appointment
+                WHERE account_id = %s AND status = 'held' AND hold_until > app_clock()""",
+            (account_of(principal),),
+        )
+        .scalar_one()
+    )
+    if held >= limit:
+        raise TooManyHolds(limit=limit)

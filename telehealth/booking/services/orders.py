@@ -1,0 +1,31 @@
+"""What is asked for when somebody books."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from telehealth.booking.codes import CoverageBasis
+from telehealth.scheduling.codes import Channel
+
+CODE_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentGiven:
+    """What was agreed to and in which wording."""
+
+    purpose: str
+    text_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """Who wants which slot. Either `slot_id` or `hold_id`; a hold of one's own on the slot is used."""
+
+    patient_id: UUID
+    slot_id: str | None = None
+    hold_id: UUID | None = None
+    coverage_basis: str = CoverageBasis.NONE
+    companion: bool = False
+    reason: str | None = None
+    channel: str = Channel.ONLINE
+    consent: ConsentGiven | None = None

@@ -1,0 +1,294 @@
+"""Booking a place, or confirming a hold.
+
+The hot path is six round trips: BEGIN, enter, read, messages, write, COMMIT. What must be atomic
+and fast lives in the SQL functions of migration 0005; the rules are asked here first, so that most
+refusals cost no write.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from notifications import Outbox, Recipient
+from telehealth.booking import idempotency, messages
+from telehealth.booking.codes import AppointmentStatus, CoverageBasis, PriceClass
+from telehealth.booking.errors import NoPatient
+from telehealth.booking.idempotency import RequestKey
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.rules import (
+    DEFAULT_POLICIES,
+    Load,
+    Policies,
+    check_hold,
+    check_load,
+    check_open,
+    check_place,
+)
+from telehealth.booking.services.context import (
+    Context,
+    Replay,
+    account_of,
+    check_reach,
+    checked_slot,
+    context_of,
+    context_once,
+    place_of,
+    slot_parameters,
+)
+from telehealth.booking.services.ledger import raise_refusal
+from telehealth.booking.services.orders import CODE_LENGTH, BookingRequest, ConsentGiven
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.ids import new_code, new_id
+from telehealth.core.principal import Principal
+from telehealth.core.sql import fetch_one
+from telehealth.directory.queries import Prices
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
+from telehealth.scheduling.rules import SlotId
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The key that a booking is done once under, and how its answer is written."""
+
+    key: RequestKey
+    answer: Callable[[AppointmentView], bytes]
+
+
+def book(
+    session: Session,
+    principal: Principal,
+    request: BookingRequest,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    base_url: str,
+    policies: Policies = DEFAULT_POLICIES,
+) -> AppointmentView:
+    """Book a slot or confirm a hold, with everything that belongs to it, in the caller's transaction.
+
+    Raises what hold() raises, and NoPatient, PatientBusy, TooManyBookings, TooManyThatDay,
+    TooManyWithPractitioner, HoldUnknown, HoldExpired, HoldNotYours. After any of them the caller
+    must roll back.
+    """
+    context = context_of(
+        session,
+        principal,
+        slot_id=request.slot_id,
+        hold_id=request.hold_id,
+        patient_id=request.patient_id,
+        now=now,
+    )
+    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
+    _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now)
+    return plan.view
+
+
+def book_once(
+    session: Session,
+    principal: Principal,
+    request: BookingRequest,
+    once: Once,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    base_url: str,
+) -> bytes:
+    """Book like `book`, once per key: a replay gets the first answer, byte for byte.
+
+    Raises what `book` raises, and KeyReused.
+    """
+    key = once.key
+    context = context_once(session, principal, request, key, now)
+    if isinstance(context, Replay):
+        return idempotency.replayed(key, context.request_hash, context.response_sealed, cipher)
+    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
+    told = once.answer(plan.view)
+    stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
+    _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now, stored=stored)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    key: RequestKey
+    answer: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A booking that the rules allow, ready to be written."""
+
+    view: AppointmentView
+    context: Context
+    confirm: bool
+    reason_sealed: bytes | None
+    consent: ConsentGiven | None
+    recipient: Recipient | None
+
+
+_BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s,
+    %(facility)s, %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(patient)s,
+    %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s, %(reason_sealed)s, %(consent_purpose)s,
+    %(consent_version)s, %(actor_kind)s, %(actor)s, %(access_session)s, %(details)s::jsonb, %(principal)s,
+    %(route)s, %(key)s, %(status)s, %(response)s, %(now)s)"""
+
+
+_CREATED = 201
+
+
+def _plan(
+    context: Context,
+    principal: Principal,
+    request: BookingRequest,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    policies: Policies,
+) -> _Plan:
+    """Ask the rules; return what is to be written."""
+    check_reach(principal, context.facility_id, request.channel)
+    if context.patient_id is None:
+        raise NoPatient
+    confirm = context.hold_id is not None
+    start = checked_slot(context, request.channel, policies, now)
+    if confirm:
+        check_hold(context.hold_account, account_of(principal), live=bool(context.hold_live))
+        check_open(context.session_status)
+    else:
+        check_place(place_of(context, start), online=request.channel == Channel.ONLINE)
+    load = Load(context.active_count, context.same_day_count, context.same_practitioner_count)
+    check_load(load, policies.booking[request.channel])
+    view = _booked_view(context, principal, request, start, now)
+    return _Plan(
+        view=view,
+        context=context,
+        confirm=confirm,
+        reason_sealed=cipher.seal_text(request.reason, f"appointment.reason_sealed:{view.id}"),
+        consent=request.consent,
+        recipient=messages.reachable(
+            (
+                ("patient", context.patient_id, context.patient_phone_sealed),
+                ("patient", context.guardian_id, context.guardian_phone_sealed),
+                ("account", context.family_account, context.account_phone_sealed),
+            ),
+            context.patient_language or "vi",
+            cipher,
+        ),
+    )
+
+
+def _carry_out(
+    session: Session,
+    principal: Principal,
+    plan: _Plan,
+    *,
+    outbox: Outbox,
+    base_url: str,
+    now: datetime,
+    stored: _Stored | None = None,
+) -> None:
+    """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
+    told = messages.booked(plan.view, plan.recipient, base_url=base_url, now=now)
+    if told:
+        fetch_one(session, *outbox.statement(told, now=now))
+    outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
+    raise_refusal(outcome[0] if outcome else "")
+
+
+def _booking_parameters(
+    principal: Principal, plan: _Plan, stored: _Stored | None, now: datetime
+) -> dict[str, Any]:
+    view, consent = plan.view, plan.consent
+    return {
+        **slot_parameters(plan.context, view.start),
+        **_stored_parameters(stored),
+        "confirm": plan.confirm,
+        "id": view.id,
+        "code": view.code,
+        "channel": view.channel,
+        "patient": view.patient_id,
+        "account": view.account_id,
+        "price_class": view.price_class,
+        "coverage_basis": view.coverage_basis,
+        "companion": view.companion,
+        "reason_sealed": plan.reason_sealed,
+        "consent_purpose": consent.purpose if consent else None,
+        "consent_version": consent.text_version if consent else None,
+        "actor_kind": principal.kind.value,
+        "actor": principal.id or principal.device_id,
+        "access_session": principal.session_id,
+        "details": json.dumps({"channel": view.channel, "hold": plan.confirm}),
+        "now": now,
+    }
+
+
+def _stored_parameters(stored: _Stored | None) -> dict[str, Any]:
+    if stored is None:
+        return dict.fromkeys(("principal", "route", "key", "status", "response"))
+    key = stored.key
+    return {
+        "principal": key.principal,
+        "route": key.route,
+        "key": key.key,
+        "status": _CREATED,
+        "response": stored.sealed,
+    }
+
+
+def _booked_view(
+    context: Context, principal: Principal, request: BookingRequest, start: datetime, now: datetime
+) -> AppointmentView:
+    insured = request.coverage_basis != CoverageBasis.NONE and context.price_insured is not None
+    return AppointmentView(
+        id=context.hold_id or new_id(),
+        code=context.hold_code or new_code(CODE_LENGTH),
+        status=AppointmentStatus.BOOKED,
+        version=(context.hold_version or 0) + 1,
+        start=start,
+        end=start + timedelta(minutes=context.slot_minutes),
+        facility=FacilityRef(
+            context.facility_id,
+            context.facility_code,
+            context.facility_name,
+            context.facility_address,
+            context.facility_hotline,
+        ),
+        practitioner=PractitionerRef(
+            context.practitioner_id,
+            context.practitioner_licence,
+            context.practitioner_name,
+            context.practitioner_title,
+            context.practitioner_specialty,
+        ),
+        service=ServiceRef(
+            context.service_id,
+            context.service_code,
+            context.service_name_vi,
+            context.service_name_en,
+            context.duration_minutes,
+        ),
+        modality=context.modality,
+        patient_id=context.patient_id,
+        patient_name=context.patient_name,
+        account_id=account_of(principal),
+        channel=context.hold_channel or request.channel,
+        price_class=PriceClass.INSURED if insured else PriceClass.SELF,
+        coverage_basis=request.coverage_basis,
+        coverage_checked=False,
+        companion=request.companion,
+        prices=Prices(
+            context.price_insured, context.price_self, context.price_on_request, context.price_after_hours
+        ),
+        room=context.room,
+        lane=1,
+        slot_id=str(SlotId(context.session_id, context.minute)),
+        created_at=now,
+    )
