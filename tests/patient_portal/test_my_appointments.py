@@ -1,5 +1,6 @@
 """My appointments: seeing, cancelling, the calendar, who may not."""
 
+import re
 from collections.abc import Callable
 
 from sqlalchemy import text
@@ -114,3 +115,32 @@ def test_pages_that_name_the_family_while_booking_leave_a_row_each(browser: Brow
         before = rows()
         assert browser.go(page).sees("Nguyễn Thị Đào")
         assert rows() == before + 1
+
+
+def test_another_time_is_chosen_confirmed_and_keeps_the_code(browser: Browser):
+    page = booked(browser)
+    browser.go(page)
+    code = browser.text.split('th-qr__code">')[1].split("<")[0]
+    assert browser.sees("Đổi giờ")
+    browser.go(f"{page}/move")
+    offered = re.findall(rf'href="({page}/move/[^"]+)"', browser.text)
+    assert offered
+    browser.go(offered[-1])
+    assert browser.sees("Đổi sang giờ này?", "Giữ giờ cũ")
+    browser.send()
+    assert browser.address == page
+    assert browser.sees("Đã đổi giờ hẹn", code)
+    browser.go(offered[0]).send(version="1")
+    assert browser.status == 412
+
+
+def test_who_comes_too_late_for_another_time_keeps_the_old_one(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/move")
+    browser.go(re.findall(rf'href="({page}/move/[^"]+)"', browser.text)[-1])
+    with system_unit_of_work(browser.engine) as session:
+        session.execute(text("UPDATE clinic_session SET status = 'closed'"))
+    browser.send()
+    assert browser.status == 409
+    assert browser.sees("giờ hẹn cũ vẫn còn", "Nơi khám này chưa có giờ khác")
+    assert browser.go(page).sees("Đổi giờ", "Đã đặt")

@@ -232,3 +232,14 @@ portal-family-lead = The people you book for. New ones are added while booking.
 portal-family-none = Nobody yet. Whoever is seen appears here after the first booking.
 portal-family-numbers = Papers
 portal-family-sign-ins = Where I am signed in
+
+portal-move = Change the time
+portal-move-title = Choose another time
+portal-move-lead = Your time now: { $time }. It stays yours until the change is done.
+portal-move-kept = Not changed: you still have your old time
+portal-move-none = This place has no other times yet. You keep your old time.
+portal-move-confirm-title = Change to this time?
+portal-move-new = New time
+portal-move-yes = Change the time
+portal-move-no = Keep the old time
+portal-moved = The time is changed. The booking code stays the same.

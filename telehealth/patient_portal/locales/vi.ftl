@@ -232,3 +232,14 @@ portal-family-lead = Những người quý vị đang đặt lịch giúp. Thêm
 portal-family-none = Chưa có ai. Người được khám sẽ hiện ở đây sau lần đặt lịch đầu tiên.
 portal-family-numbers = Giấy tờ
 portal-family-sign-ins = Các máy đang đăng nhập
+
+portal-move = Đổi giờ
+portal-move-title = Chọn giờ khám khác
+portal-move-lead = Giờ hẹn hiện nay: { $time }. Giờ này vẫn được giữ cho đến khi đổi xong.
+portal-move-kept = Chưa đổi được, giờ hẹn cũ vẫn còn
+portal-move-none = Nơi khám này chưa có giờ khác. Quý vị vẫn giữ giờ hẹn cũ.
+portal-move-confirm-title = Đổi sang giờ này?
+portal-move-new = Giờ hẹn mới
+portal-move-yes = Đổi giờ
+portal-move-no = Giữ giờ cũ
+portal-moved = Đã đổi giờ hẹn. Mã lịch hẹn không thay đổi.

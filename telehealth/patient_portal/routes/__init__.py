@@ -1,6 +1,14 @@
 """The patient's pages."""
 
-from telehealth.patient_portal.routes import appointments, choosing, confirming, family, filling, slots
+from telehealth.patient_portal.routes import (
+    appointments,
+    choosing,
+    confirming,
+    family,
+    filling,
+    moving,
+    slots,
+)
 from telehealth.patient_portal.routes.blueprint import pages
 
-__all__ = ["appointments", "choosing", "confirming", "family", "filling", "pages", "slots"]
+__all__ = ["appointments", "choosing", "confirming", "family", "filling", "moving", "pages", "slots"]

@@ -91,7 +91,7 @@ def by_code(code: str) -> ResponseReturnValue:
 def calendar(appointment_id: UUID) -> ResponseReturnValue:
     """Return a calendar file."""
     with unit_of_work() as session:
-        view = _seen(session, appointment_id, "booking.read")
+        view = seen(session, appointment_id, "booking.read")
     body = calendar_file(view, base_url=settings().public_base_url, now=now(), locale=current_locale())
     answer = Response(body, mimetype="text/calendar")
     answer.headers["Content-Disposition"] = f'attachment; filename="{view.code}.ics"'
@@ -103,7 +103,7 @@ def calendar(appointment_id: UUID) -> ResponseReturnValue:
 def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
     """Ask why, and whether."""
     with unit_of_work() as session:
-        view = _seen(session, appointment_id, "booking.cancel")
+        view = seen(session, appointment_id, "booking.cancel")
     if "cancel" not in view.actions(principal(), now(), may):
         return redirect(url_for("portal.show", appointment_id=view.id))
     return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors={})
@@ -116,7 +116,7 @@ def cancel(appointment_id: UUID) -> ResponseReturnValue:
     reason = request.form.get("reason_code", "")
     version = whole_number(request.form.get("version", ""))
     with unit_of_work() as session:
-        view = _seen(session, appointment_id, "booking.cancel")
+        view = seen(session, appointment_id, "booking.cancel")
     if reason not in REASONS or version is None:
         errors = {"reason_code": t("portal-cancel-reason-missing")}
         return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors=errors), 422
@@ -148,10 +148,10 @@ def _cancel(appointment_id: UUID, version: int, reason: str) -> None:
 
 def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnValue:
     with unit_of_work() as session:
-        view = _seen(session, appointment_id, "booking.read")
-        seen = patient(session, view.patient_id, cipher()) if view.patient_id else None
+        view = seen(session, appointment_id, "booking.read")
+        person = patient(session, view.patient_id, cipher()) if view.patient_id else None
         ticket = ticket_of_appointment(session, view.id, now()) if view.status == "arrived" else None
-    birth_date = seen.birth_date if seen else None
+    birth_date = person.birth_date if person else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
         "patient_portal/done.html"
@@ -165,7 +165,8 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
     )
 
 
-def _seen(session: Session, appointment_id: UUID, action: str) -> AppointmentView:
+def seen(session: Session, appointment_id: UUID, action: str) -> AppointmentView:
+    """Return an appointment that the caller may act on, noted in the trail. Raises NotFound, Forbidden."""
     view = queries.appointment(session, appointment_id)
     if view is None:
         raise NotFound
