@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError
@@ -63,6 +63,7 @@ def _engine_beside(engine: Engine) -> Engine:
                 pool_timeout=_BESIDE_WAIT_SECONDS,
                 connect_args=CONNECT_ARGS,
             )
+            finalize(engine, _besides[engine].dispose)
         return _besides[engine]
 
 

@@ -74,6 +74,8 @@ def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestRespo
         body = BODIES.get(rule.endpoint, {})
         if rule.endpoint == "queueing-api.transfer":
             body = {"queue_id": town.records["queues"]["registration"]}
+        if rule.endpoint == "booking-api.reschedule_appointment":
+            body = {"slot_id": town.records["free slot"]}
         return caller.api(method, path, headers=version, **({} if method == "GET" else {"json": body}))
     form = {"csrf_token": "csrf", "version": "1", "reason_code": "patient", "note": "x", "agree": "yes"}
     form |= {"queue": town.records["queues"]["registration"], "press_key": "one press"}
@@ -276,6 +278,7 @@ def test_hidden_fields_cannot_be_written(lived_in: Town) -> None:
         (lan, "POST", f"{API}/appointments", wanted),
         (lan, "POST", f"{API}/holds", slot),
         (lan, "POST", f"{booked}/cancel", {"reason_code": "patient"}),
+        (lan, "POST", f"{booked}/reschedule", slot),
         (lan, "POST", f"{API}/patients", person),
         (lan, "PATCH", patient, {"sex": "male"}),
         (lived_in.caller("desk"), "POST", f"{booked}/coverage", {"coverage_basis": "none"}),

@@ -194,7 +194,7 @@ def at_any_hour(folder: Path) -> Path:
 
 def fresh_phone(*, zalo: bool = True) -> str:
     """Return a number that nobody used yet; in the sandbox those that end in 0 have no Zalo."""
-    return f"09{secrets.randbelow(10**7):07d}{7 if zalo else 0}"
+    return f"090{secrets.randbelow(10**6):06d}{7 if zalo else 0}"
 
 
 def coming_slot(service: str, modality: Modality, minutes: int = 2) -> str:

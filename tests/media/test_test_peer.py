@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
@@ -21,7 +22,9 @@ def run(scene: Callable[[AiortcEngine], Awaitable[T]], **engine: float) -> T:
         finally:
             await peer.close()
 
-    return asyncio.run(play())
+    # A thread of its own: a browser test of the same worker may have left a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(play())).result()
 
 
 async def a_page() -> tuple[RTCPeerConnection, str]:
