@@ -14,13 +14,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyotp
 
+from telehealth.accounts.rules import totp_steps
 from telehealth.core.clock import business_date, minute_of_day, system_clock
 from telehealth.demo.services import PROVINCE
 from telehealth.directory.codes import Modality
@@ -52,6 +53,7 @@ class Live:
     log: Path
     database_url: str
     accounts: list[dict[str, Any]]
+    spent: dict[str, int] = field(default_factory=dict)
 
     def account(self, login: str) -> dict[str, Any]:
         return next(entry for entry in self.accounts if entry.get("login") == login)
@@ -61,7 +63,14 @@ class Live:
         return next(str(entry["device_token"]) for entry in machines if entry["facility"] == facility)
 
     def totp(self, login: str) -> str:
-        return str(pyotp.TOTP(self.account(login)["totp_secret"]).now())
+        """Return a code of this half minute, or of the next: each counts only once."""
+
+        def unused() -> int | None:
+            _before, *steps = totp_steps(system_clock())
+            return next((step for step in steps if step > self.spent.get(login, 0)), None)
+
+        self.spent[login] = until(unused, "a fresh code of the authenticator")
+        return pyotp.TOTP(self.account(login)["totp_secret"]).generate_otp(self.spent[login])
 
     def messages(self, phone: str) -> list[dict[str, Any]]:
         """Return what a phone received, newest first."""
