@@ -160,3 +160,5 @@ clinic-staff-call-answer = I am going
 clinic-place = Number
 clinic-why = Why
 clinic-since = Waiting since
+clinic-no-room = No room chosen yet
+clinic-no-room-how = Choose a room or counter above and press Open to call numbers.

@@ -158,3 +158,5 @@ clinic-staff-call-answer = Tôi đến
 clinic-place = Số
 clinic-why = Vì sao
 clinic-since = Chờ từ
+clinic-no-room = Chưa chọn phòng
+clinic-no-room-how = Chọn phòng khám hoặc quầy ở trên rồi bấm Mở để gọi số.
