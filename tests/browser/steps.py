@@ -93,14 +93,18 @@ class Desk:
         return str(self.live.call("/api/v1/appointments", asked, self.token)["code"])
 
 
-def check_in_at_the_kiosk(live: Live, kiosk: Page, code: str, look: Look = pass_by) -> str:
-    """Put the machine into use, check in by the code and return the number on the slip."""
+def put_into_use(live: Live, kiosk: Page, look: Look = pass_by) -> None:
+    """Make a machine the hospital's kiosk, as its administrator does once."""
     kiosk.goto(f"{live.base}/kiosk")
     look(kiosk, "kiosk-activate")
     kiosk.get_by_label("Mã của máy").fill(live.kiosk_token(HOSPITAL))
     kiosk.get_by_role("button", name="Bắt đầu").click()
     expect(kiosk.get_by_role("heading", name="Quý vị cần gì?")).to_be_visible()
     look(kiosk, "kiosk")
+
+
+def check_in_at_the_kiosk(kiosk: Page, code: str, look: Look = pass_by) -> str:
+    """Check in by the code, from the kiosk's first screen, and return the number on the slip."""
     kiosk.get_by_role("link", name="Đã đặt lịch").click()
     expect(kiosk.get_by_role("textbox", name="Mã lịch hẹn")).to_be_visible()
     look(kiosk, "kiosk-code")

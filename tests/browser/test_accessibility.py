@@ -18,6 +18,7 @@ from tests.browser.steps import (
     check_in_at_the_kiosk,
     follow_the_number,
     go_to_the_room,
+    put_into_use,
     sign_in,
 )
 
@@ -66,7 +67,8 @@ def test_no_screen_of_the_journey_has_a_fault(
     if not is_today(booked.start):
         code = desk.book(IN_PERSON, Modality.IN_PERSON)
     with opened(chromium, 1080, 1920) as (kiosk, _):
-        number = check_in_at_the_kiosk(live, kiosk, code, look)
+        put_into_use(live, kiosk, look)
+        number = check_in_at_the_kiosk(kiosk, code, look)
     follow_the_number(live, phone, number, look)
     with opened(chromium, 1366, 768) as (doctor, _):
         sign_in(live, doctor, look=look)
@@ -105,9 +107,7 @@ def test_no_refusal_has_a_fault(live: Live, chromium: Browser, phone: Page, look
     expect(phone.get_by_role("alert")).to_be_visible()
     look(phone, "wrong code")
     with opened(chromium, 1080, 1920) as (kiosk, _):
-        kiosk.goto(f"{live.base}/kiosk")
-        kiosk.get_by_label("Mã của máy").fill(live.kiosk_token(HOSPITAL))
-        kiosk.get_by_role("button", name="Bắt đầu").click()
+        put_into_use(live, kiosk)
         kiosk.get_by_role("link", name="Đã đặt lịch").click()
         kiosk.get_by_role("textbox", name="Mã lịch hẹn").fill("AAAAAAAA")
         kiosk.get_by_role("button", name="Lấy số").click()

@@ -40,6 +40,7 @@ from tests.browser.steps import (
     follow_the_number,
     go_to_the_room,
     open_the_room,
+    put_into_use,
     sign_in,
 )
 
@@ -81,7 +82,8 @@ def test_a_patient_books_is_called_and_meets_the_doctor_by_video(live: Live, peo
     if not is_today(booked.start):  # late in the evening the earliest slot is after midnight
         code = desk.book(IN_PERSON, Modality.IN_PERSON)
     people.board.goto(f"{live.base}/board/{HOSPITAL}")
-    be_called(live, people, check_in_at_the_kiosk(live, people.kiosk, code))
+    put_into_use(live, people.kiosk)
+    be_called(live, people, check_in_at_the_kiosk(people.kiosk, code))
     live.message(number, f"ma {desk.book(BY_VIDEO, Modality.VIDEO)}")
     meet_by_video(live, people)
     assert who_was_there(live) == ["patient", "practitioner"]
@@ -92,17 +94,17 @@ def be_called(live: Live, people: People, number: str) -> None:
     """The doctor calls: board and phone show it by themselves. The visit begins and is finished."""
     doctor, phone = people.doctor, people.patient
     follow_the_number(live, phone, number)
-    expect(phone.locator("[data-here]")).to_contain_text("Bạn là người kế tiếp")
+    expect(phone.locator("[data-here]")).to_contain_text("Quý vị là người kế tiếp")
     sign_in(live, doctor)
     expect(doctor.get_by_role("cell", name=number)).to_be_visible()
     doctor.get_by_role("button", name="Gọi số tiếp theo").click()
     expect(doctor.locator(".th-now__number")).to_have_text(number)
     expect(people.board.locator("[data-number]")).to_have_text(number)
     expect(people.board.locator("[data-room]")).to_have_text(ROOM_NAME)
-    expect(phone.get_by_text(f"Đến lượt bạn. Mời vào {ROOM_NAME}.")).to_be_visible()
+    expect(phone.get_by_text(f"Đến lượt quý vị. Mời vào {ROOM_NAME}.")).to_be_visible()
     doctor.get_by_role("button", name="Bắt đầu").click()
     expect(doctor.locator(".th-now")).to_contain_text("Đang phục vụ")
-    expect(phone.get_by_text(f"Bạn đang được phục vụ tại {ROOM_NAME}.")).to_be_visible()
+    expect(phone.get_by_text(f"Quý vị đang được phục vụ tại {ROOM_NAME}.")).to_be_visible()
     doctor.get_by_role("button", name="Xong").click()
     expect(doctor.locator(".th-now")).to_contain_text("Chưa gọi ai")
     expect(phone.get_by_text("Số này đã xong")).to_be_visible()

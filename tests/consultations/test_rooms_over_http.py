@@ -58,7 +58,7 @@ def test_a_patient_and_their_doctor_get_tickets_to_the_same_room(
     theirs, ours = ticket_of(family, settings), ticket_of(care, settings)
     assert theirs.room_id == ours.room_id
     assert (theirs.role, theirs.participant_id) == (ParticipantRole.PATIENT, cast.patient_id)
-    assert (ours.role, ours.display_name) == (ParticipantRole.PRACTITIONER, "BSCKI Lê Minh Tâm")
+    assert (ours.role, ours.display_name) == (ParticipantRole.PRACTITIONER, "BS. CKI Lê Minh Tâm")
     assert family.json["url"] == f"/room/{theirs.room_id}"
     assert family.json["expires_at"] == "2026-11-30T08:02:00+07:00"
 
@@ -229,7 +229,7 @@ def test_the_page_shows_the_doctor_and_no_token(client: FlaskClient, cast: Cast)
     sign_in(client, cast.patient)
     page = client.get(url)
     assert page.status_code == 200
-    assert "Khám với BSCKI Lê Minh Tâm" in page.text
+    assert "Khám với BS. CKI Lê Minh Tâm" in page.text
     config = json.loads(page.text.split('application/json">')[1].split("</script>")[0])
     assert config["ticketUrl"] == f"{url}/ticket"
     assert config["endUrl"] is None
@@ -277,7 +277,7 @@ def test_a_link_lets_the_patient_in_without_signing_in(
     client: FlaskClient, cast: Cast, link: str, settings: Settings
 ) -> None:
     page = client.get(f"/j/{link}")
-    assert "BSCKI Lê Minh Tâm" in page.text
+    assert "BS. CKI Lê Minh Tâm" in page.text
     csrf = page.text.split('name="csrf_token" value="')[1].split('"')[0]
     answer = client.post(f"/j/{link}", data={"csrf_token": csrf})
     assert answer.status_code == 303

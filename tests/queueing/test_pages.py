@@ -230,7 +230,7 @@ def test_the_phone_follows_without_signing_in(client: FlaskClient, hospital: Hos
     hospital.call()
     hospital.call()
     state = client.get(f"/t/{slip.public_token}?part=state").get_data(as_text=True)
-    assert "Đến lượt bạn. Mời vào Phòng khám 1." in state
+    assert "Đến lượt quý vị. Mời vào Phòng khám 1." in state
     assert "<html" not in state
     clock.forward(days=1)
     assert "nay không còn dùng" in client.get(f"/t/{slip.public_token}").get_data(as_text=True)

@@ -101,26 +101,26 @@ board-offline = Mất kết nối. Vui lòng nghe nhân viên gọi số.
 board-missed = Lỡ lượt? Vui lòng báo nhân viên tại phòng.
 board-sound = Bật tiếng báo
 follow-title = Theo dõi số
-follow-your-number = Số của bạn
+follow-your-number = Số của quý vị
 follow-now-calling = Đang gọi
 follow-none-called = Chưa gọi
 follow-people = { $count ->
-    [0] Bạn là người kế tiếp
+    [0] Quý vị là người kế tiếp
    *[other] Còn { $count } người
  }
 follow-wait = Thời gian chờ
 follow-wait-range = { $low }–{ $high } phút
 follow-wait-note = Ước tính theo tốc độ gọi số hôm nay, tự cập nhật.
-follow-called = Đến lượt bạn. Mời vào { $room }.
-follow-serving = Bạn đang được phục vụ tại { $room }.
-follow-done = Số này đã xong. Chúc bạn mau khỏe.
-follow-missed = Số của bạn đã được gọi. Hãy báo ngay nhân viên tại { $room }.
-follow-parked = Số của bạn đang được giữ. Khi quay lại phòng, hãy báo nhân viên.
+follow-called = Đến lượt quý vị. Mời vào { $room }.
+follow-serving = Quý vị đang được phục vụ tại { $room }.
+follow-done = Số này đã xong. Chúc quý vị mau khỏe.
+follow-missed = Số của quý vị đã được gọi. Hãy báo ngay nhân viên tại { $room }.
+follow-parked = Số của quý vị đang được giữ. Khi quay lại phòng, hãy báo nhân viên.
 follow-cancelled = Số này đã hủy.
 follow-over = Số này của ngày { $date }, nay không còn dùng.
 follow-offline = Chưa cập nhật được. Số hiển thị có thể đã cũ.
 follow-missed-title = Qua số thì làm gì?
-follow-missed-text = Báo nhân viên tại phòng. Nếu chưa quá 10 số, bạn được gọi lại sau 3 người. Quá 10 số thì lấy số mới.
+follow-missed-text = Báo nhân viên tại phòng. Nếu chưa quá 10 số, quý vị được gọi lại sau 3 người. Quá 10 số thì lấy số mới.
 follow-fair-title = Vì sao số khác được gọi trước?
 follow-fair-text = Cấp cứu đi thẳng. Trẻ dưới 6 tuổi, phụ nữ có thai, người từ đủ 75 tuổi, người khuyết tật nặng và người có công được ưu tiên theo luật, xen kẽ với người khác. Người có hẹn được gọi đúng giờ hẹn.
 follow-share = Gửi cho người nhà
