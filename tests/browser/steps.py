@@ -1,3 +1,6 @@
+import json
+import urllib.error
+
 """What people do with the product, step by step, by the real buttons; `look` is called on each new screen."""
 
 from collections.abc import Callable
@@ -88,9 +91,15 @@ class Desk:
         self.patient_id = next(item["patient_id"] for item in found if item["code"] == known.code)
 
     def book(self, service: str, modality: Modality) -> str:
-        """Book the person's coming slot and return its code."""
-        asked = {"slot_id": coming_slot(service, modality), "patient_id": self.patient_id}
-        return str(self.live.call("/api/v1/appointments", asked, self.token)["code"])
+        """Book the person's first coming slot that no other test has taken, and return its code."""
+        for minutes in range(2, 8):
+            asked = {"slot_id": coming_slot(service, modality, minutes), "patient_id": self.patient_id}
+            try:
+                return str(self.live.call("/api/v1/appointments", asked, self.token)["code"])
+            except urllib.error.HTTPError as refused:
+                if json.load(refused)["code"] != "slot-taken":
+                    raise
+        raise AssertionError("every coming slot is taken")
 
 
 def put_into_use(live: Live, kiosk: Page, look: Look = pass_by) -> None:
