@@ -1,8 +1,7 @@
-import json
-import urllib.error
-
 """What people do with the product, step by step, by the real buttons; `look` is called on each new screen."""
 
+import json
+import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
