@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 
 from notifications import policy as rules
 from notifications import sealing
-from notifications.channels.base import Accepted, Ambiguous, Channel, Outcome, Outgoing, Rejected, Retry
+from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, Rejected, Retry
+from notifications.channels.provider import Carrier
 from notifications.doorbell import Doorbell
 from notifications.kinds import KINDS
 from notifications.leases import Leased, Leases, Result
@@ -59,12 +60,12 @@ class _Fenced(Exception):
 
 
 class Dispatcher:
-    """`channels` maps a channel's name ("sms") to its adapter. `listen_url` is a direct database address."""
+    """`carriers` are the providers to send by. `listen_url` is a direct database address."""
 
     def __init__(
         self,
         engine: Engine,
-        channels: Mapping[str, Channel],
+        carriers: Sequence[Carrier],
         sealer: Sealer,
         templates: Catalogue = CATALOGUE,
         policy: Policy | None = None,
@@ -73,7 +74,7 @@ class Dispatcher:
         clock: str = "clock_timestamp()",
     ) -> None:
         self._policy = policy or Policy()
-        self._channels = channels
+        self._channels = {carrier.channel: carrier.adapter for carrier in reversed(carriers)}
         self._sealer = sealer
         self._templates = templates
         self._listen_url = listen_url
@@ -82,7 +83,7 @@ class Dispatcher:
         self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._in_hand = 0
         self._in_hand_lock = threading.Lock()
-        self._usable: frozenset[str] = frozenset(channels)
+        self._usable: frozenset[str] = frozenset(self._channels)
         self._pauses_read = float("-inf")
 
     def run(self, stop: threading.Event) -> None:

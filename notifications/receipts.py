@@ -1,182 +1,19 @@
-"""What providers tell us afterwards. `parse` is pure and checks the signature; `apply` moves messages on.
+"""Recording what providers tell us afterwards. The adapters' folders read it; `apply` moves messages on.
 
 Receipts come late, twice and out of order; none of that moves a notification backwards.
 """
 
-import hmac
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from hashlib import sha256
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
-from uuid import UUID
 
 from sqlalchemy.orm import Session
-from twilio.request_validator import (
-    SIGNATURE_HEADER,
-    SIGNATURE_SETTINGS_HEADER,
-    RequestValidator,
-    get_signature_algorithm,
-)
 
+from notifications.channels.receipt import Receipt, Told
 from notifications.ids import new_id
 from notifications.kinds import KINDS
 from notifications.states import State, may
-
-
-class BadReceipt(Exception):
-    """Not a receipt: unsigned, wrongly signed, too old or unreadable. Answer 403 and keep nothing."""
-
-
-class Told(StrEnum):
-    ACCEPTED = "accepted"
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """One event. `key` is our own key of the send, where the provider returns it; `raw` has no phone."""
-
-    provider: str
-    event_key: str
-    told: Told
-    key: UUID | None
-    ref: str | None
-    code: str | None = None
-    raw: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class WebhookSecrets:
-    """None: this provider is not configured, and nothing that claims to come from it is believed."""
-
-    twilio_auth_token: str | None
-    zalo_app_id: str | None
-    zalo_oa_secret: str | None
-
-
-# Zalo repeats an event for almost two hours and counts the tries in a header.
-_FIRST_TRY_AGE = timedelta(minutes=5)
-_LAST_TRY_AGE = timedelta(hours=3)
-
-_TWILIO_TOLD = {
-    **dict.fromkeys(("accepted", "scheduled", "queued", "sending", "sent"), Told.ACCEPTED),
-    **dict.fromkeys(("delivered", "read"), Told.DELIVERED),
-    **dict.fromkeys(("undelivered", "failed", "canceled"), Told.UNDELIVERED),
-}
-_PHONE_FIELDS = frozenset({"To", "From", "phone", "recipient", "sender"})
-
-
-def parse(
-    provider: str,
-    headers: Mapping[str, str],
-    raw_body: bytes,
-    url: str,
-    secrets: WebhookSecrets,
-    *,
-    now: datetime,
-) -> list[Receipt]:
-    """The receipts in one webhook call. `url` is the public address that was called, with its query.
-
-    Raises BadReceipt. An event that is no receipt (a follower, a chat message) gives an empty list.
-    """
-    lowered = {name.lower(): value for name, value in headers.items()}
-    match provider:
-        case "twilio":
-            return _twilio(lowered, raw_body, url, secrets.twilio_auth_token)
-        case "zalo":
-            return _zalo(lowered, raw_body, secrets, now)
-    raise BadReceipt(f"no provider {provider!r} sends receipts")
-
-
-def _twilio(headers: Mapping[str, str], raw_body: bytes, url: str, auth_token: str | None) -> list[Receipt]:
-    if not auth_token:
-        raise BadReceipt("Twilio is not configured")
-    try:
-        fields = dict(parse_qsl(raw_body.decode("utf-8"), keep_blank_values=True))
-    except UnicodeDecodeError:
-        raise BadReceipt("the body is not a form") from None
-    validator = RequestValidator(auth_token)
-    algorithm = get_signature_algorithm(headers.get(SIGNATURE_SETTINGS_HEADER.lower(), ""))
-    signature = headers.get(SIGNATURE_HEADER.lower(), "")
-    if not validator.validate(url, fields, signature, algorithm):
-        raise BadReceipt("the signature is wrong")
-    sid, status = fields.get("MessageSid"), fields.get("MessageStatus", "")
-    told = _TWILIO_TOLD.get(status)
-    if sid is None or told is None:
-        return []
-    key = parse_qs(urlsplit(url).query).get("key", [""])[0]
-    return [
-        Receipt(
-            provider="twilio",
-            event_key=f"{sid}:{status}",
-            told=told,
-            key=_uuid(key),
-            ref=sid,
-            code=fields.get("ErrorCode"),
-            raw=_without_phones(fields),
-        )
-    ]
-
-
-def _zalo(
-    headers: Mapping[str, str], raw_body: bytes, secrets: WebhookSecrets, now: datetime
-) -> list[Receipt]:
-    if not secrets.zalo_app_id or not secrets.zalo_oa_secret:
-        raise BadReceipt("Zalo is not configured")
-    try:
-        event = json.loads(raw_body)
-        timestamp = str(event["timestamp"])
-        sent_at = datetime.fromtimestamp(int(timestamp) / 1000, UTC)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        raise BadReceipt("the body is not an event") from None
-    expected = zalo_mac(secrets.zalo_app_id, raw_body, timestamp, secrets.zalo_oa_secret)
-    if not hmac.compare_digest(expected, headers.get("x-zevent-signature", "").removeprefix("mac=")):
-        raise BadReceipt("the signature is wrong")
-    allowed = _FIRST_TRY_AGE if headers.get("num_retry", "0") in {"", "0"} else _LAST_TRY_AGE
-    if abs(now - sent_at) > allowed:
-        raise BadReceipt("the event is too old")
-    return _zalo_receipts(event)
-
-
-def _zalo_receipts(event: dict[str, Any]) -> list[Receipt]:
-    message = event.get("message")
-    if event.get("event_name") != "user_received_message" or not isinstance(message, dict):
-        return []
-    ref = message.get("msg_id")
-    if ref is None or "delivery_time" not in message:
-        return []
-    return [
-        Receipt(
-            provider="zalo",
-            event_key=f"{ref}:delivered",
-            told=Told.DELIVERED,
-            key=_uuid(str(message.get("tracking_id", ""))),
-            ref=str(ref),
-            raw=_without_phones(event),
-        )
-    ]
-
-
-def zalo_mac(app_id: str, raw_body: bytes, timestamp: str, oa_secret: str) -> str:
-    """Zalo's signature: a plain SHA-256 over the bytes as they came; a re-written JSON gives another one."""
-    return sha256(app_id.encode() + raw_body + timestamp.encode() + oa_secret.encode()).hexdigest()
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _without_phones(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in _PHONE_FIELDS}
-
 
 _TARGET = """
 SELECT n.id, n.kind, n.state, n.channel AS last_channel, sent.channel, sent.attempt, sent.idem_key,

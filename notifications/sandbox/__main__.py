@@ -12,11 +12,12 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
+from notifications.channels.zalo.account import SANDBOX as SANDBOX_ZALO
 from notifications.sandbox.app import create_app
 from notifications.sandbox.callbacks import Callbacks
 from notifications.sandbox.desk import Credentials, Desk
 from notifications.sandbox.ledger import Ledger
-from notifications.settings import SANDBOX_TWILIO, SANDBOX_ZALO
 
 HOST = "127.0.0.1"
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import requests
 from twilio.request_validator import RequestValidator
 
-from notifications.receipts import zalo_mac
+from notifications.channels.zalo.webhook import mac as zalo_mac
 from notifications.sandbox.ledger import Entry
 
 _log = logging.getLogger(__name__)

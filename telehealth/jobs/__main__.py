@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from notifications.dispatcher import Dispatcher
 from notifications.settings import BadNotificationSettings
-from notifications.wiring import channels
 from telehealth.jobs.clock import JobClock
 from telehealth.jobs.table import JOBS
 from telehealth.jobs.work import Work, work
@@ -41,13 +40,12 @@ def main() -> int:
 
 
 def _dispatcher(mine: Work) -> Dispatcher:
-    reachable = channels(mine.notification_settings, mine.zalo_tokens)
-    if not reachable:
+    if not mine.carriers:
         msg = "no message provider is configured: set TWILIO_ACCOUNT_SID and the like (docs/notifications.md)"
         raise BadNotificationSettings(msg)
     return Dispatcher(
         mine.engine,
-        reachable,
+        mine.carriers,
         mine.settings.cipher,
         listen_url=psycopg_url(mine.settings.database_direct_url),
         clock="app_clock()",

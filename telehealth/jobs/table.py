@@ -10,8 +10,8 @@ from telehealth.jobs import (
     heartbeat,
     horizon,
     overdue_holds,
+    provider_upkeep,
     video_invitations,
-    zalo_token,
 )
 from telehealth.jobs.work import Work
 
@@ -32,5 +32,5 @@ JOBS: tuple[Job, ...] = (
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
-    Job("zalo-token", 600, zalo_token.run),
+    Job("provider-upkeep", 600, provider_upkeep.run),
 )

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, create_engine
 
 from notifications import Outbox
-from notifications.channels.zalo.tokens import ZaloTokens
+from notifications.channels.provider import Carrier, Host
 from notifications.settings import NotificationSettings
-from notifications.wiring import zalo_tokens
 from telehealth.core.clock import Clock, system_clock
 from telehealth.settings import Settings
 
@@ -22,7 +21,7 @@ class Work:
     notification_settings: NotificationSettings
     engine: Engine
     outbox: Outbox
-    zalo_tokens: ZaloTokens | None
+    carriers: tuple[Carrier, ...]
     clock: Clock = system_clock
 
 
@@ -43,6 +42,8 @@ def work(settings: Settings, *, clock: Clock = system_clock) -> Work:
         notification_settings=notification_settings,
         engine=engine,
         outbox=Outbox(settings.cipher),
-        zalo_tokens=zalo_tokens(notification_settings, engine, settings.cipher),
+        carriers=notification_settings.carriers(
+            Host(engine, settings.cipher, notification_settings.public_base_url)
+        ),
         clock=clock,
     )

@@ -6,7 +6,10 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 
 from notifications import receipts
+from notifications.channels.provider import Listening
+from notifications.channels.receipt import BadReceipt, Webhook
 from notifications.settings import NotificationSettings
+from telehealth.core.errors import NotFound
 from telehealth.core.uow import unit_of_work
 from telehealth.reminders.errors import UnsignedWebhook
 from telehealth.web.context import now, session
@@ -26,29 +29,34 @@ def _read_settings(state: BlueprintSetupState) -> None:
     )
 
 
-@blueprint.post("/twilio")
+@blueprint.post("/<provider>")
+@blueprint.route("/<provider>/<token>", methods=["GET", "POST"])
 @public
-def twilio() -> Response:
-    """Take a status callback."""
-    return _take("twilio")
+def receive(provider: str, token: str = "") -> Response:
+    """Take what a provider calls back with; Zalo wants its answer within two seconds.
 
-
-@blueprint.post("/zalo")
-@public
-def zalo() -> Response:
-    """Take an event of the official account; Zalo wants its answer within two seconds."""
-    return _take("zalo")
-
-
-def _take(provider: str) -> Response:
-    known = cast("NotificationSettings", current_app.extensions[_EXTENSION])
-    # The address that the provider called, not the one that a proxy passed on.
-    url = known.public_base_url + request.full_path.removesuffix("?")
+    A provider that calls by GET (eSMS) signs nothing: its token is the signature.
+    """
+    configured = _settings().configured.get(provider)
+    listening = configured.account if configured is not None else None
+    if not isinstance(listening, Listening):
+        raise NotFound
     body = request.get_data(cache=False)
     try:
-        found = receipts.parse(provider, dict(request.headers), body, url, known.webhook_secrets(), now=now())
-    except receipts.BadReceipt as error:
+        found = listening.receipts(_webhook(body, token), now=now())
+    except BadReceipt as error:
         raise UnsignedWebhook from error
     with unit_of_work(session()) as transaction:
         receipts.apply(transaction, found, now=now())
     return Response(status=204)
+
+
+def _webhook(body: bytes, token: str) -> Webhook:
+    """The call, under the address that the provider called and not the one that a proxy passed on."""
+    url = _settings().public_base_url + request.full_path.removesuffix("?")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Webhook(headers=headers, body=body, url=url, token=token)
+
+
+def _settings() -> NotificationSettings:
+    return cast("NotificationSettings", current_app.extensions[_EXTENSION])

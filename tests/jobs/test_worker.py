@@ -97,7 +97,7 @@ def test_a_job_that_fails_does_not_stop_the_others(own_work: Work) -> None:
 
 def test_every_job_may_run_twice(own_work: Work, owner_engine: Engine) -> None:
     at = own_work.clock()
-    nobody_at_zalo = replace(own_work, zalo_tokens=None)
+    nobody_at_zalo = replace(own_work, carriers=())
     for job in (*JOBS, *JOBS):
         job.run(nobody_at_zalo, at)
     with owner_engine.begin() as connection:

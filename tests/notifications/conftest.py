@@ -20,12 +20,12 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox, Recipient
+from notifications.channels.provider import Host
 from notifications.dispatcher import Dispatcher
 from notifications.kinds import KINDS
 from notifications.models import Base
 from notifications.policy import Policy
 from notifications.settings import NotificationSettings
-from notifications.wiring import channels, zalo_tokens
 from tests.conftest import Databases
 from tests.notifications.hosting import QUICK, OwnSealer
 
@@ -177,9 +177,9 @@ class World:
             return self.outbox.enqueue(session, messages, now=self.now())
 
     def dispatcher(self, policy: Policy = QUICK) -> Dispatcher:
-        tokens = zalo_tokens(self.settings, self.engine, self.sealer)
-        adapters = channels(self.settings, tokens, timeout=policy.timeout)
-        return Dispatcher(self.engine, adapters, self.sealer, policy=policy, listen_url=self.listen_url)
+        host = Host(self.engine, self.sealer, self.settings.public_base_url, policy.timeout)
+        carriers = self.settings.carriers(host)
+        return Dispatcher(self.engine, carriers, self.sealer, policy=policy, listen_url=self.listen_url)
 
     @contextmanager
     def dispatching(self, policy: Policy = QUICK) -> Iterator[None]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from sqlalchemy import create_engine
 
+from notifications.channels.provider import Host
 from notifications.dispatcher import Dispatcher
 from notifications.settings import NotificationSettings
-from notifications.wiring import channels, zalo_tokens
 from tests.notifications.hosting import QUICK, OwnSealer
 
 
@@ -19,8 +19,8 @@ def main() -> None:
     engine = create_engine(given["database"])
     sealer = OwnSealer()
     policy = replace(QUICK, timeout=30.0, lease=33.0)  # waits for the answer that never comes, until killed
-    adapters = channels(settings, zalo_tokens(settings, engine, sealer), timeout=policy.timeout)
-    Dispatcher(engine, adapters, sealer, policy=policy).run(threading.Event())
+    carriers = settings.carriers(Host(engine, sealer, settings.public_base_url, policy.timeout))
+    Dispatcher(engine, carriers, sealer, policy=policy).run(threading.Event())
 
 
 if __name__ == "__main__":

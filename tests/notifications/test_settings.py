@@ -2,26 +2,35 @@
 
 import pytest
 
-from notifications.settings import SANDBOX_TWILIO, BadNotificationSettings, NotificationSettings
+from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
+from notifications.channels.twilio.account import TwilioAccount
+from notifications.channels.zalo.account import ZaloAccount
+from notifications.settings import BadNotificationSettings, NotificationSettings
 
 REAL = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t", "TWILIO_FROM": "SKTINH"}
 
 
 def test_in_a_demo_everything_points_at_the_sandbox() -> None:
     settings = NotificationSettings.from_environ({"PORT": "9000"}, sandbox_url="http://127.0.0.1:9001")
-    assert settings.twilio is not None
-    assert settings.zalo is not None
-    assert {settings.twilio.base_url, settings.zalo.base_url, settings.zalo.oauth_url} == {
-        "http://127.0.0.1:9001"
-    }
+    twilio, zalo = settings.configured["twilio"].account, settings.configured["zalo"].account
+    assert isinstance(twilio, TwilioAccount)
+    assert isinstance(zalo, ZaloAccount)
+    assert {twilio.base_url, zalo.base_url, zalo.oauth_url} == {"http://127.0.0.1:9001"}
     assert settings.public_base_url == "http://127.0.0.1:9000"
 
 
 def test_in_production_what_is_not_configured_is_left_out() -> None:
     settings = NotificationSettings.from_environ(REAL)
-    assert settings.twilio is not None
-    assert settings.twilio.base_url == "https://api.twilio.com"
-    assert settings.zalo is None
+    assert set(settings.configured) == {"twilio"}
+    twilio = settings.configured["twilio"].account
+    assert isinstance(twilio, TwilioAccount)
+    assert twilio.base_url == "https://api.twilio.com"
+
+
+def test_weights_rates_and_prices_come_from_the_environment() -> None:
+    given = {"PROVIDER_WEIGHTS": "twilio:20", "PROVIDER_RATES": "twilio:7", "PROVIDER_PRICES": "twilio:650"}
+    twilio = NotificationSettings.from_environ(REAL | given).configured["twilio"]
+    assert (twilio.weight, twilio.rate, twilio.tariff.cost(2)) == (20, 7.0, 1300)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +43,9 @@ def test_in_production_what_is_not_configured_is_left_out() -> None:
             | {"ZALO_TEMPLATE_IDS": "otp.vi"},
             "ZALO_TEMPLATE_IDS",
         ),
+        (REAL | {"PROVIDER_WEIGHTS": "twilio"}, "PROVIDER_WEIGHTS must look like"),
+        (REAL | {"PROVIDER_RATES": "twilio:-1"}, "PROVIDER_RATES must look like"),
+        (REAL | {"NOTIFICATION_PROVIDERS": "no.such.module"}, "has no PROVIDER"),
     ],
 )
 def test_odd_settings_are_refused_with_the_reason(environ: dict[str, str], reason: str) -> None:

@@ -4,9 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
+from notifications.channels.provider import Host
+from notifications.channels.zalo.account import ZaloAccount
+from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.settings import NotificationSettings
-from notifications.wiring import zalo_tokens
 from tests.notifications.conftest import World
+
+
+def zalo_tokens(world: World, settings: NotificationSettings | None = None) -> ZaloTokens:
+    account = (settings or world.settings).configured["zalo"].account
+    assert isinstance(account, ZaloAccount)
+    return account.tokens(Host(world.engine, world.sealer, world.settings.public_base_url))
 
 
 def version_and_state(world: World) -> tuple[int, str]:
@@ -15,9 +23,9 @@ def version_and_state(world: World) -> tuple[int, str]:
 
 
 def test_sixteen_threads_of_two_processes_refresh_once(world: World) -> None:
-    processes = [zalo_tokens(world.settings, world.engine, world.sealer) for _ in range(2)]
+    processes = [zalo_tokens(world) for _ in range(2)]
     with ThreadPoolExecutor(16) as pool:
-        tokens = set(pool.map(lambda number: processes[number % 2].current(), range(16)))  # type: ignore[union-attr]
+        tokens = set(pool.map(lambda number: processes[number % 2].current(), range(16)))
     assert len(tokens) == 1
     assert None not in tokens
     assert version_and_state(world) == (2, "ok")
@@ -37,8 +45,7 @@ def test_an_expired_access_token_is_renewed_and_the_message_sent_once(world: Wor
 
 def cut_off(world: World) -> None:
     """Leave the row as a process leaves it that died during a refresh, a minute ago."""
-    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
-    assert tokens is not None
+    tokens = zalo_tokens(world)
     tokens.current()
     world.run(
         "UPDATE notifications.provider_token SET state = 'refreshing', access_token = NULL,"
@@ -48,8 +55,7 @@ def cut_off(world: World) -> None:
 
 def test_a_refresh_cut_off_before_it_left_is_done_again(world: World) -> None:
     cut_off(world)
-    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
-    assert tokens is not None
+    tokens = zalo_tokens(world)
     assert tokens.current() is not None
     assert version_and_state(world) == (3, "ok")
 
@@ -76,8 +82,7 @@ def test_a_burnt_token_needs_a_person_and_meanwhile_sms_goes_out(world: World) -
         "ZALO_REFRESH_TOKEN": used["refresh_token"],
     }
     renewed = NotificationSettings.from_environ(environ, sandbox_url=world.sandbox.url)
-    tokens = zalo_tokens(renewed, world.engine, world.sealer)
-    assert tokens is not None
+    tokens = zalo_tokens(world, renewed)
     assert tokens.current() is not None
     assert version_and_state(world)[1] == "ok"
 
@@ -87,8 +92,7 @@ def burnt(world: World) -> bytes:
 
 
 def test_a_tick_renews_in_good_time(world: World) -> None:
-    tokens = zalo_tokens(world.settings, world.engine, world.sealer)
-    assert tokens is not None
+    tokens = zalo_tokens(world)
     tokens.renew_when_due()
     tokens.renew_when_due()
     assert version_and_state(world) == (2, "ok")

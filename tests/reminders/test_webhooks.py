@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from twilio.request_validator import RequestValidator
 
-from notifications.settings import SANDBOX_TWILIO
+from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
 
 BASE = "http://127.0.0.1:8000"
 PATH = "/webhooks/twilio?key=0190a2b4-7c00-7000-8000-000000000001"
@@ -61,4 +61,12 @@ def test_what_is_not_signed_is_refused_and_leaves_nothing(
     client: FlaskClient = app.test_client()
     answer = client.post(path, data=body, headers={"X-Twilio-Signature": "x", "Accept": "application/json"})
     assert answer.status_code == 403
+    assert stored(received) == 0
+
+
+@pytest.mark.parametrize("path", ["/webhooks/pigeon", "/webhooks/pigeon/token"])
+def test_a_provider_that_is_not_configured_is_not_listened_to(
+    app: Flask, received: Engine, path: str
+) -> None:
+    assert app.test_client().post(path, data=b"{}").status_code == 404
     assert stored(received) == 0

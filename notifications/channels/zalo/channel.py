@@ -39,6 +39,8 @@ class AccessTokens(Protocol):
         """Another token than `stale`, which Zalo has just refused."""
         ...
 
+    def renew_when_due(self) -> None: ...
+
 
 class ZaloTemplateMessages:
     provider = "zalo"
@@ -69,6 +71,10 @@ class ZaloTemplateMessages:
         if token is None:
             return Rejected(code="no-token", scope=Scope.CONFIG)
         return self._post(message, key, token) or Rejected(code="token", scope=Scope.CONFIG)
+
+    def upkeep(self) -> None:
+        """Renew the token in good time, so that no message has to wait for it."""
+        self._tokens.renew_when_due()
 
     def lookup(
         self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
