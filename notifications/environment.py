@@ -1,4 +1,4 @@
-"""Reading settings from the environment: whole or not at all, and never the sandbox's secrets in production."""
+"""Reading settings from the environment: whole or not at all."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ class BadNotificationSettings(Exception):
 
 
 def all_or_none(environ: Mapping[str, str], *names: str) -> list[str] | None:
-    """The values of settings that belong together; None when none is there. Raises BadNotificationSettings."""
+    """The values of settings that belong together; None for none at all. Raises BadNotificationSettings."""
     values = [environ.get(name, "") for name in names]
     if not any(values):
         return None
@@ -36,3 +36,13 @@ def amounts(environ: Mapping[str, str], name: str, example: str) -> dict[str, fl
     if any(not 0 <= value < 1e9 for value in found.values()):
         raise BadNotificationSettings(f"{name} must look like {example}")
     return found
+
+
+def amount(environ: Mapping[str, str], name: str) -> int | None:
+    """A whole number above zero, or None when it is not set. Raises BadNotificationSettings."""
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise BadNotificationSettings(f"{name} must be a whole number above zero")
+    return int(text)

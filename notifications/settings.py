@@ -6,7 +6,7 @@ from typing import Self
 
 from notifications.channels.provider import Account, Carrier, Host, Provider, Tariff
 from notifications.channels.registry import providers
-from notifications.environment import BadNotificationSettings, amounts
+from notifications.environment import BadNotificationSettings, amount, amounts
 
 __all__ = ["BadNotificationSettings", "Configured", "NotificationSettings"]
 
@@ -52,13 +52,10 @@ class NotificationSettings:
         else:
             _refuse_sandbox_secrets(environ, known)
         public = environ.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{environ.get('PORT', '8000')}"
-        budget = amounts(
-            {"MONTHLY": f"vnd:{environ.get('NOTIFICATION_MONTHLY_BUDGET_VND') or 0}"}, "MONTHLY", ""
-        )
         return cls(
             public_base_url=public.rstrip("/"),
             configured=_configured(environ, known),
-            monthly_budget=int(budget["vnd"]) or None,
+            monthly_budget=amount(environ, "NOTIFICATION_MONTHLY_BUDGET_VND"),
         )
 
     def carriers(self, host: Host) -> tuple[Carrier, ...]:
@@ -92,7 +89,7 @@ def _configured(environ: Mapping[str, str], known: Sequence[Provider]) -> dict[s
 
 
 def _tariff(listed: Tariff, price: float | None) -> Tariff:
-    """A price from the contract takes the place of the listed one, by segment where that is how it is billed."""
+    """The contract's price instead of the listed one, by segment where that is how it is billed."""
     if price is None:
         return listed
     return replace(listed, segment=price) if listed.segment else replace(listed, message=price)

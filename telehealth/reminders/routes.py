@@ -38,12 +38,11 @@ def receive(provider: str, token: str = "") -> Response:
     A provider that calls by GET (eSMS) signs nothing: its token is the signature.
     """
     configured = _settings().configured.get(provider)
-    listening = configured.account if configured is not None else None
-    if not isinstance(listening, Listening):
+    if configured is None or not isinstance(configured.account, Listening):
         raise NotFound
     body = request.get_data(cache=False)
     try:
-        found = listening.receipts(_webhook(body, token), now=now())
+        found = configured.account.receipts(_webhook(body, token), now=now())
     except BadReceipt as error:
         raise UnsignedWebhook from error
     with unit_of_work(session()) as transaction:
