@@ -19,6 +19,15 @@ class State(StrEnum):
     DEAD = "dead"
 
 
+class PausedBy(StrEnum):
+    """Who made a provider rest. A breaker's rest is short, so what has time waits for its end."""
+
+    BREAKER = "breaker"
+    CONFIG = "config"
+    QUOTA = "quota"
+    OPERATOR = "operator"
+
+
 _S = State
 _STOPS = frozenset({_S.EXPIRED, _S.CANCELLED, _S.SUPPRESSED, _S.DEAD})
 # A receipt can overtake our own record of the send, so every state with a send behind it may meet one.
