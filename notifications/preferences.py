@@ -40,15 +40,12 @@ class Wishes:
             pairs |= {(kind.name, EVERY), (EVERY, EVERY)}
         return not pairs & self.muted
 
-    def silence(self, kind: Kind, channels: Collection[str]) -> bool:
-        """Whether nothing of this kind is wanted at all. Never so for what must be told."""
-        return kind.mutable and not any(self.allow(kind, channel) for channel in channels)
-
 
 _OF = """
 SELECT ARRAY(SELECT kind || ' ' || channel FROM notifications.preference
              WHERE recipient_index = %(index)s AND NOT wanted) AS muted,
-       coalesce((SELECT accented FROM notifications.contact WHERE recipient_index = %(index)s), false) AS accented
+       coalesce((SELECT accented FROM notifications.contact WHERE recipient_index = %(index)s), false)
+         AS accented
 """
 _SET = """
 INSERT INTO notifications.preference (recipient_index, kind, channel, wanted, source, changed_at)

@@ -40,7 +40,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     _S.FALLING_BACK: _WAITING | _RECEIPTS,
     _S.IN_DOUBT: _WAITING | _RECEIPTS,
     _S.SENDING: frozenset({_S.QUEUED, _S.HELD, _S.FALLING_BACK, _S.IN_DOUBT}) | _STOPS | _RECEIPTS,
-    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FALLING_BACK}),
+    # Sending again: no receipt came, and what is urgent tries the next channel.
+    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FALLING_BACK, _S.SENDING}),
     _S.UNDELIVERED: frozenset({_S.DELIVERED, _S.FALLING_BACK}),
     _S.DELIVERED: frozenset(),
     # Given up while in doubt, and yet it arrived: the record follows the truth.

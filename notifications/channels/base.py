@@ -40,10 +40,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Retry:
-    """Certainly not sent; may be tried again, after that many seconds if the provider named them."""
+    """Certainly not sent; may be tried again, after that many seconds if the provider named them.
+
+    `down`: nobody answered at all. Otherwise the provider has too much to do.
+    """
 
     code: str
     after: float | None = None
+    down: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,16 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there."""
+    """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there.
+
+    `accented`: the recipient wants SMS with diacritics. Nothing may arrive after `expires_at`.
+    """
 
     address: str
     template: Template
     params: Mapping[str, str]
+    accented: bool = False
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
