@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
 from notifications.channels.zalo.account import SANDBOX as SANDBOX_ZALO
+from notifications.sandbox import mail
 from notifications.sandbox.app import create_app
 from notifications.sandbox.callbacks import Callbacks
 from notifications.sandbox.desk import Credentials, Desk
@@ -42,26 +43,41 @@ def main() -> None:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     listener = socket.create_server((HOST, arguments.port))
+    mail_listener = socket.create_server((HOST, _smtp_port(arguments)))
     desk = _desk(os.environ, arguments)
     app = create_app(desk, _issuer(desk.credentials, arguments.ledger))
     config = uvicorn.Config(
         app, http=CuttableProtocol, log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=1,
     )  # fmt: skip
-    print(f"sandbox listens on http://{HOST}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    mail_server = await mail.listen(desk, mail_listener)
+    print(  # noqa: T201
+        f"sandbox listens on http://{HOST}:{listener.getsockname()[1]}\n"
+        f"and takes mail on smtp://{HOST}:{mail_listener.getsockname()[1]}",
+        flush=True,
+    )
     await uvicorn.Server(config).serve(sockets=[listener])
+    mail_server.close()
     await desk.callbacks.close()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m notifications.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
+    parser.add_argument("--smtp-port", type=int, help="0 takes a free one; without, --port + 2")
     parser.add_argument(
         "--ledger", type=Path, default=_default_ledger(), help="keep the messages in this file"
     )
     parser.add_argument("--delivery-seconds", type=float, default=1.0)
     parser.add_argument("--latency-ms", type=float, default=0.0, help="how long providers take to answer")
     return parser.parse_args()
+
+
+def _smtp_port(arguments: argparse.Namespace) -> int:
+    """Beside the HTTP port, and not the next one, where the product's launcher has another program."""
+    if arguments.smtp_port is not None:
+        return int(arguments.smtp_port)
+    return arguments.port + 2 if arguments.port else 0
 
 
 def _default_ledger() -> Path | None:

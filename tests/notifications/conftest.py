@@ -88,6 +88,7 @@ class SandboxClient:
     """The sandbox's switches and ledger, over HTTP."""
 
     url: str
+    smtp_url: str
 
     def messages(self, to: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = requests.get(
@@ -107,8 +108,8 @@ class SandboxClient:
 @pytest.fixture(scope="session")
 def sandbox(listener: Listener) -> Iterator[SandboxClient]:
     """The sandbox process on a free port."""
-    with running_sandbox(PUBLIC_BASE_URL=listener.url) as url:
-        yield SandboxClient(url)
+    with running_sandbox(PUBLIC_BASE_URL=listener.url) as addresses:
+        yield SandboxClient(addresses.http, addresses.smtp)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 TWILIO = ("AC" + "5a" * 16, "demo-twilio-token")
 TWILIO_SEND = f"/2010-04-01/Accounts/{TWILIO[0]}/Messages.json"
@@ -15,9 +15,14 @@ ESMS_SEND = "/MainService.svc/json/SendMultipleMessage_V4_post_json/"
 _phones = itertools.count(int(time.time() * 10) % 1_000_000 * 10)
 
 
+class Addresses(NamedTuple):
+    http: str
+    smtp: str
+
+
 @contextmanager
-def running_sandbox(*arguments: str, **environ: str) -> Iterator[str]:
-    """A sandbox process on a free port; yields its address."""
+def running_sandbox(*arguments: str, **environ: str) -> Iterator[Addresses]:
+    """A sandbox process on free ports."""
     command = [sys.executable, "-m", "notifications.sandbox", "--port", "0", "--delivery-seconds", "0.05"]
     process = subprocess.Popen(
         [*command, *arguments],
@@ -27,7 +32,7 @@ def running_sandbox(*arguments: str, **environ: str) -> Iterator[str]:
     )
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip().rpartition(" ")[2]
+        yield Addresses(*(process.stdout.readline().strip().rpartition(" ")[2] for _ in range(2)))
     finally:
         process.terminate()
         process.wait(timeout=5)

@@ -49,7 +49,7 @@ def test_a_request_id_is_remembered_over_a_restart(tmp_path: Path) -> None:
     ledger, phone, key = str(tmp_path / "ledger.jsonl"), new_phone(), str(uuid4())
     codes = []
     for _ in range(2):
-        with running_sandbox("--ledger", ledger) as url:
+        with running_sandbox("--ledger", ledger) as (url, _):
             codes.append(send(url, phone, RequestId=key)["CodeResult"])
             assert requests.get(url + "/_sandbox/tally", timeout=5).json()["accepted"] == 1
     assert codes == ["100", "124"]

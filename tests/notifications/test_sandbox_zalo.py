@@ -68,9 +68,9 @@ def test_a_refresh_token_works_once(sandbox: SandboxClient) -> None:
 
 def test_a_used_refresh_token_stays_used_over_a_restart(tmp_path: Path) -> None:
     ledger, app_id = str(tmp_path / "ledger.jsonl"), str(uuid4())
-    with running_sandbox("--ledger", ledger) as url:
+    with running_sandbox("--ledger", ledger) as (url, _):
         pair = refreshed(url, FIRST, app_id)
-    with running_sandbox("--ledger", ledger) as url:
+    with running_sandbox("--ledger", ledger) as (url, _):
         assert "error" in refreshed(url, FIRST, app_id)
         assert "access_token" in refreshed(url, pair["refresh_token"], app_id)
 
