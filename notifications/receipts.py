@@ -112,6 +112,8 @@ def _move(session: Session, receipt: Receipt, target: Any, now: datetime) -> Non
 def _after(told: Told, state: State, target: Any, item: Any) -> State | None:
     """The state that a receipt leads to, or None when it changes nothing any more."""
     overtaken = item is not None and item.idem_key != target.idem_key
+    if told is Told.CLAIMED:
+        return None
     if told is Told.DELIVERED:
         return State.DELIVERED if may(state, State.DELIVERED) else None
     if overtaken or target.last_channel not in {None, target.channel}:
