@@ -141,6 +141,8 @@ def _following(target: Any) -> str | None:
 
 def _after(told: Told, state: State, target: Any, item: Any) -> State | None:
     """The state that a receipt leads to, or None when it changes nothing any more."""
+    if told is Told.CLAIMED:
+        return None
     if told is Told.DELIVERED:
         return State.DELIVERED if may(state, State.DELIVERED) else None
     overtaken = item is not None and item.idem_key != target.idem_key and not item.fallback

@@ -64,7 +64,9 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 class Outgoing:
     """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there.
 
-    `accented`: the recipient wants SMS with diacritics. Nothing may arrive after `expires_at`.
+    `accented`: the person wants short messages with accents, at twice the price. `expires_at` is an aware
+    instant after which the message is worth nothing. `unsubscribe_url` is a page of the host where this kind
+    can be muted, and which a POST of "List-Unsubscribe=One-Click" (RFC 8058) mutes at once.
     """
 
     address: str
@@ -72,6 +74,12 @@ class Outgoing:
     params: Mapping[str, str]
     accented: bool = False
     expires_at: datetime | None = None
+    unsubscribe_url: str | None = None
+
+    @property
+    def sms(self) -> str:
+        """The short text, as this person wants it."""
+        return self.template.sms_text(self.params, accented=self.accented)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import yaml
 
 
 class CodeClass(StrEnum):
+    """`REPEATED`: the provider has had this message before, under the same key."""
+
     OK = "ok"
+    REPEATED = "repeated"
     RECIPIENT = "recipient"
     CONFIG = "config"
     TEMPLATE = "template"

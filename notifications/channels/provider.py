@@ -14,7 +14,7 @@ import yaml
 from sqlalchemy import Engine
 
 from notifications.channels.base import Channel
-from notifications.channels.receipt import Receipt, Webhook
+from notifications.channels.receipt import Claim, Receipt, Webhook
 from notifications.sealing import Sealer
 
 
@@ -26,6 +26,10 @@ class Host:
     sealer: Sealer
     public_base_url: str
     timeout: float = 10.0
+
+
+class Unanswered(Exception):
+    """A question to a provider got no answer that can be used; ask again later."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,33 @@ class Upkept(Protocol):
 
     def upkeep(self) -> None:
         """For a clock's tick: safe to run twice, in any process."""
+        ...
+
+
+@runtime_checkable
+class Templated(Protocol):
+    """An adapter whose provider has to approve the texts."""
+
+    def template_states(self) -> Mapping[str, str]:
+        """The provider's template ids and its word for the state of each. Raises Unanswered."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An adapter whose provider allows so many messages a day."""
+
+    def remaining(self) -> int | None:
+        """Messages left today; None where there is no limit. Raises Unanswered."""
+        ...
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """An adapter whose provider signs nothing: its bad news is believed only after asking back."""
+
+    def confirmed(self, claim: Claim) -> Receipt | None:
+        """What the provider says when it is asked, or None while it has nothing final. Raises Unanswered."""
         ...
 
 

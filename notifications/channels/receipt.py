@@ -12,7 +12,11 @@ class BadReceipt(Exception):
 
 
 class Told(StrEnum):
+    """`CLAIMED`: an unsigned call says that the message did not arrive. It is kept, and moves nothing until
+    the provider has been asked (`Confirming`)."""
+
     ACCEPTED = "accepted"
+    CLAIMED = "claimed"
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
 
@@ -39,6 +43,17 @@ class Receipt:
     ref: str | None
     code: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A kept receipt that nobody has confirmed yet. `ref` is the reference that the call named, `recorded`
+    the one that the provider gave us when we sent, if it did."""
+
+    provider: str
+    key: UUID | None
+    ref: str
+    recorded: str | None = None
 
 
 _PHONE_FIELDS = frozenset({"To", "From", "phone", "recipient", "sender", "phonenumber"})

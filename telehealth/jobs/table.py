@@ -6,6 +6,7 @@ from datetime import datetime
 
 from telehealth.jobs import (
     accounts,
+    claimed_failures,
     ended_rooms,
     heartbeat,
     horizon,
@@ -29,6 +30,7 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("video-invitations", 15, video_invitations.run),
+    Job("claimed-failures", 15, claimed_failures.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),

@@ -55,7 +55,7 @@ class TwilioSms:
             sent = self._messages.create(
                 to=message.address,
                 from_=self._sender,
-                body=_text(message),
+                body=message.sms,
                 status_callback=f"{self._callback}?{urlencode({'key': str(key)})}",
                 validity_period=_VALID_SECONDS,
                 content_retention="discard",
@@ -83,15 +83,11 @@ class TwilioSms:
             return Retry(code="20429", after=error.after)
         except (TwilioRestException, TwilioServiceException, requests.RequestException) as error:
             return Ambiguous(reason=f"lookup {type(error).__name__}")
-        text = _text(message)
+        text = message.sms
         for found in listed:
             if found.sid not in taken and found.date_created >= earliest and found.body in {text, "", None}:
                 return Accepted(ref=found.sid, segments=int(found.num_segments or 0) or None, reconciled=True)
         return None
-
-
-def _text(message: Outgoing) -> str:
-    return message.template.sms_text(message.params)
 
 
 def judged(status: int, code: int | None) -> Outcome:
