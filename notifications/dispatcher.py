@@ -242,6 +242,8 @@ class Dispatcher:
             address=address,
             template=self._templates.template(item.kind, item.language),
             params=opened(self._sealer, item.params, sealing.PARAMS, item.id),
+            now=item.now,
+            expires_at=item.expires_at,
         )
 
     @staticmethod

@@ -45,8 +45,8 @@ SET state = CASE WHEN n.state IN ({_SENDABLE}) THEN '{State.SENDING}' ELSE n.sta
     updated_at = moment.now
 FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.recipient, n.params, n.state, n.recipient_index,
-  greatest(n.created_at, n.not_before) AS since, n.expires_at <= moment.now AS expired, moment.now,
-  l.channel, l.attempt, l.in_doubt, l.cancelled, l.idem_key, l.priority,
+  greatest(n.created_at, n.not_before) AS since, n.expires_at, n.expires_at <= moment.now AS expired,
+  moment.now, l.channel, l.attempt, l.in_doubt, l.cancelled, l.idem_key, l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
         WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable
 """
@@ -144,6 +144,7 @@ class Leased:
     state: str
     recipient_index: bytes | None
     since: datetime
+    expires_at: datetime
     expired: bool
     now: datetime
     channel: str

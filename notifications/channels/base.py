@@ -23,19 +23,22 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider has it, under its own reference. `reconciled`: found there afterwards, not sent now."""
+    """The provider has it, under its own reference. `reconciled`: found there afterwards, not sent now.
+    `gone`: the ids of push subscriptions that no longer exist."""
 
     ref: str
     segments: int | None = None
     reconciled: bool = False
+    gone: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The provider said no and would say it again."""
+    """The provider said no and would say it again. `gone` as with Accepted."""
 
     code: str
     scope: Scope
+    gone: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,29 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 
 
 @dataclass(frozen=True)
+class Subscription:
+    """A browser that takes push messages. The keys are base64url, as the browser gives them."""
+
+    id: UUID
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
+@dataclass(frozen=True)
 class Outgoing:
-    """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there."""
+    """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there.
+
+    `now` is when it was taken up, by the host's clock; past `expires_at` it is worth nothing to anybody.
+    `subscriptions` are the person's browsers, the latest seen first; only push looks at them.
+    """
 
     address: str
     template: Template
     params: Mapping[str, str]
+    now: datetime
+    expires_at: datetime
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True)
