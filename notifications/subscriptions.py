@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, delete, select
@@ -57,13 +58,14 @@ class Subscriptions:
             created_at=now,
             seen_at=now,
         )
-        kept = {
-            name: fresh.excluded[name] for name in ("owner", "sign_in", "sealed", "user_agent", "seen_at")
+        given = fresh.excluded
+        same_owner = row.owner == given.owner
+        kept: dict[str, Any] = {
+            **{name: given[name] for name in ("owner", "sign_in", "sealed", "user_agent", "seen_at")},
+            # Another owner's is another subscription: what was said of the old one by its id is over.
+            "id": case((same_owner, row.id), else_=given.id),
+            "created_at": case((same_owner, row.created_at), else_=given.created_at),
         }
-        same_owner = row.owner == fresh.excluded.owner
-        # Another owner's is another subscription: what was known of the old one by its id is over.
-        kept["id"] = case((same_owner, row.id), else_=fresh.excluded.id)
-        kept["created_at"] = case((same_owner, row.created_at), else_=fresh.excluded.created_at)
         upsert = fresh.on_conflict_do_update(index_elements=[row.endpoint_index], set_=kept)
         identifier = session.execute(upsert.returning(row.id)).scalar_one()
         self._make_room(session, owner)

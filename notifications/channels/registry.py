@@ -3,13 +3,14 @@
 import importlib
 from collections.abc import Mapping, Sequence
 
-from notifications.channels import twilio, zalo
+from notifications.channels import push, twilio, zalo
 from notifications.channels.provider import Provider
 from notifications.environment import BadNotificationSettings
 
 BUILT_IN: tuple[Provider, ...] = (
     zalo.PROVIDER,
     twilio.PROVIDER,
+    push.PROVIDER,
 )
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from uuid import UUID
 
 import requests
-from pywebpush import WebPusher, WebPushException
 
 from notifications.channels import codes
 from notifications.channels.base import (
@@ -33,6 +32,7 @@ from notifications.channels.base import (
     Subscription,
 )
 from notifications.channels.codes import CodeClass
+from notifications.channels.push.encryption import encrypted, usable
 from notifications.channels.push.endpoint import PushServices
 from notifications.channels.push.signature import Signer
 from notifications.channels.transport import TIMEOUT, lost, pooled_session, retry_after
@@ -81,15 +81,13 @@ class WebPush:
             return _judged("foreign-endpoint", None)
         if seconds <= 0:
             return Retry(code="late")
-        try:
-            sealed = encrypted(body, to)
-        except (WebPushException, ValueError):
+        if not usable(to.p256dh, to.auth):
             return _judged("bad-keys", None)
         signed = {**headers, "Authorization": self._signer.authorization(address, now)}
         try:
             # A redirect would lead past the list of known services.
             response = self._session.post(
-                address, data=sealed, headers=signed, timeout=seconds, allow_redirects=False
+                address, data=encrypted(body, to), headers=signed, timeout=seconds, allow_redirects=False
             )
         except requests.RequestException as error:
             return lost(error)
@@ -112,12 +110,6 @@ def payload(message: Outgoing, key: UUID) -> bytes:
 def topic(key: UUID) -> str:
     """Base64url of the key, 22 characters; RFC 8030 section 5.4 allows 32."""
     return base64.urlsafe_b64encode(key.bytes).rstrip(b"=").decode()
-
-
-def encrypted(body: bytes, to: Subscription) -> bytes:
-    """The body for this browser alone (RFC 8291). Raises WebPushException or ValueError for bad keys."""
-    keys = {"p256dh": to.p256dh, "auth": to.auth}
-    return bytes(WebPusher({"endpoint": to.endpoint, "keys": keys}).encode(body)["body"])
 
 
 def together(answers: Mapping[UUID, Outcome]) -> Outcome:

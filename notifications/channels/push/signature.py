@@ -1,13 +1,14 @@
 """Voluntary application server identification (RFC 8292): who we are, signed for one service at a time."""
 
 import base64
-import binascii
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
+
+from notifications.channels.push.encryption import decoded
 
 # Services refuse what is valid for more than a day; half of it leaves room for clocks that differ.
 _VALID = timedelta(hours=12)
@@ -19,7 +20,7 @@ class BadKey(ValueError):
 
 
 class Signer:
-    """`private_key`: 32 bytes in base64url; `subject`: a mailto: or https: address where services reach us."""
+    """`private_key`: 32 bytes in base64url; `subject`: a mailto: or https: address of the operator."""
 
     def __init__(self, private_key: str, subject: str) -> None:
         self._vapid = Vapid02(_parsed(private_key))
@@ -46,8 +47,8 @@ class Signer:
 
 def _parsed(private_key: str) -> ec.EllipticCurvePrivateKey:
     try:
-        raw = base64.b64decode(private_key + "=" * (-len(private_key) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        raw = decoded(private_key)
+    except ValueError:
         raw = b""
     if len(raw) != 32:
         raise BadKey("a VAPID private key is 32 bytes in base64url")
