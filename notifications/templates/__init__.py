@@ -33,12 +33,23 @@ class ZaloTemplate:
 
 
 @dataclass(frozen=True)
+class PushTemplate:
+    """What a phone shows on its lock screen; the link is behind the tap and never in the text."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
 class Template:
+    """The texts of a kind in one language. `push` is made of the others where nothing better is written."""
+
     kind: str
     language: str
     version: int
     sms: str
     zalo: ZaloTemplate
+    push: PushTemplate
 
     def sms_text(self, params: Mapping[str, str], *, accented: bool = False) -> str:
         """The short message; without accents (the default) it is half as long and suits old phones."""
@@ -78,6 +89,7 @@ def placeholders(text: str) -> set[str]:
 def _read(path: Path, kind: str, language: str) -> Template:
     source = tomllib.loads(path.read_text(encoding="utf-8"))
     zalo = source["zalo"]
+    push = source.get("push", {})
     button = zalo.get("button")
     return Template(
         kind=kind,
@@ -90,6 +102,10 @@ def _read(path: Path, kind: str, language: str) -> Template:
             paragraphs=tuple(zalo["paragraphs"]),
             rows=tuple((label, value) for label, value in zalo.get("rows", ())),
             button=(button[0], button[1]) if button else None,
+        ),
+        push=PushTemplate(
+            title=push.get("title", zalo["title"]),
+            body=push.get("body", source["sms"]),
         ),
     )
 

@@ -59,16 +59,21 @@ def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> 
 
 
 def reachable(
-    sources: Iterable[tuple[str, UUID | None, bytes | None]], language: str, cipher: FieldCipher
+    sources: Iterable[tuple[str, UUID | None, bytes | None]],
+    language: str,
+    cipher: FieldCipher,
+    *,
+    owner: UUID | None,
 ) -> Recipient | None:
     """Return the first who has a telephone, of `(table, row id, sealed number)`.
 
-    The order is that of patients.queries.recipient_of: patient, guardian, account.
+    The order is that of patients.queries.recipient_of: patient, guardian, account. `owner`: the account whose
+    browsers get a copy.
     """
     for table, identifier, sealed in sources:
         phone = cipher.open_text(sealed, f"{table}.phone:{identifier}")
         if phone is not None:
-            return Recipient(phone=phone, language=language)
+            return Recipient(phone=phone, language=language, owner=owner)
     return None
 
 

@@ -71,6 +71,18 @@ def test_secrets_are_made_once_privately_and_fit_the_settings(folder: Path) -> N
     Settings.from_environ({**made, "DATABASE_URL": "postgresql:///x", "DEMO": "1"})
 
 
+def test_a_secret_that_came_later_is_added_to_those_that_were_kept(folder: Path) -> None:
+    home = open_home(folder / "var")
+    made = keys.load_or_make(home, data_exists=False)
+    older = {name: value for name, value in made.items() if name != "VAPID_PRIVATE_KEY"}
+    (home / keys.FILE).write_text("".join(f"{name}={value}\n" for name, value in older.items()))
+    completed = keys.load_or_make(home, data_exists=True)
+    assert completed.items() > older.items()
+    assert completed["VAPID_PRIVATE_KEY"] != made["VAPID_PRIVATE_KEY"]
+    assert keys.load_or_make(home, data_exists=True) == completed
+    assert (home / keys.FILE).stat().st_mode & 0o777 == 0o600
+
+
 def test_lost_secrets_are_not_replaced_while_data_depends_on_them(folder: Path) -> None:
     home = open_home(folder / "var")
     with pytest.raises(Refusal, match="put it back from a backup"):

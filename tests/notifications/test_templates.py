@@ -104,3 +104,11 @@ def test_local_times_read_as_people_say_them() -> None:
     assert date_text(instant, "vi") == "thứ Ba 24/11"
     assert date_text(instant, "en") == "Tue 24 Nov"
     assert date_text(instant - timedelta(days=2), "vi") == "Chủ Nhật 22/11"
+
+
+def test_what_a_phone_shows_is_accented_and_leaves_the_link_behind_the_tap() -> None:
+    booked = CATALOGUE.template("appointment-booked", "vi").push
+    assert fill(booked.body, SAMPLE).startswith("BV Bà Rịa, 08:30 thứ Ba 24/11.")
+    assert not [template for template in CATALOGUE if "{link}" in template.push.body]
+    code = CATALOGUE.template("otp", "vi")
+    assert (code.push.title, code.push.body) == (code.zalo.title, code.sms), "made of the others by default"

@@ -181,6 +181,7 @@ def _plan(
             ),
             context.patient_language or "vi",
             cipher,
+            owner=context.family_account,
         ),
     )
 
