@@ -16,7 +16,7 @@ SERVICE = "/MainService.svc/json/"
 
 
 def body(to: str, **changed: Any) -> dict[str, Any]:
-    usual = {**ACCOUNT, "Phone": to, "Content": "Lich kham 08:30", "Brandname": "SKTINH", "SmsType": "2"}
+    usual = {**ACCOUNT, "Phone": to, "Content": "Lich kham 08:30", "Brandname": "SOYTETINH", "SmsType": "2"}
     return usual | {"RequestId": str(uuid4())} | changed
 
 
