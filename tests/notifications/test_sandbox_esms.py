@@ -152,6 +152,6 @@ def test_a_forged_callback_comes_to_an_address_that_was_not_given(
 ) -> None:
     phone, path = new_phone(), f"/esms/{uuid4()}"
     sandbox.fault("esms", "bad-signature", to=phone)
-    send(sandbox.url, phone, CallbackUrl=f"{listener.url}{path}?token=abc")
+    send(sandbox.url, phone, CallbackUrl=f"{listener.url}{path}?token=abcdefgh")
     until(lambda: bool(told(listener, path)))
-    assert told(listener, path)[0]["token"] == "ab0"
+    assert told(listener, path)[0]["token"] == "abc0efgh"
