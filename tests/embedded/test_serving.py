@@ -100,6 +100,16 @@ def test_a_database_of_ones_own_turns_the_demo_off(folder: Path) -> None:
     assert place({"PORT": "8100"}).sandbox_port == 8101
 
 
+def test_the_demos_mail_goes_to_the_sandbox_unless_told_otherwise(folder: Path) -> None:
+    def settings(**environ: str) -> Mapping[str, str]:
+        return Place.from_environ({**environ, "PORT": "8100", "VAR_DIR": str(folder / "var")}).settings()
+
+    assert settings()["SMTP_URL"] == "smtp://127.0.0.1:8103"
+    assert settings(SANDBOX_SMTP_PORT="2525")["SMTP_URL"] == "smtp://127.0.0.1:2525"
+    assert settings(SMTP_URL="smtp://relay")["SMTP_URL"] == "smtp://relay"
+    assert "SMTP_URL" not in settings(DEMO="0")
+
+
 def test_the_welcome_shows_who_to_be(folder: Path) -> None:
     place = Place.from_environ({"VAR_DIR": str(folder / "var"), "PORT": "8100"})
     accounts = [
