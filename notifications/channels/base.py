@@ -40,10 +40,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Retry:
-    """Certainly not sent; may be tried again, after that many seconds if the provider named them."""
+    """Certainly not sent; may be tried again, after that many seconds if the provider named them.
+
+    `down`: nobody answered at all. Otherwise the provider has too much to do.
+    """
 
     code: str
     after: float | None = None
+    down: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,9 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 class Outgoing:
     """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there.
 
-    `accented`: the person wants short messages with accents, at twice the price. `expires_at` is an aware
-    instant after which the message is worth nothing. `unsubscribe_url` is a page of the host where this kind
-    can be muted, and which a POST of "List-Unsubscribe=One-Click" (RFC 8058) mutes at once.
+    `accented`: the recipient wants SMS with diacritics. Nothing may arrive after `expires_at`.
+    `unsubscribe_url`: a page of the host where this kind can be muted, and which a POST of
+    "List-Unsubscribe=One-Click" (RFC 8058) mutes at once.
     """
 
     address: str

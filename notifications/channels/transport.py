@@ -93,7 +93,7 @@ def pooled_session() -> requests.Session:
 def lost(error: requests.RequestException | HTTPError) -> Retry | Ambiguous:
     """Whether a failed request certainly never left, or may have arrived."""
     if _never_left(error):
-        return Retry(code="unreachable")
+        return Retry(code="unreachable", down=True)
     return Ambiguous(reason=type(error).__name__)
 
 
