@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LANGUAGES = ("vi", "en")
-CHANNELS = ("zalo", "sms")
+CHANNELS = ("zalo", "sms", "email", "push", "call-list")
+
+# The order that is tried; each falls back to the next that the person has.
+_ELECTRONIC = ("zalo", "sms", "email")
+# What somebody must hear of in any case ends on the list of those to be telephoned.
+_CERTAIN = (*_ELECTRONIC, "call-list")
 
 
 class Priority:
@@ -27,33 +32,55 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """`params` are all the words a message of this kind may carry: none names a person or an illness."""
+    """`params` are all the words a message of this kind may carry: none names a person or an illness.
+
+    `copies`: channels that get a second copy, beside the first that is accepted. `mutable`: people may switch
+    it off, and it stops when the budget is used up. `at_night`: may arrive between 21:00 and 07:00.
+    """
 
     name: str
     params: frozenset[str]
-    channels: tuple[str, ...] = CHANNELS
+    channels: tuple[str, ...] = _ELECTRONIC
     priority: int = Priority.NORMAL
     doubt: Doubt = Doubt.OTHER_CHANNEL
+    copies: tuple[str, ...] = ("push",)
+    mutable: bool = False
+    at_night: bool = True
+
+    @property
+    def urgent(self) -> bool:
+        return self.priority == Priority.URGENT
 
 
-def _kind(
-    name: str, params: str, channels: tuple[str, ...] = CHANNELS, priority: int = Priority.NORMAL
-) -> Kind:
-    return Kind(name, frozenset(params.split()), channels, priority)
+def _code(name: str) -> Kind:
+    """A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait."""
+    return Kind(name, frozenset({"code", "minutes"}), ("sms", "zalo"), Priority.OTP, copies=())
 
 
-# A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait for the SMS.
+def _told(name: str, params: str) -> Kind:
+    """The answer to what somebody has just done."""
+    return Kind(name, frozenset(params.split()))
+
+
+def _reminder(name: str, params: str) -> Kind:
+    return Kind(name, frozenset(params.split()), priority=Priority.REMINDER, mutable=True, at_night=False)
+
+
+def _urgent(name: str, params: str, channels: tuple[str, ...] = _CERTAIN) -> Kind:
+    return Kind(name, frozenset(params.split()), channels, Priority.URGENT)
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        _kind("otp", "code minutes", ("sms", "zalo"), Priority.OTP),
-        _kind("staff-reset", "code minutes", ("sms", "zalo"), Priority.OTP),
-        _kind("appointment-booked", "facility time date code link"),
-        _kind("appointment-reminder-day", "facility time date code link", priority=Priority.REMINDER),
-        _kind("appointment-reminder-hours", "facility time date code link", priority=Priority.REMINDER),
-        _kind("appointment-cancelled", "facility time date code", priority=Priority.URGENT),
-        _kind("appointment-moved", "facility time date code link", priority=Priority.URGENT),
-        _kind("turn-near", "facility number room", priority=Priority.URGENT),
-        _kind("video-join", "facility time date link", priority=Priority.URGENT),
+        _code("otp"),
+        _code("staff-reset"),
+        _told("appointment-booked", "facility time date code link"),
+        _reminder("appointment-reminder-day", "facility time date code link"),
+        _reminder("appointment-reminder-hours", "facility time date code link"),
+        _urgent("appointment-cancelled", "facility time date code"),
+        _urgent("appointment-moved", "facility time date code link"),
+        Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
+        _urgent("video-join", "facility time date link", _ELECTRONIC),
     )
 }

@@ -4,7 +4,8 @@ A lease belongs to one dispatcher until its time is over. Whatever is leased a s
 first holder may have sent it before it died.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,53 +15,77 @@ from sqlalchemy import Engine
 
 from notifications.states import State, before
 
-_SENDABLE = ", ".join(f"'{state}'" for state in (*before(State.SENDING), State.SENDING))
+_SENDABLE = ", ".join(
+    f"'{state}'" for state in (*before(State.SENDING), State.SENDING) if state != State.ACCEPTED
+)
+_LOCAL_DAY = "({clock} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
 
 # Leases run on the database's own clock; what is due or expired is judged by the host's (`clock`). Reminders
-# of months ahead wait in the same table, so every urgency is looked up by its own index range.
+# of months ahead wait in the same table, so each urgency of each channel is looked up by its own index range.
+# Who carries a message is written down before it leaves: after a crash it must be known whom to ask.
 _CLAIM = f"""
 WITH moment AS MATERIALIZED (
   SELECT {{clock}} AS now
+), door AS (
+  SELECT * FROM unnest(%(channel)s::text[], %(room)s::int[]) AS d (channel, room) WHERE room > 0
+), due AS (
+  SELECT found.notification_id, found.due_at, door.channel, door.room, urgency.priority
+  FROM door CROSS JOIN generate_series(0, 9) AS urgency (priority) CROSS JOIN LATERAL (
+    SELECT notification_id, due_at FROM notifications.outbox
+    WHERE lease_owner IS NULL AND channel = door.channel AND priority = urgency.priority
+      AND due_at <= (SELECT now FROM moment)
+    ORDER BY due_at LIMIT door.room FOR UPDATE SKIP LOCKED
+  ) AS found
 ), ready AS (
-  SELECT due.notification_id FROM generate_series(0, 9) AS urgency (priority) CROSS JOIN LATERAL (
-    SELECT notification_id FROM notifications.outbox
-    WHERE lease_owner IS NULL AND priority = urgency.priority AND due_at <= (SELECT now FROM moment)
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-  ) AS due LIMIT %(limit)s
+  SELECT notification_id, place FROM (
+    SELECT *, row_number() OVER (PARTITION BY channel ORDER BY priority, due_at) AS place FROM due
+  ) AS ranked
+  WHERE place <= room ORDER BY priority, due_at LIMIT %(limit)s
 ), orphaned AS (
   SELECT notification_id FROM notifications.outbox
   WHERE lease_owner IS NOT NULL AND lease_until < statement_timestamp()
   ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), picked AS (
-  SELECT notification_id FROM ready UNION ALL SELECT notification_id FROM orphaned
+  SELECT notification_id, place FROM ready UNION ALL SELECT notification_id, NULL FROM orphaned
 ), leased AS (
   UPDATE notifications.outbox o
   SET in_doubt = o.in_doubt OR o.lease_owner IS NOT NULL, lease_owner = %(owner)s,
-      lease_until = clock_timestamp() + %(lease)s * interval '1 second', attempt = o.attempt + 1
+      lease_until = clock_timestamp() + %(lease)s * interval '1 second', attempt = o.attempt + 1,
+      provider = CASE WHEN o.in_doubt OR o.lease_owner IS NOT NULL THEN o.provider
+                      ELSE %(picks)s::jsonb -> o.channel ->> (picked.place::int - 1) END
   FROM picked WHERE o.notification_id = picked.notification_id
   RETURNING o.*
 )
 UPDATE notifications.notification n
-SET state = CASE WHEN n.state IN ({_SENDABLE}) THEN '{State.SENDING}' ELSE n.state END,
+SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' AND l.fallback
+                 THEN '{State.SENDING}' ELSE n.state END,
     updated_at = moment.now
 FROM leased l, moment WHERE n.id = l.notification_id
-RETURNING n.id, n.kind, n.language, n.recipient, n.params, n.state, n.recipient_index,
-  greatest(n.created_at, n.not_before) AS since, n.expires_at <= moment.now AS expired, moment.now,
-  l.channel, l.attempt, l.in_doubt, l.cancelled, l.idem_key, l.priority,
+RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n.state, n.recipient_index,
+  n.owner, n.copy_of, greatest(n.created_at, n.not_before) AS since, n.expires_at, moment.now,
+  l.channel, l.provider, l.attempt, l.in_doubt, l.fallback, l.cancelled, l.idem_key, l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
-        WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable
+        WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable,
+  ARRAY(SELECT p.kind || ' ' || p.channel FROM notifications.preference p
+        WHERE p.recipient_index = n.recipient_index AND NOT p.wanted) AS muted,
+  coalesce((SELECT c.accented FROM notifications.contact c
+            WHERE c.recipient_index = n.recipient_index), false) AS accented,
+  coalesce((SELECT t.messages FROM notifications.daily_tally t
+            WHERE t.recipient_index = n.recipient_index AND t.day = {_LOCAL_DAY}), 0) AS sent_today
 """
 
 # An attempt whose provider reference already belongs to another one finishes nothing: its lease runs out and
 # it is looked up anew. That keeps two messages to one phone from both claiming one found send.
+# Counters are written in a fixed order, so that two workers never wait for each other in a ring.
 _FINISH = f"""
 WITH result AS (
   SELECT * FROM unnest(
     %(id)s::uuid[], %(state)s::text[], %(channel)s::text[], %(provider)s::text[], %(outcome)s::text[],
-    %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(latency_ms)s::int[],
-    %(next_channel)s::text[], %(delay)s::float8[], %(in_doubt)s::bool[], %(next_key)s::uuid[]
-  ) AS r (id, state, channel, provider, outcome, code, ref, segments, latency_ms, next_channel, delay,
-          in_doubt, next_key)
+    %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(vnd)s::int[], %(latency_ms)s::int[],
+    %(slow)s::bool[], %(next_channel)s::text[], %(delay)s::float8[], %(in_doubt)s::bool[],
+    %(next_key)s::uuid[], %(fallback)s::bool[]
+  ) AS r (id, state, channel, provider, outcome, code, ref, segments, vnd, latency_ms, slow, next_channel,
+          delay, in_doubt, next_key, fallback)
 ), mine AS (
   SELECT o.notification_id, o.idem_key, o.attempt, o.cancelled FROM notifications.outbox o
   JOIN result ON result.id = o.notification_id
@@ -68,33 +93,61 @@ WITH result AS (
 ), logged AS (
   INSERT INTO notifications.delivery_attempt
     (notification_id, idem_key, attempt, channel, provider, outcome, code, provider_ref, segments, latency_ms,
-     at)
+     vnd, at)
   SELECT r.id, mine.idem_key, mine.attempt, r.channel, r.provider, r.outcome, r.code, r.ref, r.segments,
-         r.latency_ms, {{clock}}
+         r.latency_ms, r.vnd, {{clock}}
   FROM result r JOIN mine ON mine.notification_id = r.id
   ON CONFLICT (provider, provider_ref) WHERE provider_ref IS NOT NULL DO NOTHING
   RETURNING notification_id
+), done AS (
+  SELECT r.*, mine.cancelled, r.outcome IN ('accepted', 'reconciled') AS taken
+  FROM result r JOIN mine ON mine.notification_id = r.id JOIN logged ON logged.notification_id = r.id
 ), over AS (
-  DELETE FROM notifications.outbox o USING result r, mine, logged
-  WHERE o.notification_id = r.id AND mine.notification_id = r.id AND logged.notification_id = r.id
-    AND (r.next_channel IS NULL OR mine.cancelled)
+  DELETE FROM notifications.outbox o USING done
+  WHERE o.notification_id = done.id AND (done.next_channel IS NULL OR done.cancelled)
 ), onward AS (
   UPDATE notifications.outbox o
-  SET lease_owner = NULL, lease_until = NULL, channel = r.next_channel, in_doubt = r.in_doubt,
-      due_at = {{clock}} + r.delay * interval '1 second', idem_key = coalesce(r.next_key, o.idem_key)
-  FROM result r, mine, logged
-  WHERE o.notification_id = r.id AND mine.notification_id = r.id AND logged.notification_id = r.id
-    AND r.next_channel IS NOT NULL AND NOT mine.cancelled
+  SET lease_owner = NULL, lease_until = NULL, channel = done.next_channel, in_doubt = done.in_doubt,
+      due_at = {{clock}} + done.delay * interval '1 second', idem_key = coalesce(done.next_key, o.idem_key),
+      fallback = done.fallback
+  FROM done
+  WHERE o.notification_id = done.id AND done.next_channel IS NOT NULL AND NOT done.cancelled
+), counted AS (
+  INSERT INTO notifications.provider_minute AS m
+    (provider, minute, channel, accepted, rejected, failed, slow, latency_ms)
+  SELECT provider, date_trunc('minute', {{clock}}), min(channel), count(*) FILTER (WHERE taken),
+         count(*) FILTER (WHERE outcome LIKE 'rejected%%'),
+         count(*) FILTER (WHERE outcome IN ('retry', 'ambiguous')), count(*) FILTER (WHERE slow),
+         coalesce(sum(latency_ms), 0)
+  FROM done WHERE provider <> '' GROUP BY provider ORDER BY provider
+  ON CONFLICT (provider, minute) DO UPDATE
+  SET accepted = m.accepted + excluded.accepted, rejected = m.rejected + excluded.rejected,
+      failed = m.failed + excluded.failed, slow = m.slow + excluded.slow,
+      latency_ms = m.latency_ms + excluded.latency_ms
+), spent AS (
+  INSERT INTO notifications.spending AS s (day, provider, messages, segments, vnd)
+  SELECT {_LOCAL_DAY}, provider, count(*), coalesce(sum(segments), 0), coalesce(sum(vnd), 0)
+  FROM done WHERE taken GROUP BY provider ORDER BY provider
+  ON CONFLICT (day, provider) DO UPDATE
+  SET messages = s.messages + excluded.messages, segments = s.segments + excluded.segments,
+      vnd = s.vnd + excluded.vnd
+), tallied AS (
+  INSERT INTO notifications.daily_tally AS t (recipient_index, day, messages)
+  SELECT n.recipient_index, {_LOCAL_DAY}, count(*)
+  FROM done JOIN notifications.notification n ON n.id = done.id
+  WHERE done.taken AND n.recipient_index IS NOT NULL AND n.copy_of IS NULL
+  GROUP BY n.recipient_index ORDER BY n.recipient_index
+  ON CONFLICT (recipient_index, day) DO UPDATE SET messages = t.messages + excluded.messages
 )
 UPDATE notifications.notification n
 SET state = CASE WHEN n.state <> '{State.SENDING}' THEN n.state
-                 WHEN r.next_channel IS NOT NULL AND mine.cancelled THEN '{State.CANCELLED}'
-                 ELSE r.state END,
-    channel = CASE WHEN r.provider = '' THEN n.channel ELSE r.channel END,
-    provider = coalesce(nullif(r.provider, ''), n.provider), provider_ref = coalesce(r.ref, n.provider_ref),
-    updated_at = {{clock}}
-FROM result r, mine, logged
-WHERE n.id = r.id AND mine.notification_id = r.id AND logged.notification_id = r.id
+                 WHEN done.next_channel IS NOT NULL AND done.cancelled AND done.state <> '{State.ACCEPTED}'
+                 THEN '{State.CANCELLED}'
+                 ELSE done.state END,
+    channel = CASE WHEN done.provider = '' THEN n.channel ELSE done.channel END,
+    provider = coalesce(nullif(done.provider, ''), n.provider),
+    provider_ref = coalesce(done.ref, n.provider_ref), updated_at = {{clock}}
+FROM done WHERE n.id = done.id
 """
 
 _RELEASE = f"""
@@ -103,9 +156,10 @@ WITH back AS (
   SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1, in_doubt = doubt
   FROM unnest(%(id)s::uuid[], %(in_doubt)s::bool[]) AS r (id, doubt)
   WHERE notification_id = r.id AND lease_owner = %(owner)s
-  RETURNING notification_id
+  RETURNING notification_id, fallback
 )
-UPDATE notifications.notification n SET state = '{State.QUEUED}', updated_at = {{clock}}
+UPDATE notifications.notification n
+SET state = CASE WHEN back.fallback THEN '{State.ACCEPTED}' ELSE '{State.QUEUED}' END, updated_at = {{clock}}
 FROM back WHERE n.id = back.notification_id AND n.state = '{State.SENDING}'
 """
 
@@ -114,15 +168,6 @@ SELECT a.provider_ref FROM notifications.delivery_attempt a
 JOIN notifications.notification n ON n.id = a.notification_id
 WHERE n.recipient_index = %(recipient_index)s AND a.provider = %(provider)s AND a.provider_ref IS NOT NULL
   AND n.id <> %(id)s
-"""
-
-_PAUSED = "SELECT provider FROM notifications.provider_state WHERE paused_until > {clock}"
-
-_PAUSE = """
-INSERT INTO notifications.provider_state (provider, paused_until, reason, updated_at)
-VALUES (%(provider)s, %(until)s, %(reason)s, {clock})
-ON CONFLICT (provider) DO UPDATE SET paused_until = excluded.paused_until, reason = excluded.reason,
-  updated_at = excluded.updated_at
 """
 
 _UNREACHABLE = """
@@ -134,31 +179,43 @@ ON CONFLICT (channel, recipient_index) DO UPDATE SET code = excluded.code, until
 
 @dataclass(frozen=True)
 class Leased:
-    """A message in our hands. `now` is the host's clock at the claim; `since`: no send of it can be older."""
+    """A message in our hands. `now` is the host's clock at the claim; `since`: no send of it can be older.
+
+    `provider` is who shall carry it, or may have it already when `in_doubt`; None: nobody serves its channel.
+    `muted` holds the recipient's "kind channel" pairs; `sent_today` counts what the recipient had today.
+    """
 
     id: UUID
     kind: str
     language: str
+    template_version: int
     recipient: bytes
     params: bytes
     state: str
     recipient_index: bytes | None
+    owner: UUID | None
+    copy_of: UUID | None
     since: datetime
-    expired: bool
+    expires_at: datetime
     now: datetime
     channel: str
+    provider: str | None
     attempt: int
     in_doubt: bool
+    fallback: bool
     cancelled: bool
     idem_key: UUID
     priority: int
     unreachable: list[str]
+    muted: list[str]
+    accented: bool
+    sent_today: int
 
 
 @dataclass(frozen=True)
 class Result:
     """One finished attempt. `next_channel` None: the message leaves the outbox. `provider` is empty when
-    nothing was sent."""
+    nothing was sent. `fallback`: accepted, and sent by the next channel if no receipt comes meanwhile."""
 
     id: UUID
     state: State
@@ -168,11 +225,14 @@ class Result:
     code: str | None = None
     ref: str | None = None
     segments: int | None = None
+    vnd: int | None = None
     latency_ms: int | None = None
+    slow: bool = False
     next_channel: str | None = None
     delay: float = 0.0
     in_doubt: bool = False
     next_key: UUID | None = None
+    fallback: bool = False
 
 
 _RESULT_COLUMNS = tuple(Result.__dataclass_fields__)
@@ -193,15 +253,24 @@ class Leases:
                 ("claim", _CLAIM),
                 ("finish", _FINISH),
                 ("release", _RELEASE),
-                ("paused", _PAUSED),
-                ("pause", _PAUSE),
                 ("unreachable", _UNREACHABLE),
             )
         }
 
-    def claim(self, limit: int) -> list[Leased]:
-        """Up to `limit` due messages and as many whose holder is gone, the urgent ones first."""
-        rows = self._run("claim", {"limit": limit, "owner": self._owner, "lease": self._seconds})
+    def claim(self, limit: int, rooms: Mapping[str, int], picks: Mapping[str, Sequence[str]]) -> list[Leased]:
+        """Up to `limit` due messages and as many whose holder is gone, the urgent ones first.
+
+        `rooms` says how many may go by each channel; `picks` names, for each of them, who carries it.
+        """
+        parameters = {
+            "limit": limit,
+            "owner": self._owner,
+            "lease": self._seconds,
+            "channel": list(rooms),
+            "room": list(rooms.values()),
+            "picks": json.dumps({channel: list(names) for channel, names in picks.items()}),
+        }
+        rows = self._run("claim", parameters)
         return sorted((Leased(**row) for row in rows), key=lambda item: item.priority)
 
     def finish(self, results: Sequence[Result]) -> None:
@@ -222,12 +291,6 @@ class Leases:
         parameters = {"recipient_index": item.recipient_index, "provider": provider, "id": item.id}
         with self._engine.begin() as connection:
             return frozenset(connection.exec_driver_sql(_TAKEN, parameters).scalars())
-
-    def paused_providers(self) -> frozenset[str]:
-        return frozenset(row["provider"] for row in self._run("paused", {}))
-
-    def pause(self, provider: str, until: datetime, reason: str) -> None:
-        self._run("pause", {"provider": provider, "until": until, "reason": reason})
 
     def mark_unreachable(self, item: Leased, channel: str, code: str, seconds: float) -> None:
         if item.recipient_index is not None:

@@ -4,17 +4,18 @@
 `delivery_attempt` and `receipt` are only ever added to.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import BigInteger, SmallInteger, Text
+from sqlalchemy.types import BigInteger, Date, Double, SmallInteger, Text
 
 from notifications.kinds import LANGUAGES
-from notifications.states import State
+from notifications.preferences import Source
+from notifications.states import PausedBy, State
 
 SCHEMA = "notifications"
 
@@ -33,11 +34,19 @@ class Base(DeclarativeBase):
             "ck": "%(table_name)s_%(constraint_name)s",
         },
     )
-    type_annotation_map = {str: Text, datetime: TIMESTAMP(timezone=True), bytes: BYTEA, dict[str, Any]: JSONB}
+    type_annotation_map = {
+        str: Text,
+        datetime: TIMESTAMP(timezone=True),
+        bytes: BYTEA,
+        dict[str, Any]: JSONB,
+        date: Date,
+    }
 
 
 class Notification(Base):
-    """What is to be said to whom. `recipient` and `params` are sealed JSON; the index finds a phone again."""
+    """What is to be said to whom. `recipient` and `params` are sealed JSON, empty once purged; the index
+    finds a phone again. `owner` is the host's id of the person; `copy_of`: the message that this one repeats.
+    """
 
     __tablename__ = "notification"
     __table_args__ = (
@@ -51,6 +60,8 @@ class Notification(Base):
             "created_at",
             postgresql_where=text("recipient_index IS NOT NULL"),
         ),
+        Index("notification_dead", "updated_at", postgresql_where=text(f"state = '{State.DEAD}'")),
+        Index("notification_unpurged", "expires_at", postgresql_where=text("purged_at IS NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -68,6 +79,9 @@ class Notification(Base):
     provider_ref: Mapped[str | None]
     subject: Mapped[UUID | None]
     group_id: Mapped[UUID | None]
+    owner: Mapped[UUID | None]
+    copy_of: Mapped[UUID | None] = mapped_column(ForeignKey("notifications.notification.id"))
+    purged_at: Mapped[datetime | None]
     not_before: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
@@ -75,13 +89,17 @@ class Notification(Base):
 
 
 class OutboxItem(Base):
-    """One row per message that still has to leave. `idem_key` is what the provider knows the send by."""
+    """One row per message that still has to leave. `idem_key` is what the provider knows the send by.
+
+    `provider`: who has it or last had it. `fallback`: the message was accepted elsewhere, and leaves by this
+    channel only when no receipt has come by `due_at`.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
         CheckConstraint("(lease_owner IS NULL) = (lease_until IS NULL)", name="lease"),
         CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
-        Index("outbox_ready", "priority", "due_at", postgresql_where=text("lease_owner IS NULL")),
+        Index("outbox_ready", "channel", "priority", "due_at", postgresql_where=text("lease_owner IS NULL")),
         Index("outbox_leased", "lease_until", postgresql_where=text("lease_owner IS NOT NULL")),
         Index("outbox_idem_key", "idem_key", unique=True),
         {
@@ -103,6 +121,8 @@ class OutboxItem(Base):
     in_doubt: Mapped[bool] = mapped_column(server_default=text("false"))
     cancelled: Mapped[bool] = mapped_column(server_default=text("false"))
     idem_key: Mapped[UUID]
+    provider: Mapped[str | None]
+    fallback: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class DeliveryAttempt(Base):
@@ -112,6 +132,7 @@ class DeliveryAttempt(Base):
     __table_args__ = (
         Index("delivery_attempt_notification", "notification_id"),
         Index("delivery_attempt_idem_key", "idem_key"),
+        Index("delivery_attempt_at", "at"),
         Index(
             "delivery_attempt_ref",
             "provider",
@@ -132,6 +153,7 @@ class DeliveryAttempt(Base):
     provider_ref: Mapped[str | None]
     segments: Mapped[int | None] = mapped_column(SmallInteger)
     latency_ms: Mapped[int | None]
+    vnd: Mapped[int | None]
     at: Mapped[datetime]
 
 
@@ -176,14 +198,151 @@ class ProviderToken(Base):
 
 
 class ProviderState(Base):
-    """A provider that must rest: wrong credentials, empty quota. While it rests the next channel is taken."""
+    """How a provider stands: resting until then, and its share of its channel (None: the configured one)."""
 
     __tablename__ = "provider_state"
+    __table_args__ = (
+        CheckConstraint("weight BETWEEN 0 AND 100", name="weight"),
+        CheckConstraint(_one_of("paused_by", tuple(PausedBy)), name="paused_by"),
+    )
 
     provider: Mapped[str] = mapped_column(primary_key=True)
     paused_until: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
     reason: Mapped[str | None]
+    weight: Mapped[int | None] = mapped_column(SmallInteger)
+    weight_changed_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
+
+
+class ProviderChange(Base):
+    """Every change of a provider's share or rest, and why; never changed. `changed_by` None: by itself."""
+
+    __tablename__ = "provider_change"
+    __table_args__ = (
+        CheckConstraint(_one_of("change", ("weight", "pause", "resume")), name="change"),
+        Index("provider_change_provider", "provider", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    provider: Mapped[str]
+    at: Mapped[datetime]
+    change: Mapped[str]
+    weight: Mapped[int | None] = mapped_column(SmallInteger)
+    reason: Mapped[str]
+    changed_by: Mapped[UUID | None]
+
+
+class ProviderMinute(Base):
+    """What a provider answered in one minute: the breaker, the shares and the operators' page read it."""
+
+    __tablename__ = "provider_minute"
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    accepted: Mapped[int] = mapped_column(server_default="0")
+    rejected: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    slow: Mapped[int] = mapped_column(server_default="0")
+    latency_ms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class Spending(Base):
+    """What one provider's accepted messages cost on one local day, in VND by the tariff."""
+
+    __tablename__ = "spending"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    messages: Mapped[int] = mapped_column(server_default="0")
+    segments: Mapped[int] = mapped_column(server_default="0")
+    vnd: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class DailyTally(Base):
+    """How many messages one phone has had on one local day."""
+
+    __tablename__ = "daily_tally"
+    __table_args__ = (Index("daily_tally_day", "day"),)
+
+    recipient_index: Mapped[bytes] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    messages: Mapped[int]
+
+
+class RateBucket(Base):
+    """Sends that a provider still takes, shared by all workers: refilled at `rate` a second."""
+
+    __tablename__ = "rate_bucket"
+    __table_args__ = (CheckConstraint("rate > 0", name="rate"),)
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    rate: Mapped[float] = mapped_column(Double)
+    tokens: Mapped[float] = mapped_column(Double)
+    filled_at: Mapped[datetime]
+    slowed_at: Mapped[datetime | None]
+
+
+class Preference(Base):
+    """What the owner of a phone wishes; "*" stands for every kind or every channel."""
+
+    __tablename__ = "preference"
+    __table_args__ = (CheckConstraint(_one_of("source", tuple(Source)), name="source"),)
+
+    recipient_index: Mapped[bytes] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    wanted: Mapped[bool]
+    source: Mapped[str]
+    changed_at: Mapped[datetime]
+
+
+class Contact(Base):
+    """How the owner of a phone wants to be written to."""
+
+    __tablename__ = "contact"
+
+    recipient_index: Mapped[bytes] = mapped_column(primary_key=True)
+    accented: Mapped[bool] = mapped_column(server_default=text("false"))
+    changed_at: Mapped[datetime]
+
+
+class TemplateVersion(Base):
+    """A text as it was used, for ever, and what the provider says of it. `content` is the text's source."""
+
+    __tablename__ = "template"
+    __table_args__ = (
+        CheckConstraint(_one_of("language", LANGUAGES), name="language"),
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint(_one_of("state", ("draft", "review", "approved", "retired")), name="state"),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    digest: Mapped[bytes]
+    provider_template_id: Mapped[str | None]
+    provider_state: Mapped[str | None]
+    checked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Alarm(Base):
+    """Something that a person must see to, from when until when; one open row each."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index("alarm_open", "name", "subject", unique=True, postgresql_where=text("cleared_at IS NULL")),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    raised_at: Mapped[datetime] = mapped_column(primary_key=True)
+    cleared_at: Mapped[datetime | None]
 
 
 class Unreachable(Base):

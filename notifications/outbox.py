@@ -25,18 +25,24 @@ class NotSendable(ValueError):
 
 @dataclass(frozen=True)
 class Recipient:
-    """Where a person can be reached. `phone` is E.164 ("+84912345678")."""
+    """Where a person can be reached. `phone` is E.164 ("+84912345678").
+
+    `owner` is the host's id of the account, under which browsers have subscribed to push messages.
+    """
 
     phone: str | None = None
     zalo_uid: str | None = None
     email: str | None = None
     language: str = "vi"
+    owner: UUID | None = None
 
     def address(self, channel: str) -> str | None:
         """The address for a channel, or None if this person cannot be reached there."""
         if channel == "zalo":
             return self.zalo_uid or self.phone
-        return {"sms": self.phone, "email": self.email}.get(channel)
+        if channel == "push":
+            return None if self.owner is None else str(self.owner)
+        return {"sms": self.phone, "call-list": self.phone, "email": self.email}.get(channel)
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,17 @@ WITH message AS (
   SELECT * FROM unnest(
     %(id)s::uuid[], %(dedupe_key)s::text[], %(kind)s::text[], %(language)s::text[],
     %(template_version)s::int[], %(recipient)s::bytea[], %(recipient_index)s::bytea[],
-    %(params)s::bytea[], %(subject)s::uuid[], %(group_id)s::uuid[],
+    %(params)s::bytea[], %(subject)s::uuid[], %(group_id)s::uuid[], %(owner)s::uuid[],
     %(not_before)s::timestamptz[], %(expires_at)s::timestamptz[], %(channel)s::text[],
     %(priority)s::smallint[]
   ) AS m (id, dedupe_key, kind, language, template_version, recipient, recipient_index, params, subject,
-          group_id, not_before, expires_at, channel, priority)
+          group_id, owner, not_before, expires_at, channel, priority)
 ), fresh AS (
   INSERT INTO notifications.notification
     (id, dedupe_key, kind, language, template_version, recipient, recipient_index, params, subject,
-     group_id, not_before, expires_at, created_at, updated_at)
+     group_id, owner, not_before, expires_at, created_at, updated_at)
   SELECT id, dedupe_key, kind, language, template_version, recipient, recipient_index, params, subject,
-         group_id, not_before, expires_at, %(now)s::timestamptz, %(now)s::timestamptz
+         group_id, owner, not_before, expires_at, %(now)s::timestamptz, %(now)s::timestamptz
   FROM message
   ON CONFLICT (dedupe_key) DO NOTHING
   RETURNING id
@@ -104,10 +110,11 @@ CANCEL = f"""
 WITH dropped AS (
   DELETE FROM notifications.outbox o USING notifications.notification n
   WHERE o.notification_id = n.id AND {_ABOUT} AND o.lease_owner IS NULL AND o.cancelled
-  RETURNING o.notification_id
+  RETURNING o.notification_id, o.fallback
 )
-UPDATE notifications.notification n SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz
-FROM dropped WHERE n.id = dropped.notification_id
+UPDATE notifications.notification n
+SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz
+FROM dropped WHERE n.id = dropped.notification_id AND NOT dropped.fallback
 """
 
 
@@ -157,19 +164,20 @@ class Outbox:
             "language": recipient.language,
             "template_version": CATALOGUE.template(kind.name, recipient.language).version,
             "recipient": self._sealed(_addresses(recipient), sealing.RECIPIENT, identifier),
-            "recipient_index": self.recipient_index(recipient.phone),
+            "recipient_index": self.recipient_index(recipient.phone or recipient.email),
             "params": self._sealed(dict(message.params), sealing.PARAMS, identifier),
             "subject": message.subject,
             "group_id": message.group,
+            "owner": recipient.owner,
             "not_before": message.not_before,
             "expires_at": message.expires_at,
             "channel": next(channel for channel in kind.channels if recipient.address(channel)),
             "priority": kind.priority,
         }
 
-    def recipient_index(self, phone: str | None) -> bytes | None:
-        """The blind index under which all messages to one phone are found."""
-        return None if phone is None else self._sealer.index(phone.encode(), sealing.ADDRESS)
+    def recipient_index(self, address: str | None) -> bytes | None:
+        """The blind index under which all messages to one phone (or, without one, e-mail) are found."""
+        return None if address is None else self._sealer.index(address.encode(), sealing.ADDRESS)
 
     def _sealed(self, value: Mapping[str, str], context: bytes, identifier: UUID) -> bytes:
         plaintext = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
@@ -183,7 +191,8 @@ def opened(sealer: Sealer, sealed: bytes, context: bytes, identifier: UUID) -> d
 
 
 def _addresses(recipient: Recipient) -> dict[str, str]:
-    return {name: value for name, value in asdict(recipient).items() if value is not None}
+    """What is sealed; the owner has a column of its own."""
+    return {name: value for name, value in asdict(recipient).items() if value is not None and name != "owner"}
 
 
 def _checked(message: Message) -> Kind:

@@ -1,18 +1,17 @@
-"""What follows from a provider's answer. Pure: no clock, no database, no network."""
+"""By which channel, when, and what follows from a provider's answer. Pure: no clock, database or network."""
 
 import random
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from notifications.channels.base import Accepted, Ambiguous, Capabilities, Outcome, Rejected, Retry, Scope
-from notifications.kinds import Doubt, Kind
+from notifications.kinds import Doubt, Kind, Priority
 from notifications.outbox import Recipient
-from notifications.states import State
+from notifications.states import PausedBy, State
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
-_MORNING = time(7)
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,13 @@ class Policy:
 
     A lease outlives the request's timeout by `safety`, so that nobody sends on a lease that another may
     have taken over. `grace`: how long a provider may take to list what it has accepted. `doubt_hold`: how
-    long to wait for a receipt of a send that can be neither repeated nor looked up. `reconcile` is switched
-    off by the negative control only.
+    long to wait for a receipt of a send that can be neither repeated nor looked up. `patience`: how long an
+    urgent message may stay without a receipt before the next channel is tried too. `slow`: an answer that
+    takes longer counts against its provider. `reconcile` is switched off by the negative control only.
+
+    `quiet_from` and `quiet_to` are local times between which only what cannot wait is sent. `daily_cap`:
+    messages to one phone and day after which reminders stop (and, at `flood_cap`, everything but codes).
+    `monthly_budget`: VND after which reminders go by what costs nothing, or not at all; None: no limit.
     """
 
     lease: float = 60.0
@@ -36,6 +40,13 @@ class Policy:
     config_pause: float = 300.0
     unreachable: float = 30 * 86400.0
     most_attempts: int = 200
+    patience: float = 180.0
+    slow: float = 5.0
+    quiet_from: time = time(21)
+    quiet_to: time = time(7)
+    daily_cap: int = 6
+    flood_cap: int = 40
+    monthly_budget: int | None = None
     reconcile: bool = True
     threads: int = 32
     batch: int = 50
@@ -43,25 +54,29 @@ class Policy:
 
 @dataclass(frozen=True)
 class Sendable:
-    """What the policy needs to know of a leased message. `channel` is the one it goes by this time."""
+    """What the policy needs to know of a leased message. `channel` is the one it goes by this time;
+    `alternative`: another provider of the same channel works."""
 
     kind: Kind
     recipient: Recipient
     channel: str
     attempt: int
     now: datetime
+    alternative: bool = False
 
 
 @dataclass(frozen=True)
 class Pause:
     until: datetime
     reason: str
+    by: PausedBy = PausedBy.CONFIG
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The next state. `next_channel` is where the message goes on, None when it is finished; `delay` is in
-    seconds. `switched`: it goes on by another channel, under a new key."""
+    seconds. `switched`: it goes on under a new key, by another channel or provider. `fallback`: it was
+    accepted, and goes on only if no receipt comes meanwhile."""
 
     state: State
     next_channel: str | None = None
@@ -70,6 +85,44 @@ class Verdict:
     switched: bool = False
     pause: Pause | None = None
     unreachable: bool = False
+    fallback: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a message is not sent now: the word that is logged, and what becomes of it."""
+
+    reason: str
+    verdict: Verdict
+
+
+def gate(
+    policy: Policy, kind: Kind, channel: str, *, now: datetime, expires_at: datetime, sent_today: int
+) -> Stop | None:
+    """What stops a message before any channel is asked: the night, or too many to one phone."""
+    if sent_today >= policy.flood_cap and kind.priority > Priority.OTP:
+        return Stop("flood", Verdict(State.DEAD))
+    if sent_today >= policy.daily_cap and kind.mutable:
+        return Stop("capped", Verdict(State.SUPPRESSED))
+    if kind.at_night or not is_quiet(policy, now):
+        return None
+    wait = until_morning(policy, now)
+    if now + timedelta(seconds=wait) >= expires_at:
+        return Stop("night", Verdict(State.EXPIRED))
+    return Stop("night", Verdict(State.HELD, channel, delay=wait))
+
+
+def is_quiet(policy: Policy, now: datetime) -> bool:
+    """Whether it is night in the province."""
+    local = now.astimezone(LOCAL).time()
+    return local >= policy.quiet_from or local < policy.quiet_to
+
+
+def until_morning(policy: Policy, now: datetime) -> float:
+    """Seconds until the end of the quiet hours, from within them or before them."""
+    local = now.astimezone(LOCAL)
+    day = local.date() if local.time() < policy.quiet_to else local.date() + timedelta(days=1)
+    return (datetime.combine(day, policy.quiet_to, LOCAL) - now).total_seconds()
 
 
 def channels_after(kind: Kind, recipient: Recipient, channel: str) -> tuple[str, ...]:
@@ -96,13 +149,21 @@ def route(
 def decide(policy: Policy, item: Sendable, outcome: Outcome, capabilities: Capabilities) -> Verdict:
     match outcome:
         case Accepted():
-            return Verdict(State.ACCEPTED)
+            return _accepted(policy, item)
         case Retry(after=after):
-            return _again(policy, item, after)
+            return again(policy, item, after)
         case Ambiguous():
             return _doubt(policy, item, capabilities)
         case Rejected(code=code, scope=scope):
             return _refused(policy, item, code, scope)
+
+
+def _accepted(policy: Policy, item: Sendable) -> Verdict:
+    """Done; but what is urgent tries the next electronic channel when nobody says that it arrived."""
+    later = [name for name in channels_after(item.kind, item.recipient, item.channel) if name != "call-list"]
+    if not item.kind.urgent or not later:
+        return Verdict(State.ACCEPTED)
+    return Verdict(State.ACCEPTED, later[0], delay=policy.patience, switched=True, fallback=True)
 
 
 def undecided(policy: Policy, item: Sendable) -> Verdict:
@@ -112,7 +173,8 @@ def undecided(policy: Policy, item: Sendable) -> Verdict:
     return Verdict(State.DEAD)
 
 
-def _again(policy: Policy, item: Sendable, after: float | None) -> Verdict:
+def again(policy: Policy, item: Sendable, after: float | None = None) -> Verdict:
+    """Later by the same channel; dead when it has been tried too often."""
     if item.attempt >= policy.most_attempts:
         return Verdict(State.DEAD)
     return Verdict(State.QUEUED, item.channel, delay=_backoff(policy, item.attempt, after))
@@ -139,6 +201,8 @@ def _doubt(policy: Policy, item: Sendable, capabilities: Capabilities) -> Verdic
 
 def _refused(policy: Policy, item: Sendable, code: str, scope: Scope) -> Verdict:
     pause = _pause(policy, item, code, scope)
+    if pause is not None and item.alternative:
+        return Verdict(State.QUEUED, item.channel, switched=True, pause=pause)
     elsewhere = _elsewhere(item, pause=pause, unreachable=scope is Scope.RECIPIENT)
     if elsewhere is not None:
         return elsewhere
@@ -146,10 +210,9 @@ def _refused(policy: Policy, item: Sendable, code: str, scope: Scope) -> Verdict
         case Scope.RECIPIENT | Scope.TEMPLATE:
             return Verdict(State.DEAD, unreachable=scope is Scope.RECIPIENT)
         case Scope.NIGHT:
-            return Verdict(State.HELD, item.channel, delay=_until_morning(item.now))
+            return Verdict(State.HELD, item.channel, delay=until_morning(policy, item.now))
         case Scope.CONFIG | Scope.QUOTA:
-            again = _again(policy, item, None)
-            return Verdict(again.state, again.next_channel, delay=again.delay, pause=pause)
+            return replace(again(policy, item), pause=pause)
 
 
 def _elsewhere(item: Sendable, *, pause: Pause | None = None, unreachable: bool = False) -> Verdict | None:
@@ -163,16 +226,10 @@ def _pause(policy: Policy, item: Sendable, code: str, scope: Scope) -> Pause | N
     if scope is Scope.CONFIG:
         return Pause(item.now + timedelta(seconds=policy.config_pause), f"refused: {code}")
     if scope is Scope.QUOTA:
-        return Pause(_next_midnight(item.now), f"quota: {code}")
+        return Pause(_next_midnight(item.now), f"quota: {code}", PausedBy.QUOTA)
     return None
 
 
 def _next_midnight(now: datetime) -> datetime:
     tomorrow = now.astimezone(LOCAL).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), LOCAL)
-
-
-def _until_morning(now: datetime) -> float:
-    local = now.astimezone(LOCAL)
-    day = local.date() if local.time() < _MORNING else local.date() + timedelta(days=1)
-    return (datetime.combine(day, _MORNING, LOCAL) - now).total_seconds()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from notifications.channels.receipt import Receipt, Told
 from notifications.ids import new_id
 from notifications.kinds import KINDS
+from notifications.policy import Policy
 from notifications.states import State, may
 
 _TARGET = """
@@ -30,7 +31,7 @@ FROM (
 LIMIT 1
 """
 _LOCK_ITEM = """
-SELECT lease_owner IS NOT NULL AS leased, idem_key, in_doubt FROM notifications.outbox
+SELECT lease_owner IS NOT NULL AS leased, idem_key, in_doubt, fallback FROM notifications.outbox
 WHERE notification_id = %(id)s FOR UPDATE
 """
 _LOCK_STATE = "SELECT state FROM notifications.notification WHERE id = %(id)s FOR UPDATE"
@@ -52,18 +53,26 @@ VALUES (%(id)s, %(idem_key)s, %(attempt)s, %(channel)s, %(provider)s, 'receipt',
 ON CONFLICT (provider, provider_ref) WHERE provider_ref IS NOT NULL DO NOTHING
 """
 _FALL_BACK = """
-INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)
-VALUES (%(id)s, %(channel)s, %(priority)s, %(now)s, %(new_key)s)
+INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key, fallback)
+VALUES (%(id)s, %(following)s, %(priority)s, %(now)s::timestamptz + %(patience)s * interval '1 second',
+        %(new_key)s, %(patience)s > 0)
 ON CONFLICT (notification_id) DO NOTHING
+"""
+# What waited for a receipt need not wait any longer: it did not arrive.
+_HASTEN = """
+UPDATE notifications.outbox SET due_at = least(due_at, %(now)s), fallback = false
+WHERE notification_id = %(id)s AND lease_owner IS NULL
 """
 
 
-def apply(session: Session, receipts: Iterable[Receipt], *, now: datetime) -> int:
+def apply(
+    session: Session, receipts: Iterable[Receipt], *, now: datetime, policy: Policy | None = None
+) -> int:
     """Record receipts in the caller's transaction and move their messages on; returns how many were new."""
-    return sum(_apply(session, receipt, now) for receipt in receipts)
+    return sum(_apply(session, receipt, policy or Policy(), now) for receipt in receipts)
 
 
-def _apply(session: Session, receipt: Receipt, now: datetime) -> bool:
+def _apply(session: Session, receipt: Receipt, policy: Policy, now: datetime) -> bool:
     connection = session.connection()
     about = {"key": receipt.key, "provider": receipt.provider, "ref": receipt.ref, "now": now}
     target: Any = connection.exec_driver_sql(_TARGET, about).one_or_none()
@@ -77,11 +86,11 @@ def _apply(session: Session, receipt: Receipt, now: datetime) -> bool:
     if connection.exec_driver_sql(_KEEP, kept).one_or_none() is None:
         return False
     if target is not None:
-        _move(session, receipt, target, now)
+        _move(session, receipt, target, policy, now)
     return True
 
 
-def _move(session: Session, receipt: Receipt, target: Any, now: datetime) -> None:
+def _move(session: Session, receipt: Receipt, target: Any, policy: Policy, now: datetime) -> None:
     """Lock as the dispatcher does, first the outbox, then the notification."""
     connection = session.connection()
     item: Any = connection.exec_driver_sql(_LOCK_ITEM, {"id": target.id}).one_or_none()
@@ -101,27 +110,49 @@ def _move(session: Session, receipt: Receipt, target: Any, now: datetime) -> Non
     }
     connection.exec_driver_sql(_MOVE, values)
     connection.exec_driver_sql(_LOG, values)
+    if _awaited(target, item):
+        if receipt.told is Told.UNDELIVERED:
+            connection.exec_driver_sql(_HASTEN, values)
+        if receipt.told is not Told.DELIVERED:
+            return
     connection.exec_driver_sql(_DROP, values)
-    if after is State.FALLING_BACK:
-        kind = KINDS[target.kind]
-        following = kind.channels[kind.channels.index(target.channel) + 1]
-        queued = {"channel": following, "priority": kind.priority, "new_key": new_id(now)}
-        connection.exec_driver_sql(_FALL_BACK, values | queued)
+    following = _following(target)
+    if following is None or after not in {State.FALLING_BACK, State.ACCEPTED}:
+        return
+    kind = KINDS[target.kind]
+    patience = policy.patience if after is State.ACCEPTED else 0.0
+    if after is State.FALLING_BACK or (kind.urgent and following != "call-list"):
+        queued = {"following": following, "priority": kind.priority, "new_key": new_id(now)}
+        connection.exec_driver_sql(_FALL_BACK, values | queued | {"patience": patience})
+
+
+def _awaited(target: Any, item: Any) -> bool:
+    """Whether the message waits, already on its next channel, for a receipt of this very send."""
+    return item is not None and item.fallback and item.idem_key != target.idem_key
+
+
+def _following(target: Any) -> str | None:
+    """The channel after the one of this send; whether the recipient has it the dispatcher sees."""
+    channels = KINDS[target.kind].channels
+    if target.channel not in channels or target.channel == channels[-1]:
+        return None
+    return channels[channels.index(target.channel) + 1]
 
 
 def _after(told: Told, state: State, target: Any, item: Any) -> State | None:
     """The state that a receipt leads to, or None when it changes nothing any more."""
-    overtaken = item is not None and item.idem_key != target.idem_key
     if told is Told.CLAIMED:
         return None
     if told is Told.DELIVERED:
         return State.DELIVERED if may(state, State.DELIVERED) else None
+    overtaken = item is not None and item.idem_key != target.idem_key and not item.fallback
     if overtaken or target.last_channel not in {None, target.channel}:
         return None
     if told is Told.ACCEPTED:
         return State.ACCEPTED if state in {State.IN_DOUBT, State.SENDING} else None
     if not may(state, State.UNDELIVERED):
         return None
-    kind = KINDS[target.kind]
-    last = target.channel not in kind.channels or target.channel == kind.channels[-1]
-    return State.UNDELIVERED if last or not target.alive or item is not None else State.FALLING_BACK
+    if _awaited(target, item):
+        return State.FALLING_BACK
+    stays = _following(target) is None or not target.alive or item is not None
+    return State.UNDELIVERED if stays else State.FALLING_BACK

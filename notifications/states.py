@@ -19,6 +19,15 @@ class State(StrEnum):
     DEAD = "dead"
 
 
+class PausedBy(StrEnum):
+    """Who made a provider rest. A breaker's rest is short, so what has time waits for its end."""
+
+    BREAKER = "breaker"
+    CONFIG = "config"
+    QUOTA = "quota"
+    OPERATOR = "operator"
+
+
 _S = State
 _STOPS = frozenset({_S.EXPIRED, _S.CANCELLED, _S.SUPPRESSED, _S.DEAD})
 # A receipt can overtake our own record of the send, so every state with a send behind it may meet one.
@@ -31,7 +40,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     _S.FALLING_BACK: _WAITING | _RECEIPTS,
     _S.IN_DOUBT: _WAITING | _RECEIPTS,
     _S.SENDING: frozenset({_S.QUEUED, _S.HELD, _S.FALLING_BACK, _S.IN_DOUBT}) | _STOPS | _RECEIPTS,
-    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FALLING_BACK}),
+    # Sending again: no receipt came, and what is urgent tries the next channel.
+    _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FALLING_BACK, _S.SENDING}),
     _S.UNDELIVERED: frozenset({_S.DELIVERED, _S.FALLING_BACK}),
     _S.DELIVERED: frozenset(),
     # Given up while in doubt, and yet it arrived: the record follows the truth.

@@ -7,94 +7,152 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from notifications.sandbox import esms, twilio, zalo
+from notifications.sandbox import esms, faults, push, twilio, zalo, zalo_account, zalo_oauth
 from notifications.sandbox.desk import Desk
-from notifications.sandbox.faults import Fault, Planned
+from notifications.sandbox.faults import Fault
 from notifications.sandbox.ledger import Entry, phone_number
-from notifications.sandbox.zalo import ZaloTokenIssuer
+from notifications.sandbox.zalo_account import OfficialAccount
+from notifications.sandbox.zalo_oauth import ZaloTokenIssuer
 
-_INBOX = (Path(__file__).parent / "inbox.html").read_text(encoding="utf-8")
+_FOLDER = Path(__file__).parent
 _SHOWN = (
     "ref", "provider", "channel", "to", "text", "at", "key", "sender", "status", "error_code", "segments",
-    "title", "paragraphs", "rows", "button",
+    "late", "incoming", "title", "paragraphs", "rows", "button", "details",
 )  # fmt: skip
 _LONGEST_LIST = 2000
+# A message cannot bring code along: scripts come from this address only.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 
-def create_app(desk: Desk) -> Starlette:
-    issuer = ZaloTokenIssuer(desk)
-    own = [
-        Route("/", _inbox),
+def create_app(desk: Desk, issuer: ZaloTokenIssuer) -> Starlette:
+    account = OfficialAccount(desk)
+    return Starlette(
+        routes=[
+            *twilio.routes(desk),
+            *esms.routes(desk),
+            *zalo.routes(desk, issuer, account),
+            *zalo_oauth.routes(desk, issuer),
+            *zalo_account.routes(desk, issuer, account),
+            *_own(desk),
+            *push.routes(desk),
+        ]
+    )
+
+
+def _own(desk: Desk) -> list[Route]:
+    return [
+        Route("/", _page("inbox.html")),
+        Route("/_sandbox/inbox.js", _page("inbox.js")),
+        Route("/_sandbox/inbox.css", _page("inbox.css")),
         Route("/_sandbox/messages", _messages(desk), methods=["GET", "DELETE"]),
-        Route("/_sandbox/faults", _faults(desk, issuer), methods=["POST", "DELETE"]),
+        Route("/_sandbox/tally", _tally(desk), methods=["GET"]),
+        Route("/_sandbox/faults", _faults(desk), methods=["POST", "DELETE"]),
+        Route("/_sandbox/weather", _weather(desk), methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/phones", _phones(desk), methods=["POST"]),
     ]
-    return Starlette(routes=[*own, *twilio.routes(desk), *zalo.routes(desk, issuer), *esms.routes(desk)])
 
 
-async def _inbox(request: Request) -> Response:
-    return HTMLResponse(_INBOX)
+def _page(name: str) -> Any:
+    async def page(request: Request) -> Response:
+        headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
+        return FileResponse(_FOLDER / name, headers=headers)
+
+    return page
 
 
 def _messages(desk: Desk) -> Any:
     async def messages(request: Request) -> Response:
-        """GET lists, newest first; DELETE forgets."""
+        """GET ?to&limit&incoming lists, newest first, and answers 304 to the ETag of the latest state;
+        DELETE forgets."""
         if request.method == "DELETE":
             desk.ledger.clear()
             return Response(status_code=204)
-        to = request.query_params.get("to")
-        wanted = request.query_params.get("limit", "200")
+        tag = f'"{desk.ledger.version}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        query = request.query_params
+        to = recipient(query["to"]) if query.get("to") else None
+        wanted = query.get("limit", "200")
         limit = min(int(wanted), _LONGEST_LIST) if wanted.isdecimal() and int(wanted) else 200
-        entries = desk.ledger.to(phone_number(to) if to else None)
-        shown = [_shown(entry) for entry in reversed(entries[-limit:])]
-        return JSONResponse({"items": shown, "total": len(entries)})
+        shown = [
+            _shown(entry) for entry in desk.ledger.latest(limit, to, incoming=query.get("incoming") == "1")
+        ]
+        return JSONResponse({"items": shown, "total": desk.ledger.count(to)}, headers={"ETag": tag})
 
     return messages
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    return {name: value for name, value in asdict(entry).items() if name in _SHOWN}
+    return {name: getattr(entry, name) for name in _SHOWN}
 
 
-def _faults(desk: Desk, issuer: ZaloTokenIssuer) -> Any:
+def recipient(text: str) -> str:
+    """A phone in E.164 or a mail address in small letters."""
+    return text.strip().lower() if "@" in text else phone_number(text)
+
+
+def _tally(desk: Desk) -> Any:
+    async def tally(request: Request) -> Response:
+        """Counts over the whole ledger, without a walk through it."""
+        return JSONResponse(desk.ledger.tally.figures())
+
+    return tally
+
+
+def _faults(desk: Desk) -> Any:
     async def plan(request: Request) -> Response:
         """POST {provider, fault, times?, to?, seconds?, code?} plans; DELETE forgets what is planned."""
         if request.method == "DELETE":
             desk.faults.clear()
             return Response(status_code=204)
         try:
-            planned = _planned(json.loads(await request.body()))
-        except (ValueError, KeyError, TypeError) as error:
-            return JSONResponse({"refused": str(error), "faults": [fault.value for fault in Fault]}, 422)
-        if planned.fault is Fault.TOKEN_EXPIRED:
-            issuer.expire_all()
-        else:
-            desk.faults.add(planned)
+            planned = faults.planned(json.loads(await request.body()), recipient)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _refused(error)
+        desk.faults.add(planned)
         return JSONResponse({"planned": asdict(planned)}, 201)
 
     return plan
 
 
-def _planned(wanted: dict[str, Any]) -> Planned:
-    return Planned(
-        provider=str(wanted["provider"]),
-        fault=Fault(str(wanted["fault"])),
-        times=int(wanted.get("times", 1)),
-        to=phone_number(str(wanted["to"])) if wanted.get("to") else None,
-        seconds=float(wanted.get("seconds", wanted.get("retry_after", 1.0))),
-        code=int(wanted["code"]) if wanted.get("code") is not None else None,
-    )
+def _weather(desk: Desk) -> Any:
+    async def weather(request: Request) -> Response:
+        """POST {provider, seed, shares: {fault: share}, seconds?}; GET what it did; DELETE clears up."""
+        skies = desk.faults.weather
+        if request.method == "DELETE":
+            skies.clear()
+            return Response(status_code=204)
+        if request.method == "POST":
+            try:
+                made = faults.weather(json.loads(await request.body()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                return _refused(error)
+            skies[made.provider] = made
+        return JSONResponse({"weather": [sky.told() for sky in skies.values()]})
+
+    return weather
+
+
+def _refused(error: Exception) -> Response:
+    return JSONResponse({"refused": str(error), "faults": [fault.value for fault in Fault]}, 422)
 
 
 def _phones(desk: Desk) -> Any:
     async def phones(request: Request) -> Response:
-        """POST {to, zalo: true or false}: whether a phone has Zalo."""
+        """POST {to, zalo?: whether the phone has it, blocked?: whether it refuses SMS}."""
         try:
             wanted = json.loads(await request.body())
-            desk.zalo_phones[phone_number(str(wanted["to"]))] = bool(wanted["zalo"])
+            phone = phone_number(str(wanted["to"]))
+            if "zalo" in wanted:
+                desk.zalo_phones[phone] = bool(wanted["zalo"])
+            if "blocked" in wanted:
+                (desk.blocked_phones.add if wanted["blocked"] else desk.blocked_phones.discard)(phone)
         except (ValueError, KeyError, TypeError) as error:
             return JSONResponse({"refused": str(error)}, 422)
         return Response(status_code=204)

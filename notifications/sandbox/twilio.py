@@ -3,6 +3,7 @@
 import base64
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,34 +11,51 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from notifications.sandbox import faults
+from notifications.sandbox.answers import Dropped, Refusal, Sending
+from notifications.sandbox.callbacks import twilio_fields
 from notifications.sandbox.desk import Desk, instant, reference, stamped
-from notifications.sandbox.faults import Planned, Sending
+from notifications.sandbox.faults import Course, Fault, Planned
 from notifications.sandbox.ledger import Entry, phone_number
 from notifications.templates.segments import measure
 
 _MESSAGES = "/2010-04-01/Accounts/{account}/Messages.json"
 _FINAL = frozenset({"delivered", "undelivered", "failed"})
+_CODES = {
+    Fault.REJECT: Refusal(400, 21211),
+    Fault.QUOTA: Refusal(429, 63038, 3600),
+    Fault.TOKEN_EXPIRED: Refusal(401, 20003),
+}
 
 
 def routes(desk: Desk) -> list[Route]:
+    known = f"{desk.credentials.twilio_account_sid}:{desk.credentials.twilio_auth_token}"
+    expected = "Basic " + base64.b64encode(known.encode()).decode()
+
+    def unauthorised(request: Request) -> Response | None:
+        if request.headers.get("authorization") != expected:
+            return _refusal(Refusal(401, 20003))
+        if request.path_params["account"] != desk.credentials.twilio_account_sid:
+            return _refusal(Refusal(404, 20404))
+        return None
+
     async def create(request: Request) -> Response:
-        if (refusal := _unauthorised(desk, request)) is not None:
-            return refusal
         form = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
-        if (refusal := _unusable(form)) is not None:
+        refusal = unauthorised(request) or _unusable(form)
+        if refusal is not None:
             return refusal
         planned = desk.faults.take("twilio", form["To"])
-        sending = Sending(
-            request=request,
-            accept=lambda: _accept(desk, form, planned),
-            accepted=lambda entry: JSONResponse(_resource(desk, entry), status_code=201),
-            refused=_refusal,
+        sending = Sending[Response](
+            accept=lambda late: JSONResponse(
+                _resource(desk, _accept(desk, form, planned, late)), status_code=201
+            ),
+            refuse=_refusal,
+            cut=Dropped,
+            codes=_CODES,
         )
-        return await faults.answer(sending, planned)
+        return await desk.answer(sending, planned)
 
     async def listing(request: Request) -> Response:
-        if (refusal := _unauthorised(desk, request)) is not None:
+        if (refusal := unauthorised(request)) is not None:
             return refusal
         found = [_resource(desk, entry) for entry in reversed(_matching(desk, request))]
         page = {"page": 0, "page_size": len(found), "next_page_uri": None, "previous_page_uri": None}
@@ -49,43 +67,33 @@ def routes(desk: Desk) -> list[Route]:
     ]
 
 
-def _unauthorised(desk: Desk, request: Request) -> Response | None:
-    known = f"{desk.credentials.twilio_account_sid}:{desk.credentials.twilio_auth_token}"
-    expected = "Basic " + base64.b64encode(known.encode()).decode()
-    if request.headers.get("authorization") != expected:
-        return _refusal(401, 20003, {})
-    if request.path_params["account"] != desk.credentials.twilio_account_sid:
-        return _refusal(404, 20404, {})
-    return None
-
-
 def _unusable(form: dict[str, str]) -> Response | None:
     to = form.get("To", "")
     if not to.startswith("+") or not to[1:].isdigit() or not 9 <= len(to) <= 16:
-        return _refusal(400, 21211, {})
+        return _refusal(Refusal(400, 21211))
     if to.startswith("+842"):
-        return _refusal(400, 21614, {})
+        return _refusal(Refusal(400, 21614))
     if not form.get("From") and not form.get("MessagingServiceSid"):
-        return _refusal(400, 21603, {})
+        return _refusal(Refusal(400, 21603))
     if not form.get("Body"):
-        return _refusal(400, 21602, {})
+        return _refusal(Refusal(400, 21602))
     if len(form["Body"]) > 1600:
-        return _refusal(400, 21617, {})
+        return _refusal(Refusal(400, 21617))
     return None
 
 
-def _refusal(status: int, code: int | None, headers: dict[str, str]) -> Response:
-    number = code or {429: 20429, 500: 20500}.get(status, 21211)
+def _refusal(refusal: Refusal) -> Response:
+    number = refusal.code or {429: 20429, 500: 20500}.get(refusal.status, 21211)
     body = {
         "code": number,
         "message": f"sandbox refusal {number}",
         "more_info": f"https://www.twilio.com/docs/errors/{number}",
-        "status": status,
+        "status": refusal.status,
     }
-    return JSONResponse(body, status_code=status, headers=headers)
+    return JSONResponse(body, status_code=refusal.status, headers=refusal.headers)
 
 
-def _accept(desk: Desk, form: dict[str, str], planned: Planned | None) -> Entry:
+def _accept(desk: Desk, form: dict[str, str], planned: Planned | None, late: bool) -> Entry:
     entry = desk.ledger.add(
         Entry(
             ref=reference("SM"),
@@ -99,21 +107,31 @@ def _accept(desk: Desk, form: dict[str, str], planned: Planned | None) -> Entry:
             segments=measure(form["Body"]).segments,
             callback=form.get("StatusCallback"),
             discarded=form.get("ContentRetention") == "discard",
+            late=late,
         )
     )
-    desk.start(_deliver(desk, entry, planned))
+    desk.start(_deliver(desk, entry, Course.under(planned)))
     return entry
 
 
-async def _deliver(desk: Desk, entry: Entry, planned: Planned | None) -> None:
-    final = desk.final_status(planned)
+async def _deliver(desk: Desk, entry: Entry, course: Course) -> None:
+    final = "delivered" if course.delivered else "undelivered"
+    code = None if course.delivered else course.code or 30003
+    if course.unordered:
+        desk.ledger.move(entry, final, code)
+        for status in (final, "sent"):
+            await _tell(desk, entry, status, course)
+        return
     for status in ("sent", final):
-        await desk.travel()
-        entry.status = status
-        if status == "undelivered" and planned is not None:
-            entry.error_code = planned.code or 30003
-        for _ in range(desk.receipts(planned)):
-            await desk.callbacks.twilio(entry, status)
+        await desk.travel(course)
+        desk.ledger.move(entry, status, code if status == final else None)
+        await _tell(desk, entry, status, course)
+
+
+async def _tell(desk: Desk, entry: Entry, status: str, course: Course) -> None:
+    url, fields = entry.callback, twilio_fields(entry, status)
+    if url is not None:
+        await desk.report(course, partial(desk.callbacks.twilio, url, fields))
 
 
 def _matching(desk: Desk, request: Request) -> list[Entry]:
@@ -122,7 +140,7 @@ def _matching(desk: Desk, request: Request) -> list[Entry]:
     entries = desk.ledger.to(phone_number(to) if to else None, "twilio")
     if after:
         since = datetime.fromisoformat(after).replace(tzinfo=UTC)
-        entries = [entry for entry in entries if stamped(entry) >= since]
+        entries = [entry for entry in entries if stamped(entry.at) >= since]
     return entries
 
 
@@ -130,7 +148,7 @@ def _resource(desk: Desk, entry: Entry) -> dict[str, Any]:
     """The message as Twilio tells it: discarded text is gone once the message has arrived."""
     account = desk.credentials.twilio_account_sid
     redacted = entry.discarded and entry.status in _FINAL
-    date = format_datetime(stamped(entry))
+    date = format_datetime(stamped(entry.at))
     return {
         "sid": entry.ref,
         "account_sid": account,

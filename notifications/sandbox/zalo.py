@@ -1,111 +1,195 @@
-"""Zalo's OAuth and template messages. A refresh token works once; phones without Zalo are refused."""
+"""Zalo's template messages (ZBS): templates in their states, a daily quota, phones without Zalo."""
 
-import hmac
 import json
-import secrets
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from notifications.sandbox import faults
-from notifications.sandbox.desk import Desk, instant, reference
-from notifications.sandbox.faults import Planned, Sending
-from notifications.sandbox.ledger import Entry, phone_number
+from notifications.sandbox.answers import Dropped, Refusal, Sending
+from notifications.sandbox.desk import Desk, instant, milliseconds, reference
+from notifications.sandbox.faults import Course, Fault
+from notifications.sandbox.ledger import Entry
+from notifications.sandbox.zalo_account import OA_ID, OA_NAME, OfficialAccount
+from notifications.sandbox.zalo_oauth import ZaloTokenIssuer
 from notifications.templates import CATALOGUE, Template, fill, placeholders
 
-_ACCESS_SECONDS = 90000
+STATES = ("ENABLE", "PENDING_REVIEW", "REJECT", "DISABLE")
+_REFUSED_STATES = {"PENDING_REVIEW": -131, "REJECT": -131, "DISABLE": -146}
+_CODES = {
+    Fault.REJECT: Refusal(200, -108),
+    Fault.QUOTA: Refusal(200, -144),
+    Fault.TOKEN_EXPIRED: Refusal(200, -124),
+}
+_PRICE = "120"
 
 
-class ZaloTokenIssuer:
-    """Tokens carry their own proof, so that a restarted sandbox knows the ones it gave out before."""
+@dataclass
+class Shelf:
+    """What the official account has registered, and how much it may send today.
 
-    def __init__(self, desk: Desk) -> None:
-        self._secret = desk.credentials.zalo_app_secret.encode()
-        self._first = desk.credentials.zalo_first_refresh_token
-        self._used: set[tuple[str, str]] = set()
-        self._expired: set[str] = set()
-        self._given: set[str] = set()
+    `quota`: messages a day, None for the exemption of public services; `needs_proof`: whether the
+    application asks for appsecret_proof.
+    """
 
-    def exchange(self, app_id: str, refresh_token: str) -> dict[str, str] | None:
-        known = refresh_token == self._first or self._proven("refresh", refresh_token)
-        if not known or (app_id, refresh_token) in self._used:
-            return None
-        self._used.add((app_id, refresh_token))
-        access = self._token("access", app_id)
-        self._given.add(access)
-        return {
-            "access_token": access,
-            "refresh_token": self._token("refresh", app_id),
-            "expires_in": str(_ACCESS_SECONDS),
-        }
+    quota: int | None = None
+    needs_proof: bool = False
+    states: dict[str, str] = field(default_factory=dict)
+    _day: date | None = None
+    _sent: int = 0
 
-    def holder(self, access_token: str) -> str | None:
-        """The application that may use this token now."""
-        if access_token in self._expired or not self._proven("access", access_token):
-            return None
-        return access_token.partition("~")[0]
+    def state(self, template_id: str) -> str:
+        return self.states.get(template_id, "ENABLE")
 
-    def expire_all(self) -> None:
-        self._expired |= self._given
+    def spend(self) -> None:
+        self._turn_page()
+        self._sent += 1
 
-    def _token(self, use: str, app_id: str) -> str:
-        nonce = f"{app_id}~{secrets.token_hex(12)}"
-        return f"{nonce}.{self._proof(use, nonce)}"
+    def told(self) -> dict[str, str]:
+        """A large quota where there is none."""
+        self._turn_page()
+        daily = 500_000 if self.quota is None else self.quota
+        return {"dailyQuota": str(daily), "remainingQuota": str(max(daily - self._sent, 0))}
 
-    def _proven(self, use: str, token: str) -> bool:
-        nonce, _, proof = token.partition(".")
-        return hmac.compare_digest(proof, self._proof(use, nonce))
+    @property
+    def exhausted(self) -> bool:
+        self._turn_page()
+        return self.quota is not None and self._sent >= self.quota
 
-    def _proof(self, use: str, nonce: str) -> str:
-        return hmac.digest(self._secret, f"{use}:{nonce}".encode(), "sha256").hex()
+    def _turn_page(self) -> None:
+        today = instant().date()
+        if today != self._day:
+            self._day, self._sent = today, 0
 
 
-def routes(desk: Desk, issuer: ZaloTokenIssuer) -> list[Route]:
-    async def access_token(request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
-        if request.headers.get("secret_key") != desk.credentials.zalo_app_secret:
-            return _oauth_refusal(-14004, "Invalid secret key")
-        pair = issuer.exchange(form.get("app_id", ""), form.get("refresh_token", ""))
-        return JSONResponse(pair) if pair else _oauth_refusal(-14014, "Invalid refresh token")
+def routes(desk: Desk, issuer: ZaloTokenIssuer, account: OfficialAccount) -> list[Route]:
+    service = ZaloTemplateService(desk, issuer, account)
+    return [
+        Route("/message/template", service.template_message, methods=["POST"]),
+        Route("/message/status", service.status, methods=["GET"]),
+        Route("/message/quota", service.quota, methods=["GET"]),
+        Route("/template/all", service.all_templates, methods=["GET"]),
+        Route("/template/info/v2", service.template_info, methods=["GET"]),
+        Route("/_sandbox/zalo/templates", service.templates, methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/zalo/limits", service.limits, methods=["POST"]),
+    ]
 
-    async def template_message(request: Request) -> Response:
-        app_id = issuer.holder(request.headers.get("access_token", ""))
-        if app_id is None:
-            return _refusal(200, -124, {})
+
+class ZaloTemplateService:
+    def __init__(self, desk: Desk, issuer: ZaloTokenIssuer, account: OfficialAccount) -> None:
+        self._desk = desk
+        self._issuer = issuer
+        self._account = account
+        self._shelf = Shelf()
+
+    def _unauthorised(self, request: Request) -> Response | None:
+        token = request.headers.get("access_token", "")
+        if self._issuer.holder(token) is None:
+            return _refusal(Refusal(200, -124))
+        proof = request.headers.get("appsecret_proof")
+        if (proof is not None or self._shelf.needs_proof) and proof != self._issuer.proof(token):
+            return _refusal(Refusal(200, -242))
+        return None
+
+    async def template_message(self, request: Request) -> Response:
+        if (refusal := self._unauthorised(request)) is not None:
+            return refusal
         try:
             body = json.loads(await request.body())
-            to = phone_number(str(body.get("phone", "")))
-        except (ValueError, AttributeError):
-            return _refusal(200, -132, {})
-        planned = desk.faults.take("zalo", to)
+            to = self._account.phone_of(body)
+        except (ValueError, AttributeError, TypeError):
+            return _refusal(Refusal(200, -132))
+        planned = self._desk.faults.take("zalo", to)
         template = CATALOGUE.with_zalo_id(str(body.get("template_id")))
-        data = body.get("template_data")
-        code = _objection(desk, to, template, data)
-        if template is None or code is not None:
-            return _refusal(200, code or -109, {})
-        sending = Sending(
-            request=request,
-            accept=lambda: _accept(desk, app_id, to, template, body, planned),
-            accepted=_accepted,
-            refused=_refusal,
+        code = _objection(self._desk, to, template, body.get("template_data")) or _hindrance(
+            self._shelf, template
         )
-        return await faults.answer(sending, planned)
+        if template is None or code is not None:
+            return _refusal(Refusal(200, code or -109))
+        app_id, token = self._account.app_id_of(self._issuer, request), request.headers["access_token"]
+        if planned is not None and planned.fault is Fault.TOKEN_EXPIRED:
+            self._issuer.expire(token)
 
-    async def status(request: Request) -> Response:
-        entry = desk.ledger.by_ref(request.query_params.get("message_id", ""))
-        if entry is None:
-            return _refusal(200, -107, {})
-        delivered = 1 if entry.status == "delivered" else 0
-        return JSONResponse({"error": 0, "message": "Success", "data": {"status": delivered}})
+        def accept(late: bool) -> Response:
+            self._shelf.spend()
+            entry = _accept(self._desk, to, template, body, late)
+            self._desk.start(_deliver(self._desk, self._account, app_id, entry, Course.under(planned)))
+            return _accepted(entry, self._shelf)
 
-    return [
-        Route("/v4/oa/access_token", access_token, methods=["POST"]),
-        Route("/message/template", template_message, methods=["POST"]),
-        Route("/message/status", status, methods=["GET"]),
-    ]
+        sending = Sending[Response](accept=accept, refuse=_refusal, cut=Dropped, codes=_CODES)
+        return await self._desk.answer(sending, planned)
+
+    async def status(self, request: Request) -> Response:
+        """Known by message id only. 1: on the phone; 0: not yet."""
+        if (refusal := self._unauthorised(request)) is not None:
+            return refusal
+        entry = self._desk.ledger.by_ref(request.query_params.get("message_id", ""))
+        if entry is None or entry.provider != "zalo":
+            return _refusal(Refusal(200, -107))
+        delivered = entry.status == "delivered"
+        words = "delivered to the user's phone" if delivered else "not delivered yet"
+        data = {"status": int(delivered), "message": f"The message was {words}", "delivery_time": None}
+        return JSONResponse({"error": 0, "message": "Success", "data": data})
+
+    async def quota(self, request: Request) -> Response:
+        return self._unauthorised(request) or JSONResponse(
+            {"error": 0, "message": "Success", "data": self._shelf.told()}
+        )
+
+    async def all_templates(self, request: Request) -> Response:
+        """GET ?offset&limit&status: status counts the states from 1."""
+        if (refusal := self._unauthorised(request)) is not None:
+            return refusal
+        query = request.query_params
+        offset, limit, number = (query.get(name, "") for name in ("offset", "limit", "status"))
+        wanted = STATES[int(number) - 1] if number in {"1", "2", "3", "4"} else None
+        ids = [template.zalo.template_id for template in CATALOGUE]
+        found = [_listed(i, self._shelf) for i in sorted(set(ids)) if wanted in {None, self._shelf.state(i)}]
+        start = int(offset) if offset.isdecimal() else 0
+        page = found[start : start + (min(int(limit), 100) if limit.isdecimal() else 100)]
+        return JSONResponse(
+            {"error": 0, "message": "Success", "data": page, "metadata": {"total": len(found)}}
+        )
+
+    async def template_info(self, request: Request) -> Response:
+        if (refusal := self._unauthorised(request)) is not None:
+            return refusal
+        template = CATALOGUE.with_zalo_id(request.query_params.get("template_id", ""))
+        if template is None:
+            return _refusal(Refusal(200, -109))
+        return JSONResponse({"error": 0, "message": "Success", "data": _described(template, self._shelf)})
+
+    async def templates(self, request: Request) -> Response:
+        """POST {template_id, status} puts a template into a state; GET tells them; DELETE enables all."""
+        if request.method == "GET":
+            return JSONResponse({"states": self._shelf.states})
+        if request.method == "DELETE":
+            self._shelf.states.clear()
+            return Response(status_code=204)
+        try:
+            wanted = json.loads(await request.body())
+            template_id, state = str(wanted["template_id"]), str(wanted["status"])
+        except (ValueError, KeyError, TypeError) as error:
+            return JSONResponse({"refused": str(error), "states": STATES}, 422)
+        if state not in STATES or CATALOGUE.with_zalo_id(template_id) is None:
+            return JSONResponse({"refused": "unknown template or state", "states": STATES}, 422)
+        self._shelf.states[template_id] = state
+        return Response(status_code=204)
+
+    async def limits(self, request: Request) -> Response:
+        """POST {daily?: number or null, appsecret_proof?: true or false}."""
+        try:
+            wanted = json.loads(await request.body())
+            if "daily" in wanted:
+                self._shelf.quota = None if wanted["daily"] is None else int(wanted["daily"])
+            self._shelf.needs_proof = bool(wanted.get("appsecret_proof", self._shelf.needs_proof))
+        except (ValueError, TypeError, AttributeError) as error:
+            return JSONResponse({"refused": str(error)}, 422)
+        return JSONResponse(self._shelf.told())
 
 
 def _objection(desk: Desk, to: str, template: Template | None, data: Any) -> int | None:
@@ -124,30 +208,65 @@ def _objection(desk: Desk, to: str, template: Template | None, data: Any) -> int
     return -1121 if any(len(str(value)) > 200 for value in data.values()) else None
 
 
-def _oauth_refusal(code: int, name: str) -> Response:
-    return JSONResponse({"error": code, "error_name": name, "error_description": name})
+def _hindrance(shelf: Shelf, template: Template | None) -> int | None:
+    """Zalo's code for what stands in the way of a request that is right in itself."""
+    refused = _REFUSED_STATES.get(shelf.state(template.zalo.template_id)) if template else None
+    return refused or (-144 if shelf.exhausted else None)
 
 
-def _refusal(status: int, code: int | None, headers: dict[str, str]) -> Response:
+def _refusal(refusal: Refusal) -> Response:
     """Zalo answers 200 with a code of its own; a plain failure has no JSON at all."""
-    if code is None and status >= 429:
-        return Response("failure", status_code=status, headers=headers)
-    return JSONResponse({"error": code or -108, "message": f"sandbox refusal {code}"})
+    if refusal.code is None and refusal.status >= 429:
+        return Response("failure", status_code=refusal.status, headers=refusal.headers)
+    code = refusal.code or -108
+    return JSONResponse({"error": code, "message": f"sandbox refusal {code}"})
 
 
-def _accepted(entry: Entry) -> Response:
-    quota = {"dailyQuota": "500", "remainingQuota": "499"}
-    sent = str(int(instant().timestamp() * 1000))
-    data = {"msg_id": entry.ref, "sent_time": sent, "quota": quota}
+def _accepted(entry: Entry, shelf: Shelf) -> Response:
+    data = {"msg_id": entry.ref, "sent_time": str(milliseconds()), "quota": shelf.told()}
     return JSONResponse({"error": 0, "message": "Success", "data": data})
 
 
-def _accept(
-    desk: Desk, app_id: str, to: str, template: Template, body: dict[str, Any], planned: Planned | None
-) -> Entry:
+def _listed(template_id: str, shelf: Shelf) -> dict[str, Any]:
+    template = CATALOGUE.with_zalo_id(template_id)
+    return {
+        "templateId": int(template_id),
+        "templateName": f"{template.kind}.{template.language}" if template else "",
+        "status": shelf.state(template_id),
+        "templateQuality": "HIGH",
+        "createdTime": 1_767_225_600_000,
+    }
+
+
+def _described(template: Template, shelf: Shelf) -> dict[str, Any]:
+    names = {name: None for text in template.zalo.texts() for name in placeholders(text)}
+    parameters = [
+        {
+            "name": name,
+            "require": True,
+            "type": "STRING",
+            "maxLength": 200,
+            "minLength": 0,
+            "acceptNull": False,
+        }
+        for name in names
+    ]
+    state = shelf.state(template.zalo.template_id)
+    return {
+        **_listed(template.zalo.template_id, shelf),
+        "reason": "Nội dung chưa phù hợp" if state == "REJECT" else "",
+        "listParams": parameters,
+        "timeout": 7200,
+        "templateTag": "TRANSACTION",
+        "price": _PRICE,
+        "previewUrl": "",
+    }
+
+
+def _accept(desk: Desk, to: str, template: Template, body: dict[str, Any], late: bool) -> Entry:
     zalo = template.zalo
     values = {name: str(value) for name, value in body["template_data"].items()}
-    entry = desk.ledger.add(
+    return desk.ledger.add(
         Entry(
             ref=reference("z"),
             provider="zalo",
@@ -156,20 +275,29 @@ def _accept(
             text=fill("\n".join(zalo.paragraphs), values),
             at=instant().isoformat(),
             key=body.get("tracking_id"),
-            sender="Sở Y tế",
+            sender=OA_NAME,
+            late=late,
             title=fill(zalo.title, values),
             paragraphs=[fill(paragraph, values) for paragraph in zalo.paragraphs],
             rows=[[label, fill(value, values)] for label, value in zalo.rows],
             button=[fill(text, values) for text in zalo.button or ()],
         )
     )
-    desk.start(_deliver(desk, app_id, entry, planned))
-    return entry
 
 
-async def _deliver(desk: Desk, app_id: str, entry: Entry, planned: Planned | None) -> None:
-    await desk.travel()
-    entry.status = desk.final_status(planned)
-    if entry.status == "delivered":
-        for _ in range(desk.receipts(planned)):
-            await desk.callbacks.zalo(entry, app_id, int(instant().timestamp() * 1000))
+async def _deliver(desk: Desk, account: OfficialAccount, app_id: str, entry: Entry, course: Course) -> None:
+    """There is one event for what arrived and none for what did not."""
+    await desk.travel(course)
+    desk.ledger.move(entry, "delivered" if course.delivered else "undelivered", course.code)
+    if not course.delivered:
+        return
+    now = milliseconds()
+    event = {
+        "event_name": "user_received_message",
+        "app_id": app_id,
+        "sender": {"id": OA_ID},
+        "recipient": {"id": account.user_of(entry.to)},
+        "message": {"msg_id": entry.ref, "tracking_id": entry.key, "delivery_time": str(now)},
+        "timestamp": str(now),
+    }
+    await desk.report(course, partial(desk.callbacks.zalo, event))

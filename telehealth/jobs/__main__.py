@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from notifications.dispatcher import Dispatcher
+from notifications.policy import Policy
 from notifications.settings import BadNotificationSettings
 from telehealth.jobs.clock import JobClock
 from telehealth.jobs.table import JOBS
@@ -47,6 +48,7 @@ def _dispatcher(mine: Work) -> Dispatcher:
         mine.engine,
         mine.carriers,
         mine.settings.cipher,
+        policy=Policy(monthly_budget=mine.notification_settings.monthly_budget),
         listen_url=psycopg_url(mine.settings.database_direct_url),
         clock="app_clock()",
     )

@@ -11,6 +11,7 @@ from telehealth.jobs import (
     heartbeat,
     horizon,
     overdue_holds,
+    provider_shares,
     provider_upkeep,
     video_invitations,
 )
@@ -34,5 +35,6 @@ JOBS: tuple[Job, ...] = (
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
+    Job("provider-shares", 30, provider_shares.run),
     Job("provider-upkeep", 600, provider_upkeep.run),
 )

@@ -1,9 +1,6 @@
 """A sandbox of providers in its own process, a listener for its callbacks, dispatchers to run against it."""
 
 import itertools
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +25,7 @@ from notifications.policy import Policy
 from notifications.settings import NotificationSettings
 from tests.conftest import Databases
 from tests.notifications.hosting import QUICK, OwnSealer
+from tests.notifications.sandboxes import running_sandbox
 
 SAMPLE = {
     "facility": "BV Bà Rịa",
@@ -65,10 +63,12 @@ def listener() -> Iterator[Listener]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             found.calls.append(Call(self.path, dict(self.headers.items()), body))
             self.send_response(204)
             self.end_headers()
+
+        do_GET = do_POST  # noqa: N815  the name that the server looks for
 
         def log_message(self, *_arguments: Any) -> None:
             pass
@@ -88,6 +88,7 @@ class SandboxClient:
     """The sandbox's switches and ledger, over HTTP."""
 
     url: str
+    smtp_url: str
 
     def messages(self, to: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = requests.get(
@@ -107,18 +108,8 @@ class SandboxClient:
 @pytest.fixture(scope="session")
 def sandbox(listener: Listener) -> Iterator[SandboxClient]:
     """The sandbox process on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "notifications.sandbox", "--port", "0", "--delivery-seconds", "0.05"],
-        env={**os.environ, "PUBLIC_BASE_URL": listener.url, "VAR_DIR": ""},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    url = process.stdout.readline().strip().rpartition(" ")[2]
-    yield SandboxClient(url)
-    process.terminate()
-    process.wait(timeout=5)
-    process.stdout.close()
+    with running_sandbox(PUBLIC_BASE_URL=listener.url) as addresses:
+        yield SandboxClient(addresses.http, addresses.smtp)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from datetime import time
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -16,6 +17,8 @@ QUICK = Policy(
     urgent_doubt_hold=0.4,
     retry_base=0.05,
     threads=8,
+    quiet_from=time.max,
+    quiet_to=time.min,
 )
 
 

@@ -90,7 +90,9 @@ def test_urgent_messages_overtake_a_burst(world: World) -> None:
     phone = world.new_phone()
     world.enqueue(*(world.message("appointment-reminder-day", phone) for _ in range(60)))
     world.enqueue(world.message("otp", phone))
-    claimed = Leases(world.engine, "one", seconds=60, clock="clock_timestamp()").claim(5)
+    claimed = Leases(world.engine, "one", seconds=60, clock="clock_timestamp()").claim(
+        5, {"zalo": 5, "sms": 5}, {}
+    )
     assert [item.kind for item in claimed] == ["otp"] + ["appointment-reminder-day"] * 4
 
 
@@ -104,7 +106,7 @@ def test_two_dispatchers_never_hold_the_same_message(world: World) -> None:
         leases = Leases(world.engine, f"dispatcher {number}", seconds=60, clock="clock_timestamp()")
         start.wait()
         for _ in range(10):
-            held[number] += [str(item.id) for item in leases.claim(5)]
+            held[number] += [str(item.id) for item in leases.claim(5, {"sms": 5}, {})]
 
     threads = [threading.Thread(target=claim, args=(number,)) for number in (0, 1)]
     for thread in threads:

@@ -194,7 +194,9 @@ def test_an_sms_that_did_not_arrive_goes_on_by_the_next_channel(world: World) ->
 
 def test_a_receipt_that_overtakes_our_own_record_settles_the_message(world: World) -> None:
     world.enqueue(world.message("otp", world.new_phone()))
-    (held,) = Leases(world.engine, "dead", seconds=0.0, clock="clock_timestamp()").claim(1)
+    (held,) = Leases(world.engine, "dead", seconds=0.0, clock="clock_timestamp()").claim(
+        1, {"sms": 1}, {"sms": ["twilio"]}
+    )
     apply_all(world, [Receipt("twilio", "SM7:delivered", Told.DELIVERED, key=held.idem_key, ref="SM7")])
     world.dispatch_until_empty()
     assert world.states() == ["delivered"]

@@ -1,0 +1,254 @@
+"""One leased message: what stops it, by which channel it goes, what its provider said, and what follows."""
+
+import logging
+import secrets
+import time
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from notifications import policy as rules
+from notifications import sealing
+from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, Rejected, Retry
+from notifications.channels.provider import Carrier
+from notifications.fleet import Fleet, Situation
+from notifications.kinds import KINDS, Kind, Priority
+from notifications.leases import Leased, Leases, Result
+from notifications.outbox import Recipient, opened
+from notifications.policy import Policy, Sendable, Verdict
+from notifications.preferences import wishes
+from notifications.sealing import Sealer
+from notifications.states import State
+from notifications.templates import Catalogue
+
+_log = logging.getLogger(__name__)
+
+# What an accepted message becomes when its fall-back comes to nothing: it stays what it was.
+_NOTHING_MORE = frozenset({State.DEAD, State.EXPIRED, State.CANCELLED, State.SUPPRESSED})
+
+
+class Fenced(Exception):
+    """Too late on this lease: another dispatcher may have it by now."""
+
+
+class Delivery:
+    """Safe in many threads. Never opens a transaction around a send."""
+
+    def __init__(
+        self, leases: Leases, fleet: Fleet, sealer: Sealer, templates: Catalogue, policy: Policy
+    ) -> None:
+        self._leases = leases
+        self._fleet = fleet
+        self._sealer = sealer
+        self._templates = templates
+        self._policy = policy
+
+    def deliver(self, item: Leased) -> Result:
+        """Take one message one step on."""
+        settled = _settled(item)
+        if settled is not None:
+            return settled
+        recipient = Recipient(
+            **opened(self._sealer, item.recipient, sealing.RECIPIENT, item.id), owner=item.owner
+        )
+        if item.in_doubt:
+            return self._resolve(item, recipient)
+        return self._send(item, recipient)
+
+    def _send(self, item: Leased, recipient: Recipient) -> Result:
+        kind = KINDS[item.kind]
+        stop = rules.gate(
+            self._policy,
+            kind,
+            item.channel,
+            now=item.now,
+            expires_at=item.expires_at,
+            sent_today=item.sent_today,
+        )
+        if stop is not None:
+            return _result(item, item.channel, "", stop.reason, stop.verdict)
+        situation = self._fleet.situation
+        name = self._route(item, recipient, situation.usable)
+        wait = _wait(kind, item, situation, name)
+        if wait is not None:
+            return _result(item, item.channel, "", "resting", Verdict(State.QUEUED, item.channel, delay=wait))
+        if name is None:
+            return self._nowhere(item, recipient)
+        carrier = self._fleet.carrier(item.provider)
+        if name != item.channel or carrier is None or carrier.channel != name:
+            # Written down before it is sent there: after a crash it must be known where to ask.
+            onward = Verdict(State.FALLING_BACK, name, switched=True, fallback=item.fallback)
+            return _result(item, item.channel, "", "rerouted", onward)
+        started = time.monotonic()
+        outcome = carrier.adapter.send(self._outgoing(item, recipient, name), item.idem_key)
+        return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
+
+    def _resolve(self, item: Leased, recipient: Recipient) -> Result:
+        """An earlier send may have happened: find out before sending again."""
+        carrier = self._fleet.carrier(item.provider)
+        if carrier is None or not self._policy.reconcile or carrier.adapter.capabilities.idempotent:
+            return self._repeat(item, recipient, carrier)
+        sendable = self._sendable(item, recipient, carrier)
+        if not carrier.adapter.capabilities.lookup:
+            return _result(item, item.channel, "", "undecided", rules.undecided(self._policy, sendable))
+        started = time.monotonic()
+        found = carrier.adapter.lookup(
+            self._outgoing(item, recipient, item.channel),
+            item.idem_key,
+            item.since,
+            self._leases.taken_references(item, carrier.provider),
+        )
+        if found is None:
+            return self._repeat(item, recipient, carrier)
+        if not isinstance(found, Accepted):
+            found = Ambiguous(reason="lookup failed")
+        return self._judged(item, recipient, carrier, found, time.monotonic() - started)
+
+    def _repeat(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Result:
+        """Send it again by the same provider under the same key: it was not sent, or the copy is dropped."""
+        if carrier is None:
+            onward = Verdict(State.QUEUED, item.channel, switched=True, fallback=item.fallback)
+            return _result(item, item.channel, "", "provider_gone", onward)
+        started = time.monotonic()
+        outcome = carrier.adapter.send(self._outgoing(item, recipient, item.channel), item.idem_key)
+        return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
+
+    def _route(self, item: Leased, recipient: Recipient, usable: Collection[str]) -> str | None:
+        """The first channel that is open for this message; what must be told is told whatever was wished."""
+        kind = KINDS[item.kind]
+        closed = self._closed(item, kind)
+        wished = wishes(item.muted, item.accented)
+        unwanted = {name for name in kind.channels if not wished.allow(kind, name)}
+        name = rules.route(kind, recipient, item.channel, usable=usable, unreachable=closed | unwanted)
+        if name is None and not kind.mutable:
+            return rules.route(kind, recipient, item.channel, usable=usable, unreachable=closed)
+        return name
+
+    def _closed(self, item: Leased, kind: Kind) -> set[str]:
+        situation = self._fleet.situation
+        closed = set(item.unreachable)
+        if situation.over_budget and kind.mutable:
+            closed |= situation.paid
+        return closed | {
+            channel
+            for name, language, channel, version in situation.unsendable
+            if (name, language, version) == (item.kind, item.language, item.template_version)
+        }
+
+    def _nowhere(self, item: Leased, recipient: Recipient) -> Result:
+        """No channel is open: wait if one only rests, give up if none ever leads there."""
+        kind = KINDS[item.kind]
+        served = {name for name in (item.channel, *kind.channels) if self._fleet.serves(name)}
+        name = self._route(item, recipient, served)
+        if name is not None:
+            verdict = rules.again(self._policy, self._sendable(item, recipient, None))
+            return _result(item, item.channel, "", "paused", verdict)
+        if kind.mutable and (item.muted or self._fleet.situation.over_budget):
+            reason = "muted" if item.muted else "budget"
+            return _result(item, item.channel, "", reason, Verdict(State.SUPPRESSED))
+        return _result(item, item.channel, "", "no_channel", Verdict(State.DEAD))
+
+    def _judged(
+        self, item: Leased, recipient: Recipient, carrier: Carrier, outcome: Outcome, seconds: float
+    ) -> Result:
+        self._fleet.judge(carrier, outcome, seconds, item.now)
+        sendable = self._sendable(item, recipient, carrier)
+        verdict = rules.decide(self._policy, sendable, outcome, carrier.adapter.capabilities)
+        if verdict.pause is not None:
+            self._fleet.pause(carrier.provider, verdict.pause)
+        if verdict.unreachable and isinstance(outcome, Rejected):
+            self._leases.mark_unreachable(item, carrier.channel, outcome.code, self._policy.unreachable)
+        slow = seconds > self._policy.slow
+        return _result(item, carrier.channel, carrier, outcome, verdict, seconds, slow=slow)
+
+    def _outgoing(self, item: Leased, recipient: Recipient, name: str) -> Outgoing:
+        address = recipient.address(name)
+        if address is None:
+            raise LookupError(f"no address for {name}")
+        return Outgoing(
+            address=address,
+            template=self._templates.template(item.kind, item.language),
+            params=opened(self._sealer, item.params, sealing.PARAMS, item.id),
+            accented=item.accented,
+            expires_at=item.expires_at,
+        )
+
+    def _sendable(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Sendable:
+        others = carrier is not None and self._fleet.has_another(carrier)
+        return Sendable(KINDS[item.kind], recipient, item.channel, item.attempt, item.now, others)
+
+
+def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> float | None:
+    """Seconds to wait for a channel that only takes breath, when the message has that time; else None."""
+    rest = situation.resting.get(item.channel)
+    if rest is None or name == item.channel or kind.priority <= Priority.URGENT:
+        return None
+    return rest if item.now + timedelta(seconds=rest) < item.expires_at else None
+
+
+def _settled(item: Leased) -> Result | None:
+    """What needs no sending any more."""
+    if item.state != State.SENDING:
+        return _result(item, item.channel, "", "settled", Verdict(State(item.state)))
+    if item.cancelled:
+        return _result(item, item.channel, "", "cancelled", Verdict(State.CANCELLED))
+    if item.expires_at <= item.now:
+        return _result(item, item.channel, "", "expired", Verdict(State.EXPIRED))
+    return None
+
+
+def _result(
+    item: Leased,
+    channel: str,
+    carrier: Carrier | str,
+    outcome: Outcome | str,
+    verdict: Verdict,
+    seconds: float = 0.0,
+    *,
+    slow: bool = False,
+) -> Result:
+    name, code, ref, segments = _described(outcome)
+    state = State.ACCEPTED if item.fallback and verdict.state in _NOTHING_MORE else verdict.state
+    return Result(
+        id=item.id,
+        state=state,
+        channel=channel,
+        provider=carrier.provider if isinstance(carrier, Carrier) else carrier,
+        outcome=name,
+        code=code,
+        ref=ref,
+        segments=segments,
+        vnd=_cost(carrier, outcome),
+        latency_ms=round(seconds * 1000),
+        slow=slow,
+        next_channel=verdict.next_channel,
+        delay=verdict.delay,
+        in_doubt=verdict.in_doubt,
+        next_key=_fresh_key() if verdict.switched else None,
+        fallback=verdict.fallback or (item.fallback and verdict.state is not State.ACCEPTED),
+    )
+
+
+def _cost(carrier: Carrier | str, outcome: Outcome | str) -> int | None:
+    """VND, for what a provider has accepted."""
+    if isinstance(carrier, Carrier) and isinstance(outcome, Accepted):
+        return carrier.tariff.cost(outcome.segments)
+    return None
+
+
+def _described(outcome: Outcome | str) -> tuple[str, str | None, str | None, int | None]:
+    match outcome:
+        case Accepted(ref=ref, segments=segments, reconciled=reconciled):
+            return ("reconciled" if reconciled else "accepted"), None, ref, segments
+        case Rejected(code=code, scope=scope):
+            return f"rejected_{scope}", code, None, None
+        case Retry(code=code):
+            return "retry", code, None, None
+        case Ambiguous(reason=reason):
+            return "ambiguous", reason, None, None
+        case str(name):
+            return name, None, None, None
+
+
+def _fresh_key() -> UUID:
+    return UUID(bytes=secrets.token_bytes(16), version=4)
