@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from notifications.kinds import KINDS, LANGUAGES
-from notifications.templates import Catalogue, Template, ZaloTemplate, fill, placeholders
+from notifications.templates import Catalogue, EmailWords, Template, ZaloTemplate, fill, placeholders
 from notifications.templates.segments import measure
 
 # The longest values that the product puts in; a message with them still fits into one segment.
@@ -26,6 +26,7 @@ TELLING = (
     "diagnos", "specialty",
     "patient name", "gynaec", "tuberc",
 )  # fmt: skip
+SECRET = frozenset({"code", "link", "number"})
 _ADDRESSING = re.compile(r"\banh/chị\b", re.IGNORECASE)
 
 
@@ -40,8 +41,9 @@ def problems(catalogue: Catalogue) -> list[str]:
 
 def _template_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
     yield from _placeholder_problems(template, params)
-    yield from _word_problems((template.sms, *template.zalo.texts()))
+    yield from _word_problems((template.sms, *template.zalo.texts(), *template.email_words.texts()))
     yield from _zalo_problems(template.zalo)
+    yield from _email_problems(template.email_words)
     size = measure(template.sms_text(LONGEST))
     if size.encoding != "GSM-7" or size.segments > 1:
         yield f"the SMS takes {size.segments} {size.encoding} segments ({size.units} units)"
@@ -51,7 +53,8 @@ def _template_problems(template: Template, params: frozenset[str]) -> Iterator[s
 
 def _placeholder_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
     zalo = set().union(*(placeholders(text) for text in template.zalo.texts()))
-    for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo)):
+    email = set().union(*(placeholders(text) for text in template.email_words.texts()))
+    for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo), ("email", email)):
         if used != params:
             yield f"{channel} uses {sorted(used)} instead of {sorted(params)}"
 
@@ -65,6 +68,15 @@ def _word_problems(texts: Iterable[str]) -> Iterator[str]:
                 yield f"tells too much ({word}): {text!r}"
         if _ADDRESSING.search(text):
             yield f"Zalo refuses this form of address: {text!r}"
+
+
+def _email_problems(words: EmailWords) -> Iterator[str]:
+    if placeholders(words.subject) & SECRET:
+        yield "a mail's subject is seen on a locked screen: no code or link in it"
+    if not 9 <= len(fill(words.subject, LONGEST)) <= 78:
+        yield "a mail's subject has 9 to 78 characters"
+    if not words.paragraphs:
+        yield "a mail says something"
 
 
 def _zalo_problems(zalo: ZaloTemplate) -> Iterator[str]:

@@ -5,20 +5,15 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from urllib3.exceptions import HTTPError
 
 from notifications.channels.base import Ambiguous, Retry
 from notifications.channels.transport import Wire, lost, pooled_session, retry_after
+from tests.notifications.channels.certificates import self_signed
 from tests.notifications.channels.local_provider import LocalProvider, Reply
 
 UNREACHABLE = Retry(code="unreachable", down=True)
@@ -70,20 +65,8 @@ def test_connecting_and_waiting_share_one_timeout(fail: object, provider: LocalP
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[str]:
     """A server with a certificate that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    itself = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(itself, itself, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "both.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context.load_cert_chain(self_signed(tmp_path))
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
