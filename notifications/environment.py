@@ -46,3 +46,11 @@ def amount(environ: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal() or int(text) == 0:
         raise BadNotificationSettings(f"{name} must be a whole number above zero")
     return int(text)
+
+
+def switch(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    """On by 1, off by 0. Raises BadNotificationSettings."""
+    text = environ.get(name, "").strip()
+    if text not in {"", "0", "1"}:
+        raise BadNotificationSettings(f"{name} must be 1 or 0")
+    return text == "1" if text else default

@@ -6,7 +6,7 @@ back, `codes.yaml` (what its answers mean), `tariff.yaml` (what it costs), and n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +17,13 @@ from notifications.channels.base import Channel
 from notifications.channels.receipt import Claim, Receipt, Webhook
 from notifications.sealing import Sealer
 
+Clock = Callable[[], datetime]
+
+
+def _wall_clock() -> datetime:
+    """For a host that lends no clock of its own."""
+    return datetime.now(UTC)  # noqa: TID251
+
 
 @dataclass(frozen=True)
 class Host:
@@ -26,6 +33,7 @@ class Host:
     sealer: Sealer
     public_base_url: str
     timeout: float = 10.0
+    clock: Clock = _wall_clock
 
 
 class Unanswered(Exception):

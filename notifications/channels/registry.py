@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping, Sequence
 
-from notifications.channels import esms, push, twilio, zalo
+from notifications.channels import email, esms, push, twilio, zalo
 from notifications.channels.provider import Provider
 from notifications.environment import BadNotificationSettings
 
@@ -11,6 +11,7 @@ BUILT_IN: tuple[Provider, ...] = (
     zalo.PROVIDER,
     twilio.PROVIDER,
     esms.PROVIDER,
+    email.PROVIDER,
     push.PROVIDER,
 )
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.templates.segments import unaccented
@@ -41,8 +42,27 @@ class PushTemplate:
 
 
 @dataclass(frozen=True)
+class EmailWords:
+    """What an e-mail says. A link in the text is no trouble here, so nothing needs a button."""
+
+    subject: str
+    paragraphs: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...] = ()
+    button: tuple[str, str] | None = None
+
+    def texts(self) -> tuple[str, ...]:
+        return (
+            self.subject,
+            *self.paragraphs,
+            *(cell for row in self.rows for cell in row),
+            *(self.button or ()),
+        )
+
+
+@dataclass(frozen=True)
 class Template:
-    """The texts of a kind in one language. `push` is made of the others where nothing better is written."""
+    """The texts of a kind in one language. `push` is made of the others where nothing better is written;
+    `email`: a subject and paragraphs of its own, where Zalo's would not do in an e-mail."""
 
     kind: str
     language: str
@@ -50,6 +70,12 @@ class Template:
     sms: str
     zalo: ZaloTemplate
     push: PushTemplate
+    email: tuple[str, tuple[str, ...]] | None = None
+
+    @property
+    def email_words(self) -> EmailWords:
+        subject, paragraphs = self.email or (self.zalo.title, self.zalo.paragraphs)
+        return EmailWords(subject, paragraphs, self.zalo.rows, self.zalo.button)
 
     def sms_text(self, params: Mapping[str, str], *, accented: bool = False) -> str:
         """The short message; without accents (the default) it is half as long and suits old phones."""
@@ -86,6 +112,10 @@ def placeholders(text: str) -> set[str]:
     return set(PLACEHOLDER.findall(text))
 
 
+def _email(source: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | None:
+    return (source["subject"], tuple(source["paragraphs"])) if source else None
+
+
 def _read(path: Path, kind: str, language: str) -> Template:
     source = tomllib.loads(path.read_text(encoding="utf-8"))
     zalo = source["zalo"]
@@ -96,6 +126,7 @@ def _read(path: Path, kind: str, language: str) -> Template:
         language=language,
         version=source["version"],
         sms=source["sms"],
+        email=_email(source.get("email")),
         zalo=ZaloTemplate(
             template_id=zalo["template_id"],
             title=zalo["title"],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.templates import (
     Catalogue,
+    EmailWords,
     PushTemplate,
     Template,
     ZaloTemplate,
@@ -33,6 +34,7 @@ TELLING = (
     "diagnos", "specialty",
     "patient name", "gynaec", "tuberc",
 )  # fmt: skip
+SECRET = frozenset({"code", "link", "number"})
 _ADDRESSING = re.compile(r"\banh/chị\b", re.IGNORECASE)
 
 
@@ -48,9 +50,10 @@ def problems(catalogue: Catalogue) -> list[str]:
 def _template_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
     yield from _placeholder_problems(template, params)
     push = (template.push.title, template.push.body)
-    yield from _word_problems((template.sms, *template.zalo.texts(), *push))
+    yield from _word_problems((template.sms, *template.zalo.texts(), *push, *template.email_words.texts()))
     yield from _zalo_problems(template.zalo)
     yield from _push_problems(template.push, params)
+    yield from _email_problems(template.email_words)
     size = measure(template.sms_text(LONGEST))
     if size.encoding != "GSM-7" or size.segments > 1:
         yield f"the SMS takes {size.segments} {size.encoding} segments ({size.units} units)"
@@ -60,7 +63,8 @@ def _template_problems(template: Template, params: frozenset[str]) -> Iterator[s
 
 def _placeholder_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
     zalo = set().union(*(placeholders(text) for text in template.zalo.texts()))
-    for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo)):
+    email = set().union(*(placeholders(text) for text in template.email_words.texts()))
+    for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo), ("email", email)):
         if used != params:
             yield f"{channel} uses {sorted(used)} instead of {sorted(params)}"
 
@@ -84,6 +88,15 @@ def _push_problems(push: PushTemplate, params: frozenset[str]) -> Iterator[str]:
         yield "a push title has at most 50 characters: phones cut the rest off"
     if len(fill(push.body, LONGEST)) > 240:
         yield "a push text has at most 240 characters"
+
+
+def _email_problems(words: EmailWords) -> Iterator[str]:
+    if placeholders(words.subject) & SECRET:
+        yield "a mail's subject is seen on a locked screen: no code or link in it"
+    if not 9 <= len(fill(words.subject, LONGEST)) <= 78:
+        yield "a mail's subject has 9 to 78 characters"
+    if not words.paragraphs:
+        yield "a mail says something"
 
 
 def _zalo_problems(zalo: ZaloTemplate) -> Iterator[str]:

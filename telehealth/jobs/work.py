@@ -43,7 +43,7 @@ def work(settings: Settings, *, clock: Clock = system_clock) -> Work:
         engine=engine,
         outbox=Outbox(settings.cipher),
         carriers=notification_settings.carriers(
-            Host(engine, settings.cipher, notification_settings.public_base_url)
+            Host(engine, settings.cipher, notification_settings.public_base_url, clock=clock)
         ),
         clock=clock,
     )

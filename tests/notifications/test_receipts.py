@@ -16,12 +16,13 @@ from notifications import receipts
 from notifications.channels.provider import Listening
 from notifications.channels.receipt import BadReceipt, Receipt, Told, Webhook
 from notifications.channels.twilio.account import TwilioAccount
+from notifications.channels.twilio.channel import Sender
 from notifications.channels.zalo.account import ZaloAccount
 from notifications.leases import Leases
 from tests.notifications.conftest import Listener, World
 
 NOW = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
-TWILIO = TwilioAccount("AC1", "12345", "SKTINH")
+TWILIO = TwilioAccount("AC1", "12345", Sender("SKTINH"))
 ZALO = ZaloAccount(app_id="42", app_secret="app", oa_secret="oa", bootstrap_refresh_token="first")
 URL = "https://kham.example.vn/webhooks/twilio?key=0190a2b4-7c00-7000-8000-000000000001"
 

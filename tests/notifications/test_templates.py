@@ -46,6 +46,31 @@ def test_the_rules_bite(change: str, complaint: str) -> None:
     assert any(complaint in problem for problem in problems(spoilt))
 
 
+@pytest.mark.parametrize(
+    ("subject", "complaint"),
+    [
+        ("Lịch khám {code} đã đặt", "locked screen"),
+        ("Lịch khám", None),
+        ("Hẹn", "9 to 78"),
+        ("Lịch khám Ung bướu", "tells too much"),
+    ],
+)
+def test_a_mails_own_words_keep_to_the_rules_too(subject: str, complaint: str | None) -> None:
+    changed = Catalogue(
+        dataclasses.replace(template, email=(subject, template.zalo.paragraphs)) for template in CATALOGUE
+    )
+    found = problems(changed)
+    assert any(complaint in problem for problem in found) if complaint else found == []
+
+
+def test_a_mail_says_what_zalo_says_unless_it_has_words_of_its_own() -> None:
+    template = CATALOGUE.template("appointment-booked", "vi")
+    assert template.email_words.texts() == template.zalo.texts()
+    own = dataclasses.replace(template, email=("Lịch khám của bạn", ("Đã đặt xong lịch khám.",)))
+    assert own.email_words.subject == "Lịch khám của bạn"
+    assert own.email_words.rows == template.zalo.rows
+
+
 def test_all_134_accented_letters_have_their_plain_form_composed_or_not() -> None:
     assert len(VIETNAMESE) == 134
     assert unaccented(VIETNAMESE) == PLAIN

@@ -10,7 +10,7 @@ from notifications.channels.receipt import Receipt, Webhook
 from notifications.channels.zalo.channel import ZaloTemplateMessages
 from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.channels.zalo.webhook import message_receipts, verified_event
-from notifications.environment import all_or_none, pairs
+from notifications.environment import all_or_none, pairs, switch
 
 MESSAGES = "https://business.openapi.zalo.me"
 OAUTH = "https://oauth.zaloapp.com"
@@ -26,7 +26,8 @@ SANDBOX = {
 @dataclass(frozen=True)
 class ZaloAccount:
     """`bootstrap_refresh_token` is what an administrator got by authorising the application once;
-    `template_ids` maps "kind.language" to the id under which Zalo approved the text."""
+    `template_ids` maps "kind.language" to the id under which Zalo approved the text. `proven`: the
+    application is set to ask for a proof of its secret with each call."""
 
     app_id: str
     app_secret: str
@@ -35,10 +36,15 @@ class ZaloAccount:
     base_url: str = MESSAGES
     oauth_url: str = OAUTH
     template_ids: tuple[tuple[str, str], ...] = ()
+    proven: bool = False
 
     def connect(self, host: Host) -> Channel:
         return ZaloTemplateMessages(
-            self.tokens(host), self.base_url, dict(self.template_ids), timeout=host.timeout
+            self.tokens(host),
+            self.base_url,
+            dict(self.template_ids),
+            timeout=host.timeout,
+            proof_secret=self.app_secret if self.proven else None,
         )
 
     def tokens(self, host: Host) -> ZaloTokens:
@@ -69,6 +75,7 @@ def read(environ: Mapping[str, str]) -> ZaloAccount | None:
         base_url=environ.get("ZALO_BASE_URL") or MESSAGES,
         oauth_url=environ.get("ZALO_OAUTH_URL") or OAUTH,
         template_ids=tuple(template_ids.items()),
+        proven=switch(environ, "ZALO_APPSECRET_PROOF"),
     )
 
 

@@ -1,15 +1,16 @@
 """Template messages over Zalo. There is neither an idempotency key nor a look-up without the message id, so a
 lost answer stays lost until the delivery webhook brings our tracking id."""
 
+import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-import requests
+from urllib3.exceptions import HTTPError
 
 from notifications.channels import codes
 from notifications.channels.base import (
@@ -23,11 +24,13 @@ from notifications.channels.base import (
     Scope,
 )
 from notifications.channels.codes import CodeClass
-from notifications.channels.transport import TIMEOUT, lost, pooled_session, retry_after
+from notifications.channels.provider import Unanswered
+from notifications.channels.transport import TIMEOUT, Wire, lost
 from notifications.templates import placeholders, tidy
 
 CODES = codes.load(Path(__file__).parent / "codes.yaml")
 _log = logging.getLogger(__name__)
+_PAGE = 100
 
 
 class AccessTokens(Protocol):
@@ -52,13 +55,16 @@ class ZaloTemplateMessages:
         base_url: str,
         template_ids: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
+        *,
+        proof_secret: str | None = None,
     ) -> None:
-        """`template_ids` maps "kind.language" to the id under which Zalo approved the text."""
+        """`template_ids` maps "kind.language" to the id under which Zalo approved the text. `proof_secret` is
+        the application's secret, where the application is set to ask for a proof of it with each call."""
         self._tokens = tokens
-        self._url = base_url.rstrip("/") + "/message/template"
+        self._base = base_url.rstrip("/")
         self._template_ids = template_ids or {}
-        self._timeout = timeout
-        self._session = pooled_session()
+        self._proof_secret = proof_secret
+        self._wire = Wire(timeout)
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
         token = self._tokens.current()
@@ -81,23 +87,65 @@ class ZaloTemplateMessages:
     ) -> Outcome | None:
         return Ambiguous(reason="Zalo cannot be asked by our own id")
 
+    def template_states(self) -> Mapping[str, str]:
+        """ENABLE, PENDING_REVIEW, REJECT, DISABLE or DELETE, by Zalo's template id."""
+        return {str(listed["templateId"]): str(listed["status"]) for listed in self._templates()}
+
+    def remaining(self) -> int | None:
+        try:
+            return int(self._asked("/message/quota", {})["data"]["remainingQuota"])
+        except (KeyError, TypeError, ValueError):
+            raise Unanswered("no quota in Zalo's answer") from None
+
     def _post(self, message: Outgoing, key: UUID, token: str) -> Outcome | None:
         """None when Zalo did not like the token."""
         try:
-            response = self._session.post(
-                self._url,
-                json=self._body(message, key),
-                headers={"access_token": token},
-                timeout=self._timeout,
+            answer = self._wire.post_json(
+                f"{self._base}/message/template", self._body(message, key), self._headers(token)
             )
-        except requests.RequestException as error:
+        except HTTPError as error:
             return lost(error)
-        if response.status_code == 429:
-            return Retry(code="429", after=retry_after(response.headers.get("Retry-After")))
+        if answer.status == 429:
+            return Retry(code="429", after=answer.retry_after)
         try:
-            return judged(response.json())
+            return judged(answer.json())
         except (ValueError, KeyError, TypeError):
-            return Ambiguous(reason=f"HTTP {response.status_code}")
+            return Ambiguous(reason=f"HTTP {answer.status}")
+
+    def _templates(self) -> Iterator[Mapping[str, Any]]:
+        seen = 0
+        while True:
+            answer = self._asked("/template/all", {"offset": seen, "limit": _PAGE})
+            page = answer.get("data") or []
+            yield from page
+            seen += len(page)
+            if len(page) < _PAGE or seen >= int(answer.get("metadata", {}).get("total", 0)):
+                return
+
+    def _asked(self, path: str, query: Mapping[str, str | int]) -> Mapping[str, Any]:
+        token = self._tokens.current()
+        if token is None:
+            raise Unanswered("Zalo has to be authorised again")
+        answer = self._get(path, query, token)
+        if CODES.class_of(str(answer.get("error"))) is CodeClass.ACCESS:
+            answer = self._get(path, query, self._tokens.renewed(token) or token)
+        if CODES.class_of(str(answer.get("error"))) is not CodeClass.OK:
+            raise Unanswered(f"Zalo answered {answer.get('error')}")
+        return answer
+
+    def _get(self, path: str, query: Mapping[str, str | int], token: str) -> Mapping[str, Any]:
+        try:
+            answer = self._wire.get(self._base + path, query, self._headers(token)).json()
+        except (HTTPError, ValueError) as error:
+            raise Unanswered(type(error).__name__) from error
+        if not isinstance(answer, dict):
+            raise Unanswered("Zalo answered with something else")
+        return answer
+
+    def _headers(self, token: str) -> Mapping[str, str]:
+        if self._proof_secret is None:
+            return {"access_token": token}
+        return {"access_token": token, "appsecret_proof": proof(token, self._proof_secret)}
 
     def _body(self, message: Outgoing, key: UUID) -> dict[str, Any]:
         template = message.template
@@ -109,6 +157,11 @@ class ZaloTemplateMessages:
             "template_data": {name: tidy(message.params[name]) for name in sorted(names)},
             "tracking_id": str(key),
         }
+
+
+def proof(token: str, secret: str) -> str:
+    """Zalo's appsecret_proof as its own Java SDK computes it: HMAC-SHA256 of the token under the secret."""
+    return hmac.digest(secret.encode(), token.encode(), "sha256").hex()
 
 
 def _address(address: str) -> dict[str, str]:

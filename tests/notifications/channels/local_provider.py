@@ -43,6 +43,7 @@ class Reply:
 class LocalProvider:
     url: str
     heard: list[Heard] = field(default_factory=list)
+    connections: int = 0
     _replies: deque[Reply] = field(default_factory=deque)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -60,6 +61,12 @@ def local_provider() -> Iterator[LocalProvider]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are two writes, which Nagle would let wait for each other.
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            found.connections += 1
+            super().setup()
 
         def _answer(self) -> None:
             parts = urlsplit(self.path)
