@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -13,13 +14,11 @@ from bench.messages import worker
 from bench.messages.posting import message, post
 from bench.messages.provider import Provider, sandbox
 from bench.messages.worker import Orders
-from bench.surroundings import BenchDatabase
+from bench.surroundings import BenchDatabase, empty_folder
 from notifications import Message, Outbox
 from notifications.models import Base
 from telehealth.core.clock import system_clock
 from telehealth.settings import Settings
-
-STOP_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,12 @@ class Reading:
 class Scene:
     """Use `scene()` to have one."""
 
-    def __init__(self, database: BenchDatabase, env: Mapping[str, str], provider: Provider) -> None:
+    def __init__(
+        self, database: BenchDatabase, env: Mapping[str, str], provider: Provider, log: Path
+    ) -> None:
         self.provider = provider
         self.env = env
+        self.log = log
         self._admin_url = database.admin_url
         settings = Settings.from_environ(env)
         self.engine = create_engine(settings.database_url)
@@ -65,14 +67,14 @@ class Scene:
     @contextmanager
     def working(self, orders: Orders) -> Iterator[None]:
         """Have a worker; it finishes what it has begun before this returns."""
-        process = worker.start(self.env, orders)
+        process = worker.start(self.env, orders, self.log)
         self._workers.append(psutil.Process(process.pid))
         try:
             yield
         finally:
             self._workers.pop()
             process.terminate()
-            process.wait(STOP_SECONDS)
+            process.wait(worker.STOP_SECONDS)
 
     def read(self) -> Reading:
         """Look at the clock, the ledger and the processors."""
@@ -99,18 +101,28 @@ class Scene:
             row = admin.execute(query).fetchone()
         return int(row[0]) if row else 0
 
+    def counts(self, query: str) -> dict[str, int]:
+        """Return the numbers that a query of two columns gives the superuser, by name."""
+        with psycopg.connect(self._admin_url) as admin:
+            return {str(name): int(number) for name, number in admin.execute(query).fetchall()}
+
 
 @contextmanager
 def scene(
-    database: BenchDatabase, port: int, *, latency_ms: float, receipts: bool = False
+    database: BenchDatabase, port: int, *, latency_ms: float, receipts_port: int | None = None
 ) -> Iterator[Scene]:
-    """Have an empty outbox and an empty provider on that port."""
+    """Have an empty outbox and an empty provider on that port, which calls the product back on the other."""
     tables = ", ".join(f"{table.schema}.{table.name}" for table in Base.metadata.sorted_tables)
     with psycopg.connect(database.admin_url) as admin:
         admin.execute(f"TRUNCATE {tables}".encode())
     env = {**database.env, "SANDBOX_PORT": str(port)}
-    with sandbox(env, port, latency_ms=latency_ms, receipts=receipts) as provider:
-        found = Scene(database, env, provider)
+    if receipts_port is not None:
+        env["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{receipts_port}"
+    with (
+        empty_folder() as folder,
+        sandbox(env, port, latency_ms=latency_ms, receipts=receipts_port is not None) as provider,
+    ):
+        found = Scene(database, env, provider, folder / "workers.log")
         try:
             yield found
         finally:

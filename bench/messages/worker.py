@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine
@@ -18,6 +20,9 @@ from notifications.policy import Policy
 from notifications.settings import NotificationSettings
 from notifications.wiring import channels, zalo_tokens
 from telehealth.settings import Settings, psycopg_url
+
+STOP_SECONDS = 90
+_WRONG_CLOCK = "BENCH_WRONG_CLOCK"
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,19 @@ class Orders:
     clock: str = "clock_timestamp()"
 
 
-def start(env: Mapping[str, str], orders: Orders) -> "subprocess.Popen[bytes]":
-    """Start a worker on the database and the sandbox of an environment."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.messages.worker", json.dumps(asdict(orders))], env=env
-    )
+def start(
+    env: Mapping[str, str], orders: Orders, log: Path, *, wall_clock_off: int = 0
+) -> "subprocess.Popen[bytes]":
+    """Start a worker on the database and the sandbox of an environment, `wall_clock_off` seconds wrong."""
+    command = [sys.executable, "-m", "bench.messages.worker", json.dumps(asdict(orders))]
+    with log.open("ab") as output:
+        return subprocess.Popen(command, env={**env, _WRONG_CLOCK: str(wall_clock_off)}, stderr=output)
+
+
+def _with_clock(seconds: float) -> None:
+    """Let this process see another wall clock than the machine's."""
+    right = time.time
+    time.time = lambda: right() + seconds
 
 
 def dispatcher(environ: Mapping[str, str], orders: Orders) -> Dispatcher:
@@ -59,7 +72,8 @@ def dispatcher(environ: Mapping[str, str], orders: Orders) -> Dispatcher:
 
 def main() -> None:
     """Send until SIGTERM."""
-    logging.basicConfig(level=logging.ERROR)
+    logging.basicConfig(level=logging.WARNING)
+    _with_clock(float(os.environ[_WRONG_CLOCK]))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     dispatcher(os.environ, Orders(**json.loads(sys.argv[1]))).run(stop)
