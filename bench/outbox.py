@@ -14,8 +14,8 @@ from bench.messages.worker import Orders
 from bench.surroundings import BenchDatabase, Surroundings, percentiles
 from telehealth.core.clock import system_clock
 
-# By provider: a kind of message that tries it first, and its channel.
-ROUTES = {"zalo": ("appointment-reminder-day", "zalo"), "twilio": ("otp", "sms")}
+# By provider: a kind of message whose first channel is that provider's.
+ROUTES = {"zalo": "appointment-reminder-day", "twilio": "otp"}
 WARM_UP_MESSAGES = 500
 TRICKLE_SECONDS = 0.2
 FLOW_STEP_SECONDS = 0.1
@@ -52,13 +52,12 @@ def _sustained(options: argparse.Namespace, database: BenchDatabase) -> dict[str
 
 def _sustained_by(route: str, options: argparse.Namespace, database: BenchDatabase) -> dict[str, object]:
     """Send from a full outbox, and read the rate from the provider's own ledger."""
-    kind, channel = ROUTES[route]
     most_per_second = options.threads * 1000 / max(options.latency_ms, 50)
     waiting = WARM_UP_MESSAGES + int(options.seconds * most_per_second)
     with scene(database, options.port, latency_ms=options.latency_ms) as here:
         now = system_clock()
-        here.post(message(kind, number, now) for number in range(waiting))
-        with here.working(_orders(options, channel)):
+        here.post(message(ROUTES[route], number, now) for number in range(waiting))
+        with here.working(_orders(options, route)):
             here.provider.wait_for(WARM_UP_MESSAGES, 60)
             before = here.read()
             here.provider.wait_for(waiting, options.seconds)
@@ -82,7 +81,7 @@ def _burst(options: argparse.Namespace, database: BenchDatabase) -> dict[str, ob
         def waiting() -> bool:
             return bool(len(here.provider.accepted()) < options.burst)
 
-        with here.working(_orders(options, "zalo", "sms")):
+        with here.working(_orders(options, *ROUTES)):
             asked = here.flow("otp", first=options.burst, step=TRICKLE_SECONDS, going=waiting)
             here.provider.wait_for(options.burst + len(asked), 60)
         accepted = here.provider.accepted()
@@ -103,7 +102,7 @@ def _flow(options: argparse.Namespace, database: BenchDatabase) -> dict[str, obj
     step = FLOW_STEP_SECONDS
     with (
         scene(database, options.port, latency_ms=options.latency_ms) as here,
-        here.working(_orders(options, "zalo", "sms")),
+        here.working(_orders(options, *ROUTES)),
     ):
         here.post(message("otp", WAKE_UP + number, system_clock()) for number in range(20))
         here.provider.wait_for(20, 60)
@@ -138,8 +137,8 @@ PARTS: Mapping[str, Callable[[argparse.Namespace, BenchDatabase], dict[str, obje
 }
 
 
-def _orders(options: argparse.Namespace, *channels: str) -> Orders:
-    return Orders(channels, {"threads": options.threads, "batch": options.batch})
+def _orders(options: argparse.Namespace, *providers: str) -> Orders:
+    return Orders(providers, {"threads": options.threads, "batch": options.batch})
 
 
 def _for_seconds(seconds: float) -> Callable[[], bool]:

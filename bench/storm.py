@@ -31,19 +31,18 @@ IN_A_HURRY = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sort of provider. `share` of all messages and kills; `kind` is sent by the first of `channels`."""
+    """One sort of provider. `share` of messages and kills; `kind` tries the first of `providers` first."""
 
     share: float
     kind: str
-    channels: tuple[str, ...]
     providers: tuple[str, ...]
     reconcile: bool = True
 
 
 ROWS = {
-    "can_be_asked": Row(0.6, "otp", ("sms",), ("twilio",)),
-    "can_neither": Row(0.4, "appointment-booked", ("zalo", "sms"), ("zalo", "twilio")),
-    "control": Row(0.2, "otp", ("sms",), ("twilio",), reconcile=False),
+    "can_be_asked": Row(0.6, "otp", ("twilio",)),
+    "can_neither": Row(0.4, "appointment-booked", ("zalo", "twilio")),
+    "control": Row(0.2, "otp", ("twilio",), reconcile=False),
 }
 
 
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
 
 
 def _row(row: Row, options: argparse.Namespace, database: BenchDatabase, seed: int) -> dict[str, object]:
-    orders = Orders(row.channels, {**IN_A_HURRY, "reconcile": row.reconcile})
+    orders = Orders(row.providers, {**IN_A_HURRY, "reconcile": row.reconcile})
     with scene(database, options.port, latency_ms=50, receipts_port=options.port + 1) as here:
         plan = Plan(
             seed=seed,

@@ -71,7 +71,9 @@ def sandbox(env: Mapping[str, str], port: int, *, latency_ms: float, receipts: b
     with empty_folder() as folder:
         ledger = folder / "ledger.jsonl"
         command = ["--port", str(port), "--ledger", str(ledger), "--latency-ms", str(latency_ms)]
-        process = subprocess.Popen([sys.executable, "-m", "notifications.sandbox", *command], env=env)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "notifications.sandbox", *command], env=env, stdout=subprocess.DEVNULL
+        )
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/_sandbox/messages", seconds=30)

@@ -130,5 +130,8 @@ def scene(
 
 
 def _seconds_of(process: psutil.Process) -> float:
-    spent = process.cpu_times()
+    try:
+        spent = process.cpu_times()
+    except psutil.NoSuchProcess:  # a vacuum worker, for instance
+        return 0.0
     return float(spent.user + spent.system)

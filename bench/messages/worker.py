@@ -9,16 +9,17 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine
 
+from notifications.channels.provider import Host
 from notifications.dispatcher import Dispatcher
 from notifications.policy import Policy
 from notifications.settings import NotificationSettings
-from notifications.wiring import channels, zalo_tokens
 from telehealth.settings import Settings, psycopg_url
 
 STOP_SECONDS = 90
@@ -27,14 +28,14 @@ _WRONG_CLOCK = "BENCH_WRONG_CLOCK"
 
 @dataclass(frozen=True)
 class Orders:
-    """`channels`: the ones this worker has, "sms" or "zalo". `policy`: what differs from the usual Policy.
+    """`providers`: those that this worker has. `policy`: what differs from the usual one; there is no night.
 
-    `clock` is the SQL expression that tells this worker the time.
+    `rates`: sends a second that a provider allows; the others are not limited.
     """
 
-    channels: tuple[str, ...]
+    providers: tuple[str, ...]
     policy: Mapping[str, Any] = field(default_factory=dict)
-    clock: str = "clock_timestamp()"
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 def start(
@@ -57,16 +58,18 @@ def dispatcher(environ: Mapping[str, str], orders: Orders) -> Dispatcher:
     settings = Settings.from_environ(environ)
     notifications = NotificationSettings.from_environ(settings.environ, sandbox_url=settings.sandbox_url)
     engine = create_engine(settings.database_url, pool_size=8, max_overflow=8)
-    policy = Policy(**orders.policy)
-    tokens = zalo_tokens(notifications, engine, settings.cipher)
-    configured = channels(notifications, tokens, timeout=policy.timeout)
+    policy = Policy(**orders.policy, quiet_from=clock_time.max, quiet_to=clock_time.min)
+    host = Host(engine, settings.cipher, notifications.public_base_url, policy.timeout)
     return Dispatcher(
         engine,
-        {name: configured[name] for name in orders.channels},
+        [
+            replace(carrier, rate=orders.rates.get(carrier.provider))
+            for carrier in notifications.carriers(host)
+            if carrier.provider in orders.providers
+        ],
         settings.cipher,
         policy=policy,
         listen_url=psycopg_url(settings.database_direct_url),
-        clock=orders.clock,
     )
 
 
