@@ -6,32 +6,36 @@ from uuid import UUID
 
 from notifications import Message, Recipient
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.rules import message_link, notices
+from telehealth.booking.rules import Notice, notices
+from telehealth.core.answer_link import AnswerLinks, Purpose
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
+from telehealth.directory.codes import Modality
 
 
-def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+def booked(
+    view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime
+) -> list[Message]:
     """Return the messages of a new booking; none when nobody can be reached by telephone."""
-    return _told(view, to, "appointment-booked", base_url=base_url, now=now)
+    return _told(view, to, "appointment-booked", links=links, now=now)
 
 
-def moved(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+def moved(view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime) -> list[Message]:
     """Return the messages of an appointment at its new time."""
-    return _told(view, to, "appointment-moved", base_url=base_url, now=now)
+    return _told(view, to, "appointment-moved", links=links, now=now)
 
 
 def _told(
-    view: AppointmentView, to: Recipient | None, first: str, *, base_url: str, now: datetime
+    view: AppointmentView, to: Recipient | None, first: str, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
     if to is None:
         return []
-    params = {**_params(view), "link": message_link(base_url, view.code)}
+    params = _params(view)
     return [
         Message(
             kind=notice.kind,
             recipient=to,
-            params=params,
+            params={**params, "link": links.address(_asked(notice, view), view.id, view.start)},
             dedupe_key=f"{notice.kind}:{view.id}:{view.version}",
             not_before=notice.not_before,
             expires_at=notice.expires_at,
@@ -39,6 +43,12 @@ def _told(
         )
         for notice in notices(view.start, now, first)
     ]
+
+
+def _asked(notice: Notice, view: AppointmentView) -> Purpose:
+    """Return what a message asks: whether they come, and shortly before, whether they are on their way."""
+    soon = notice.kind == "appointment-reminder-hours" and view.modality == Modality.IN_PERSON
+    return Purpose.ON_MY_WAY if soon else Purpose.CONFIRM
 
 
 def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> list[Message]:

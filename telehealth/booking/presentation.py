@@ -45,8 +45,14 @@ def appointment_json(
         "coverage_checked": view.coverage_checked,
         "companion": view.companion,
         "cancel_reason": view.cancel_reason,
+        "confirmed_at": _maybe(view.confirmed_at),
+        "on_the_way_at": _maybe(view.on_the_way_at),
         "actions": list(view.actions(principal, now, may)),
     }
+
+
+def _maybe(instant: datetime | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
 
 
 def calendar_file(view: AppointmentView, *, base_url: str, now: datetime, locale: str) -> bytes:

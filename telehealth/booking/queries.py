@@ -61,6 +61,8 @@ class AppointmentView:
     slot_id: str
     created_at: datetime
     cancel_reason: str | None = None
+    confirmed_at: datetime | None = None
+    on_the_way_at: datetime | None = None
 
     @property
     def scope(self) -> AppointmentScope:
@@ -98,7 +100,7 @@ _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
-       a.cancel_reason, s.room, s.id AS session_id,
+       a.cancel_reason, a.confirmed_at, a.on_the_way_at, s.room, s.id AS session_id,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
        t.full_name AS patient_name,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
@@ -294,4 +296,6 @@ def _view(row: Row[Any]) -> AppointmentView:
         slot_id=str(SlotId(row.session_id, row.minute)),
         created_at=row.created_at,
         cancel_reason=row.cancel_reason,
+        confirmed_at=row.confirmed_at,
+        on_the_way_at=row.on_the_way_at,
     )

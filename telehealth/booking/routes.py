@@ -42,6 +42,7 @@ from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.web.context import (
+    answer_links,
     cipher,
     enter_again,
     may,
@@ -294,7 +295,7 @@ def _means() -> dict[str, Any]:
         "now": now(),
         "cipher": cipher(),
         "outbox": outbox(),
-        "base_url": settings().public_base_url,
+        "links": answer_links(),
     }
 
 

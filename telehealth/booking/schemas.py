@@ -88,6 +88,8 @@ class AppointmentSchema(Schema):
     coverage_checked = fields.Boolean()
     companion = fields.Boolean()
     cancel_reason = fields.String(allow_none=True)
+    confirmed_at = fields.AwareDateTime(format="iso", allow_none=True)
+    on_the_way_at = fields.AwareDateTime(format="iso", allow_none=True)
     actions = fields.List(fields.String())
 
 

@@ -42,7 +42,17 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots
-from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
+from telehealth.web.context import (
+    answer_links,
+    cipher,
+    now,
+    outbox,
+    permit,
+    principal,
+    session,
+    settings,
+    unit_of_work,
+)
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
@@ -173,7 +183,7 @@ def book(patient_id: UUID) -> ResponseReturnValue:
                 now=now(),
                 cipher=cipher(),
                 outbox=outbox(),
-                base_url=settings().public_base_url,
+                links=answer_links(),
             ).id
 
     try:

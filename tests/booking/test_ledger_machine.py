@@ -161,7 +161,7 @@ class Ledger(RuleBasedStateMachine):
                     now=self.now,
                     cipher=self.settings.cipher,
                     outbox=Outbox(self.settings.cipher),
-                    base_url="http://localhost",
+                    links=self.settings.answer_links,
                     policies=NO_LIMITS,
                 )
         except (SlotTaken, PatientBusy) as refusal:

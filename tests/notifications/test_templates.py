@@ -115,11 +115,11 @@ def test_the_booking_message_reads_as_a_person_would_write_it() -> None:
     template = CATALOGUE.template("appointment-booked", "vi")
     assert template.sms_text(SAMPLE, accented=True) == (
         "BV Bà Rịa: Đã đặt lịch khám 08:30 thứ Ba 24/11, mã 482913. "
-        "Xem hoặc đổi lịch: http://127.0.0.1:8000/j/abc"
+        "Xác nhận hoặc hủy: http://127.0.0.1:8000/j/abc"
     )
     assert template.sms_text(SAMPLE) == (
         "BV Ba Ria: Da dat lich kham 08:30 thu Ba 24/11, ma 482913. "
-        "Xem hoac doi lich: http://127.0.0.1:8000/j/abc"
+        "Xac nhan hoac huy: http://127.0.0.1:8000/j/abc"
     )
 
 

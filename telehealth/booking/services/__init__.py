@@ -1,5 +1,6 @@
 """Writing the ledger, one module for each group of verbs. Locks: appointment, claim, counter, ticket."""
 
+from telehealth.booking.services.answering import confirm, set_out
 from telehealth.booking.services.holding import Hold, hold, release
 from telehealth.booking.services.lifecycle import (
     cancel,
@@ -24,6 +25,7 @@ __all__ = [
     "book",
     "book_once",
     "cancel",
+    "confirm",
     "confirm_coverage",
     "expire_overdue_holds",
     "hold",
@@ -33,4 +35,5 @@ __all__ = [
     "record_no_show",
     "release",
     "reschedule",
+    "set_out",
 ]

@@ -22,6 +22,7 @@ from telehealth.booking.services.context import (
     slot_parameters,
 )
 from telehealth.booking.services.ledger import found_appointment, note, raise_refusal
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import PreconditionFailed
@@ -72,7 +73,7 @@ def reschedule(
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
 ) -> AppointmentView:
     """Move an appointment to another slot of the same service; its id and code stay.
 
@@ -93,7 +94,7 @@ def reschedule(
     outbox.cancel(session, appointment_id, now=now)
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
-        outbox.enqueue(session, messages.moved(moved, to, base_url=base_url, now=now), now=now)
+        outbox.enqueue(session, messages.moved(moved, to, links=links, now=now), now=now)
     note(session, principal, "booking.reschedule", view, now, slot=view.slot_id, to=moved.slot_id)
     return moved
 

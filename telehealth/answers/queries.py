@@ -1,0 +1,59 @@
+"""Opening a link: whether we wrote it, and the one appointment that its holder may see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from telehealth.answers.errors import AnswerLinkUnknown
+from telehealth.answers.rules import Standing, standing
+from telehealth.booking import queries as booking
+from telehealth.booking.queries import AppointmentView
+from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
+from telehealth.core.principal import Principal, PrincipalKind
+
+_SUBJECT = text("SELECT appointment_id, about, moved_from FROM answer_subject(:id)")
+_ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appointment', :appointment, true)")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a genuine link is about, and who acts by it."""
+
+    purpose: Purpose
+    view: AppointmentView
+    standing: Standing
+
+    @property
+    def principal(self) -> Principal:
+        """Return the holder of the link: they act for the one patient of its appointment."""
+        patients = frozenset() if self.view.patient_id is None else frozenset({self.view.patient_id})
+        return Principal(kind=PrincipalKind.LINK, patient_ids=patients)
+
+
+def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datetime) -> Opened:
+    """Check a link and enter the transaction as its holder. Raises AnswerLinkUnknown.
+
+    Until the signature is found good, nothing but the instants that it may be about is read.
+    """
+    row = session.execute(_SUBJECT, {"id": link.subject}).one_or_none()
+    if row is None or not _signed(link, links, (row.about, row.moved_from)):
+        raise AnswerLinkUnknown
+    view = _entered(session, row.appointment_id)
+    now_about = _signed(link, links, (view.start,))
+    return Opened(link.purpose, view, standing(link.purpose, view, now) if now_about else Standing.MOVED)
+
+
+def _signed(link: AnswerLink, links: AnswerLinks, instants: Iterable[datetime | None]) -> bool:
+    return any(links.signed(link, about) for about in instants if about is not None)
+
+
+def _entered(session: Session, appointment_id: UUID) -> AppointmentView:
+    session.execute(_ENTER, {"kind": PrincipalKind.LINK.value, "appointment": str(appointment_id)})
+    view = booking.appointment(session, appointment_id)
+    if view is None:
+        raise AnswerLinkUnknown
+    return view

@@ -1,0 +1,124 @@
+"""The pages behind the links in messages. Opening changes nothing: previews of messages open links too."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from werkzeug.routing import BaseConverter
+
+from telehealth.accounts.rules import address_key
+from telehealth.accounts.services.limits import spend
+from telehealth.answers import queries, services
+from telehealth.answers.errors import AnswerLinkUnknown
+from telehealth.answers.queries import Opened
+from telehealth.answers.rules import STATUS, Standing, changeable, press_limits
+from telehealth.answers.services import Means
+from telehealth.booking.attempts import attempt
+from telehealth.booking.rules import ON_MY_WAY_BEFORE
+from telehealth.core.answer_link import LETTERS, TOKEN_LENGTH, AnswerLink, Purpose
+from telehealth.core.errors import Conflict, Gone, NotFound, PreconditionFailed
+from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, session, unit_of_work
+from telehealth.web.guard import public
+
+pages = Blueprint("answers", __name__, template_folder="templates")
+
+
+class AnswerTokenConverter(BaseConverter):
+    """The form of an answer's token; every other `/j/` is a link into a video room."""
+
+    regex = rf"[{LETTERS}][A-Za-z0-9_-]{{{TOKEN_LENGTH - 1}}}"
+    weight = 50  # asked before the converter that takes everything
+
+
+@pages.record_once
+def _know_tokens(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["answer_token"] = AnswerTokenConverter
+
+
+@pages.after_request
+def _keep_to_ourselves(response: Response) -> Response:
+    """Keep the token out of search engines, and out of every Referer.
+
+    Not `no-referrer`: with that, browsers send the form with `Origin: null`.
+    """
+    response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    response.headers["Referrer-Policy"] = "strict-origin"
+    return response
+
+
+@pages.get("/j/<answer_token:token>")
+@public
+def show(token: str) -> ResponseReturnValue:
+    """Show what a link answers and its one button."""
+    with _opened(token) as (_work, opened):
+        pass
+    return _page(token, opened)
+
+
+@pages.post("/j/<answer_token:token>/<purpose>")
+@public
+def press(token: str, purpose: str) -> ResponseReturnValue:
+    """Do what the link is for, and nothing else. Pressed again it says how things stand."""
+    _count(session())
+    try:
+        attempt(lambda: _answer(token, purpose))
+    except (Conflict, Gone, PreconditionFailed):
+        enter_again()
+        with _opened(token) as (_work, opened):
+            pass
+        return _page(token, opened)
+    return redirect(url_for("answers.show", token=token), 303)
+
+
+@pages.errorhandler(AnswerLinkUnknown)
+def unknown(error: AnswerLinkUnknown) -> ResponseReturnValue:
+    """Say kindly that a link opens nothing, and where to go on."""
+    return render_template("answers/unknown.html"), 404
+
+
+def _answer(token: str, purpose: str) -> None:
+    with _opened(token) as (work, opened):
+        if opened.purpose != purpose:
+            raise NotFound
+        if opened.standing is Standing.MOVED:
+            raise Gone
+        if opened.standing is not Standing.DONE:
+            services.answer(work, opened, Means(cipher(), outbox(), answer_links()), now=now())
+
+
+@contextmanager
+def _opened(token: str) -> Iterator[tuple[Session, Opened]]:
+    """Open a transaction as the holder of the link; a link that is none of ours counts as a guess."""
+    link = AnswerLink.parse(token)
+    with unit_of_work() as work:
+        try:
+            if link is None:
+                raise AnswerLinkUnknown
+            yield work, queries.opened(work, link, answer_links(), now=now())
+        except AnswerLinkUnknown:
+            _count(work)
+            raise
+
+
+def _count(work: Session) -> None:
+    spend(work, press_limits(address_key(request.remote_addr)), now=now())
+
+
+def _page(token: str, opened: Opened) -> ResponseReturnValue:
+    view, links = opened.view, answer_links()
+    page = render_template(
+        "answers/answer.html",
+        token=token,
+        view=view,
+        purpose=opened.purpose,
+        standing=opened.standing,
+        changeable=changeable(opened.purpose, view, opened.standing, now()),
+        opens=view.start - ON_MY_WAY_BEFORE,
+        cancel=links.token(Purpose.CANCEL, view.id, view.start),
+        confirm=links.token(Purpose.CONFIRM, view.id, view.start),
+        hotline=view.facility.hotline,
+    )
+    return page, STATUS[opened.standing]

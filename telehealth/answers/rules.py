@@ -1,0 +1,69 @@
+"""Pure rules: what a link still answers, given how its appointment stands now."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from telehealth.accounts.rules import Limit
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.queries import AppointmentView
+from telehealth.booking.rules import ON_MY_WAY_BEFORE
+from telehealth.core.answer_link import Purpose
+
+
+class Standing(StrEnum):
+    """How the page of a link stands: only an open one has a button."""
+
+    OPEN = "open"
+    DONE = "done"
+    EARLY = "early"
+    ARRIVED = "arrived"
+    CANCELLED = "cancelled"
+    MOVED = "moved"
+    OVER = "over"
+
+
+STATUS: Mapping[Standing, int] = {
+    Standing.OPEN: 200,
+    Standing.DONE: 200,
+    Standing.EARLY: 409,
+    Standing.ARRIVED: 409,
+    Standing.CANCELLED: 410,
+    Standing.MOVED: 410,
+    Standing.OVER: 410,
+}
+
+
+def standing(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
+    """Return how a link about the appointment's present time stands."""
+    if view.status == AppointmentStatus.CANCELLED:
+        return Standing.DONE if purpose is Purpose.CANCEL else Standing.CANCELLED
+    if view.status == AppointmentStatus.ARRIVED:
+        return Standing.ARRIVED
+    if view.status != AppointmentStatus.BOOKED:
+        return Standing.OVER
+    return _of_booked(purpose, view, now)
+
+
+def _of_booked(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
+    if purpose is Purpose.ON_MY_WAY:
+        if now >= view.end:
+            return Standing.OVER
+        if view.on_the_way_at is not None:
+            return Standing.DONE
+        return Standing.EARLY if now < view.start - ON_MY_WAY_BEFORE else Standing.OPEN
+    if now >= view.start:
+        return Standing.OVER
+    said = purpose is Purpose.CONFIRM and view.confirmed_at is not None
+    return Standing.DONE if said else Standing.OPEN
+
+
+def changeable(purpose: Purpose, view: AppointmentView, now_standing: Standing, now: datetime) -> bool:
+    """Tell whether the page also leads to cancelling and to another time."""
+    stands = now_standing in (Standing.OPEN, Standing.DONE, Standing.EARLY)
+    return purpose is not Purpose.CANCEL and stands and now < view.start
+
+
+def press_limits(address: str) -> tuple[Limit, ...]:
+    """Return the limits on pressing buttons and on guessing links. Many share one address of a network."""
+    return (Limit(f"answer:address:10m:{address}", 300, 600),)
