@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -44,6 +44,16 @@ CREATE POLICY by_link ON appointment USING (app_kind() = 'link' AND id = app_app
 ALTER TABLE appointment_offer ENABLE ROW LEVEL SECURITY;
 CREATE POLICY with_its_appointment ON appointment_offer
     USING (EXISTS (SELECT FROM appointment a WHERE a.id = appointment_id));
+
+-- Whoever answers an offer waits for who moves or cancels the same appointment. In the order of booking: the
+-- patient (as booking_context does), then the appointment.
+CREATE FUNCTION lock_appointment(p_appointment uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('booking:' || a.patient_id, 0))
+       FROM appointment a WHERE a.id = p_appointment AND a.patient_id IS NOT NULL;
+    PERFORM FROM appointment a WHERE a.id = p_appointment FOR UPDATE;
+END $$;
 
 -- What a link's signature is checked against, before anybody may see more: the appointment of an id that is
 -- its own or an offer's, and the instants that links to it are about.
@@ -119,6 +129,7 @@ FORGET = """moved_from = x.start_at,
 
 UNDO = """
 DROP FUNCTION answer_subject(uuid);
+DROP FUNCTION lock_appointment(uuid);
 DROP POLICY by_link ON appointment;
 DROP TABLE appointment_offer;
 DROP FUNCTION app_appointment();

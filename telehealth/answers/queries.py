@@ -9,11 +9,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.answers.errors import AnswerLinkUnknown
-from telehealth.answers.rules import Standing, standing
+from telehealth.answers.rules import Standing, offer_standing, standing
 from telehealth.booking import queries as booking
-from telehealth.booking.queries import AppointmentView
+from telehealth.booking.queries import AppointmentView, OfferView
+from telehealth.booking.services import alternatives
 from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
 from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import SlotView, slot_by_id
 
 _SUBJECT = text("SELECT appointment_id, about, moved_from FROM answer_subject(:id)")
 _ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appointment', :appointment, true)")
@@ -21,11 +24,17 @@ _ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appoi
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a genuine link is about, and who acts by it."""
+    """What a genuine link is about, and who acts by it.
+
+    `slot` is the one offered, if it is still there; `others` are free where it is not.
+    """
 
     purpose: Purpose
     view: AppointmentView
     standing: Standing
+    offer: OfferView | None = None
+    slot: SlotView | None = None
+    others: tuple[SlotView, ...] = ()
 
     @property
     def principal(self) -> Principal:
@@ -43,8 +52,22 @@ def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datet
     if row is None or not _signed(link, links, (row.about, row.moved_from)):
         raise AnswerLinkUnknown
     view = _entered(session, row.appointment_id)
+    offer = booking.offer(session, link.subject, now=now)
+    if offer is not None:
+        return _opened_offer(session, link.purpose, view, offer, now)
     now_about = _signed(link, links, (view.start,))
     return Opened(link.purpose, view, standing(link.purpose, view, now) if now_about else Standing.MOVED)
+
+
+def _opened_offer(
+    session: Session, purpose: Purpose, view: AppointmentView, offer: OfferView, now: datetime
+) -> Opened:
+    slot = slot_by_id(session, offer.slot_id, now, channel=Channel.DESK)
+    free = slot is not None and slot.free > 0
+    stands = offer_standing(purpose, view, offer, free=free, now=now)
+    others = alternatives(session, offer.slot_id, now=now) if stands is Standing.TAKEN else []
+    here = tuple(other for other in others if other.facility.id == view.facility.id)
+    return Opened(purpose, view, stands, offer, slot, here)
 
 
 def _signed(link: AnswerLink, links: AnswerLinks, instants: Iterable[datetime | None]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -17,10 +18,12 @@ from telehealth.answers.queries import Opened
 from telehealth.answers.rules import STATUS, Standing, changeable, press_limits
 from telehealth.answers.services import Means
 from telehealth.booking.attempts import attempt
+from telehealth.booking.queries import OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
 from telehealth.core.answer_link import LETTERS, TOKEN_LENGTH, AnswerLink, Purpose
-from telehealth.core.errors import Conflict, Gone, NotFound, PreconditionFailed
+from telehealth.core.errors import Conflict, DomainError, Gone, NotFound, PreconditionFailed, http_status
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, session, unit_of_work
+from telehealth.web.errors import error_text
 from telehealth.web.guard import public
 
 pages = Blueprint("answers", __name__, template_folder="templates")
@@ -65,11 +68,11 @@ def press(token: str, purpose: str) -> ResponseReturnValue:
     _count(session())
     try:
         attempt(lambda: _answer(token, purpose))
-    except (Conflict, Gone, PreconditionFailed):
+    except (Conflict, Gone, PreconditionFailed) as refusal:
         enter_again()
         with _opened(token) as (_work, opened):
             pass
-        return _page(token, opened)
+        return _page(token, opened, refusal)
     return redirect(url_for("answers.show", token=token), 303)
 
 
@@ -107,18 +110,44 @@ def _count(work: Session) -> None:
     spend(work, press_limits(address_key(request.remote_addr)), now=now())
 
 
-def _page(token: str, opened: Opened) -> ResponseReturnValue:
-    view, links = opened.view, answer_links()
+def _page(token: str, opened: Opened, refusal: DomainError | None = None) -> ResponseReturnValue:
+    """Return the page as things stand; after a refusal that left the link open, with what was said."""
+    template, values = (
+        ("answers/answer.html", _answer_values(opened))
+        if opened.offer is None
+        else ("answers/offer.html", _offer_values(opened, opened.offer))
+    )
+    status = STATUS[opened.standing]
+    if opened.standing is Standing.OPEN and refusal is not None:
+        values["refusal"], status = error_text(refusal), http_status(refusal)
     page = render_template(
-        "answers/answer.html",
+        template,
         token=token,
-        view=view,
+        view=opened.view,
         purpose=opened.purpose,
         standing=opened.standing,
-        changeable=changeable(opened.purpose, view, opened.standing, now()),
-        opens=view.start - ON_MY_WAY_BEFORE,
-        cancel=links.token(Purpose.CANCEL, view.id, view.start),
-        confirm=links.token(Purpose.CONFIRM, view.id, view.start),
-        hotline=view.facility.hotline,
+        hotline=opened.view.facility.hotline,
+        **values,
     )
-    return page, STATUS[opened.standing]
+    return page, status
+
+
+def _answer_values(opened: Opened) -> dict[str, Any]:
+    view, links = opened.view, answer_links()
+    return {
+        "changeable": changeable(opened.purpose, view, opened.standing, now()),
+        "opens": view.start - ON_MY_WAY_BEFORE,
+        "cancel": links.token(Purpose.CANCEL, view.id, view.start),
+        "confirm": links.token(Purpose.CONFIRM, view.id, view.start),
+    }
+
+
+def _offer_values(opened: Opened, offer: OfferView) -> dict[str, Any]:
+    accepting = opened.purpose is Purpose.ACCEPT_OFFER
+    other = Purpose.DECLINE_OFFER if accepting else Purpose.ACCEPT_OFFER
+    return {
+        "offer": offer,
+        "slot": opened.slot,
+        "other": answer_links().token(other, offer.id, offer.expires_at),
+        "others": opened.others,
+    }

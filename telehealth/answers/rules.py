@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from telehealth.accounts.rules import Limit
-from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.queries import AppointmentView
+from telehealth.booking.codes import AppointmentStatus, OfferState
+from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
 from telehealth.core.answer_link import Purpose
 
@@ -21,6 +21,8 @@ class Standing(StrEnum):
     CANCELLED = "cancelled"
     MOVED = "moved"
     OVER = "over"
+    TAKEN = "taken"
+    WITHDRAWN = "withdrawn"
 
 
 STATUS: Mapping[Standing, int] = {
@@ -31,6 +33,8 @@ STATUS: Mapping[Standing, int] = {
     Standing.CANCELLED: 410,
     Standing.MOVED: 410,
     Standing.OVER: 410,
+    Standing.TAKEN: 409,
+    Standing.WITHDRAWN: 410,
 }
 
 
@@ -43,6 +47,23 @@ def standing(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing
     if view.status != AppointmentStatus.BOOKED:
         return Standing.OVER
     return _of_booked(purpose, view, now)
+
+
+def offer_standing(
+    purpose: Purpose, view: AppointmentView, offer: OfferView, *, free: bool, now: datetime
+) -> Standing:
+    """Return how a link about an offer stands; `free` tells whether its slot can still be had."""
+    of_appointment = standing(Purpose.CONFIRM, view, now)
+    if of_appointment not in (Standing.OPEN, Standing.DONE):
+        return of_appointment
+    if offer.state == _ANSWER[purpose]:
+        return Standing.DONE
+    if offer.state != OfferState.OPEN:
+        return Standing.WITHDRAWN
+    return Standing.OPEN if free or purpose is Purpose.DECLINE_OFFER else Standing.TAKEN
+
+
+_ANSWER = {Purpose.ACCEPT_OFFER: OfferState.ACCEPTED, Purpose.DECLINE_OFFER: OfferState.DECLINED}
 
 
 def _of_booked(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
@@ -61,7 +82,8 @@ def _of_booked(purpose: Purpose, view: AppointmentView, now: datetime) -> Standi
 def changeable(purpose: Purpose, view: AppointmentView, now_standing: Standing, now: datetime) -> bool:
     """Tell whether the page also leads to cancelling and to another time."""
     stands = now_standing in (Standing.OPEN, Standing.DONE, Standing.EARLY)
-    return purpose is not Purpose.CANCEL and stands and now < view.start
+    asked = purpose in (Purpose.CONFIRM, Purpose.ON_MY_WAY)
+    return asked and stands and now < view.start
 
 
 def press_limits(address: str) -> tuple[Limit, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -42,4 +43,21 @@ def answer(session: Session, opened: Opened, means: Means, *, now: datetime) -> 
             now=now,
             cipher=means.cipher,
             outbox=means.outbox,
+        )
+    elif opened.offer is not None:
+        _answer_offer(session, opened, opened.offer.id, means, now=now)
+
+
+def _answer_offer(session: Session, opened: Opened, offer_id: UUID, means: Means, *, now: datetime) -> None:
+    if opened.purpose is Purpose.DECLINE_OFFER:
+        booking.decline_offer(session, opened.principal, offer_id, now=now)
+    elif opened.purpose is Purpose.ACCEPT_OFFER:
+        booking.accept_offer(
+            session,
+            opened.principal,
+            offer_id,
+            now=now,
+            cipher=means.cipher,
+            outbox=means.outbox,
+            links=means.links,
         )

@@ -105,6 +105,12 @@ class TooEarlyToSetOut(Conflict):
     code = "too-early-to-set-out"
 
 
+class OfferOver(Gone):
+    """The offer was answered otherwise, taken back, or its time is over."""
+
+    code = "offer-over"
+
+
 class OtherService(Conflict):
     """An appointment moves to another time of its own service; for another one it is cancelled."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from notifications import Message, Recipient
-from telehealth.booking.queries import AppointmentView
+from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import Notice, notices
 from telehealth.core.answer_link import AnswerLinks, Purpose
 from telehealth.core.clock import local
@@ -68,6 +68,32 @@ def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> 
     ]
 
 
+def offered(
+    view: AppointmentView,
+    offer: OfferView,
+    start: datetime,
+    to: Recipient | None,
+    *,
+    links: AnswerLinks,
+    now: datetime,
+) -> list[Message]:
+    """Return the message that offers another time; none when nobody can be reached by telephone."""
+    if to is None:
+        return []
+    link = links.address(Purpose.ACCEPT_OFFER, offer.id, offer.expires_at)
+    return [
+        Message(
+            kind="appointment-offer",
+            recipient=to,
+            params={**_params(view, start), "link": link},
+            dedupe_key=f"appointment-offer:{offer.id}",
+            not_before=now,
+            expires_at=offer.expires_at,
+            subject=view.id,
+        )
+    ]
+
+
 def reachable(
     sources: Iterable[tuple[str, UUID | None, bytes | None]],
     language: str,
@@ -87,8 +113,8 @@ def reachable(
     return None
 
 
-def _params(view: AppointmentView) -> dict[str, str]:
-    start = local(view.start)
+def _params(view: AppointmentView, instant: datetime | None = None) -> dict[str, str]:
+    start = local(instant or view.start)
     return {
         "facility": view.facility.short_name,
         "time": start.strftime("%H:%M"),

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.rules import open_actions
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
@@ -80,6 +80,18 @@ class AppointmentView:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferView:
+    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says."""
+
+    id: UUID
+    appointment_id: UUID
+    slot_id: str
+    state: OfferState
+    expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AppointmentPage:
     """Some appointments, and the cursor of the next ones."""
 
@@ -132,6 +144,34 @@ def appointment_by_code(session: Session, code: str) -> AppointmentView | None:
     """Return the appointment with a booking code (any case, spaces and dashes ignored), or None."""
     plain = "".join(ch for ch in code.upper() if ch.isalnum())
     return _one(session, f"WHERE a.code = %(code)s AND {_SHOWN}", {"code": plain})
+
+
+def offer(session: Session, offer_id: UUID, *, now: datetime) -> OfferView | None:
+    """Return an offer for an appointment that the entered principal may see, or None."""
+    return _offer(session, "o.id = %(id)s", {"id": offer_id}, now)
+
+
+def open_offer(session: Session, appointment_id: UUID, *, now: datetime) -> OfferView | None:
+    """Return the offer that an appointment's patient may still accept, or None."""
+    where = "o.appointment_id = %(id)s AND o.state = 'open' AND o.expires_at > %(now)s"
+    return _offer(session, where, {"id": appointment_id, "now": now}, now)
+
+
+def _offer(session: Session, where: str, parameters: dict[str, Any], now: datetime) -> OfferView | None:
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at
+                  FROM appointment_offer o WHERE {where}""",
+            parameters,
+        )
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    late = row.state == OfferState.OPEN and row.expires_at <= now
+    state = OfferState.EXPIRED if late else OfferState(row.state)
+    return OfferView(row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at)
 
 
 def appointments_of(session: Session, principal: Principal, *, limit: int = 100) -> list[AppointmentView]:

@@ -117,6 +117,16 @@ class RescheduleSchema(RequestSchema):
     slot_id = fields.String(required=True, validate=validate.Length(1, 60))
 
 
+class OfferSchema(Schema):
+    """Another slot offered to the patient, until `expires_at`."""
+
+    id = fields.UUID()
+    appointment_id = fields.UUID()
+    slot_id = fields.String()
+    state = fields.String()
+    expires_at = fields.AwareDateTime(format="iso")
+
+
 class CancelSchema(RequestSchema):
     """Why."""
 

@@ -21,7 +21,7 @@ from telehealth.booking.services.context import (
     question,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import found_appointment, note, raise_refusal
+from telehealth.booking.services.ledger import found_appointment, note, raise_refusal, withdraw_offers
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
@@ -88,8 +88,9 @@ def reschedule(
     check_move(view.status, view.start, now)
     asked = question(None, move.slot_id, None, view.patient_id, now)
     context = answered(fetch_one(session, CONTEXT, asked), None)
-    start = _checked_move(context, principal, view, move.channel, now)
+    start = checked_move(context, principal, view, move.channel, now)
     raise_refusal(_moved(session, context, view, start, move.channel, now))
+    withdraw_offers(session, appointment_id, now)
     moved = found_appointment(session, appointment_id)
     outbox.cancel(session, appointment_id, now=now)
     if view.patient_id is not None:
@@ -103,7 +104,7 @@ _MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s,
     %(practitioner)s, %(start)s, %(end)s, %(channel)s, %(now)s)"""
 
 
-def _checked_move(
+def checked_move(
     context: Context,
     principal: Principal,
     view: AppointmentView,
