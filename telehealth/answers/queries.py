@@ -8,13 +8,17 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from notifications.preferences import Preferences
+from telehealth.answers.choices import Choice, choice_of
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.rules import Standing, offer_standing, standing
 from telehealth.booking import queries as booking
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.services import alternatives
 from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
+from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import SlotView, slot_by_id
 
@@ -43,6 +47,20 @@ class Opened:
         return Principal(kind=PrincipalKind.LINK, patient_ids=patients)
 
 
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """Where a patient's messages go, and what was chosen for it."""
+
+    patient_id: UUID
+    number: str
+    choice: Choice
+
+    @property
+    def ending(self) -> str:
+        """Return the last three digits: enough to know one's own phone by."""
+        return self.number[-3:]
+
+
 def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datetime) -> Opened:
     """Check a link and enter the transaction as its holder. Raises AnswerLinkUnknown.
 
@@ -55,8 +73,19 @@ def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datet
     offer = booking.offer(session, link.subject, now=now)
     if offer is not None:
         return _opened_offer(session, link.purpose, view, offer, now)
-    now_about = _signed(link, links, (view.start,))
-    return Opened(link.purpose, view, standing(link.purpose, view, now) if now_about else Standing.MOVED)
+    stands = standing(link.purpose, view, now)
+    moved = link.purpose is not Purpose.MESSAGES and not _signed(link, links, (view.start,))
+    return Opened(link.purpose, view, Standing.MOVED if moved else stands)
+
+
+def phone_of(
+    session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
+) -> Phone | None:
+    """Return the phone that hears of a patient's appointments, or None where there is none."""
+    to = recipient_of(session, patient_id, account_id, cipher)
+    if to is None or to.phone is None:
+        return None
+    return Phone(patient_id, to.phone, choice_of(Preferences(cipher).of(session, to.phone)))
 
 
 def _opened_offer(

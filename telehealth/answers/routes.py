@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.routing import BaseConverter
 
+from notifications.preferences import Source
 from telehealth.accounts.rules import address_key
 from telehealth.accounts.services.limits import spend
 from telehealth.answers import queries, services
+from telehealth.answers.choices import chosen
 from telehealth.answers.errors import AnswerLinkUnknown
-from telehealth.answers.queries import Opened
+from telehealth.answers.queries import Opened, Phone
 from telehealth.answers.rules import STATUS, Standing, changeable, press_limits
 from telehealth.answers.services import Means
 from telehealth.booking.attempts import attempt
@@ -25,6 +27,7 @@ from telehealth.core.errors import Conflict, DomainError, Gone, NotFound, Precon
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, session, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import public
+from telehealth.web.localization import t
 
 pages = Blueprint("answers", __name__, template_folder="templates")
 
@@ -56,9 +59,33 @@ def _keep_to_ourselves(response: Response) -> Response:
 @public
 def show(token: str) -> ResponseReturnValue:
     """Show what a link answers and its one button."""
-    with _opened(token) as (_work, opened):
-        pass
-    return _page(token, opened)
+    with _opened(token) as (work, opened):
+        phone = _phone(work, opened) if opened.purpose is Purpose.MESSAGES else None
+    return _page(token, opened, phone=phone)
+
+
+@pages.post("/j/<answer_token:token>/messages")
+@public
+def choose(token: str) -> ResponseReturnValue:
+    """Keep what the owner of the phone wishes to be told."""
+    _count(session())
+    with _opened(token) as (work, opened):
+        if opened.purpose is not Purpose.MESSAGES:
+            raise NotFound
+        phone = _phone(work, opened)
+        if phone is not None and opened.standing is Standing.OPEN:
+            services.choose(
+                work,
+                opened.principal,
+                phone,
+                chosen(request.form),
+                source=Source.LINK,
+                facility_id=opened.view.facility.id,
+                now=now(),
+                cipher=cipher(),
+            )
+            flash(t("answers-messages-kept"), "success")
+    return redirect(url_for("answers.show", token=token), 303)
 
 
 @pages.post("/j/<answer_token:token>/<purpose>")
@@ -110,13 +137,18 @@ def _count(work: Session) -> None:
     spend(work, press_limits(address_key(request.remote_addr)), now=now())
 
 
-def _page(token: str, opened: Opened, refusal: DomainError | None = None) -> ResponseReturnValue:
+def _phone(work: Session, opened: Opened) -> Phone | None:
+    view = opened.view
+    if view.patient_id is None:
+        return None
+    return queries.phone_of(work, view.patient_id, view.account_id, cipher())
+
+
+def _page(
+    token: str, opened: Opened, refusal: DomainError | None = None, phone: Phone | None = None
+) -> ResponseReturnValue:
     """Return the page as things stand; after a refusal that left the link open, with what was said."""
-    template, values = (
-        ("answers/answer.html", _answer_values(opened))
-        if opened.offer is None
-        else ("answers/offer.html", _offer_values(opened, opened.offer))
-    )
+    template, values = _drawn(opened, phone)
     status = STATUS[opened.standing]
     if opened.standing is Standing.OPEN and refusal is not None:
         values["refusal"], status = error_text(refusal), http_status(refusal)
@@ -132,6 +164,14 @@ def _page(token: str, opened: Opened, refusal: DomainError | None = None) -> Res
     return page, status
 
 
+def _drawn(opened: Opened, phone: Phone | None) -> tuple[str, dict[str, Any]]:
+    if opened.offer is not None:
+        return "answers/offer.html", _offer_values(opened, opened.offer)
+    if opened.purpose is Purpose.MESSAGES:
+        return "answers/messages.html", {"phone": phone}
+    return "answers/answer.html", _answer_values(opened)
+
+
 def _answer_values(opened: Opened) -> dict[str, Any]:
     view, links = opened.view, answer_links()
     return {
@@ -139,6 +179,7 @@ def _answer_values(opened: Opened) -> dict[str, Any]:
         "opens": view.start - ON_MY_WAY_BEFORE,
         "cancel": links.token(Purpose.CANCEL, view.id, view.start),
         "confirm": links.token(Purpose.CONFIRM, view.id, view.start),
+        "messages": links.token(Purpose.MESSAGES, view.id, view.start),
     }
 
 

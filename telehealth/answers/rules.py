@@ -1,7 +1,7 @@
 """Pure rules: what a link still answers, given how its appointment stands now."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from telehealth.accounts.rules import Limit
@@ -9,6 +9,8 @@ from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
 from telehealth.core.answer_link import Purpose
+
+MESSAGES_FOR = timedelta(days=30)  # how long after a visit its link still opens the choice of messages
 
 
 class Standing(StrEnum):
@@ -40,6 +42,8 @@ STATUS: Mapping[Standing, int] = {
 
 def standing(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
     """Return how a link about the appointment's present time stands."""
+    if purpose is Purpose.MESSAGES:
+        return Standing.OPEN if now < view.end + MESSAGES_FOR else Standing.OVER
     if view.status == AppointmentStatus.CANCELLED:
         return Standing.DONE if purpose is Purpose.CANCEL else Standing.CANCELLED
     if view.status == AppointmentStatus.ARRIVED:

@@ -175,7 +175,7 @@ def test_who_is_on_the_way_is_expected(
 
 def test_nobody_is_on_the_way_days_before(web: FlaskClient, browser: Browser, booked: dict, told: Told):
     page = browser.go(told("reminder-hours"))
-    assert (page.status, page.sees("Còn sớm", "04:00", "Tôi sẽ đến")) == (409, True)
+    assert (page.status, page.sees("Còn sớm", "04:00", "Báo trước là tôi sẽ đến")) == (409, True)
     assert press(web, told("reminder-hours"), "on-my-way") == 409
 
 
