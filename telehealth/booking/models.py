@@ -13,11 +13,14 @@ from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel
 
-__all__ = ["Appointment", "AppointmentStatus", "Claim", "Idempotency"]
+__all__ = ["Appointment", "AppointmentStatus", "Claim", "Disruption", "Idempotency"]
 
 
 class Appointment(Base):
-    """A slot held for, or given to, a patient. A hold is the same row with status `held`."""
+    """A slot held for, or given to, a patient. A hold is the same row with status `held`.
+
+    `agreed_at`: since when its time stands. A trigger sets it when the slot is booked or moved.
+    """
 
     __tablename__ = "appointment"
     __table_args__ = (
@@ -66,9 +69,34 @@ class Appointment(Base):
     companion: Mapped[bool] = mapped_column(default=False)
     reason_sealed: Mapped[bytes | None]
     cancel_reason: Mapped[str | None]
+    agreed_at: Mapped[datetime | None]
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class Disruption(Base):
+    """A time that cannot be kept: the doctor is away, or the place is closed. One is open at a time.
+
+    It is over when the time can be kept again, or when another one was chosen.
+    """
+
+    __tablename__ = "appointment_disruption"
+    __table_args__ = (
+        CheckConstraint("resolved_at >= found_at", name="times"),
+        Index(
+            "uq_appointment_disruption_open",
+            "appointment_id",
+            unique=True,
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"))
+    start_at: Mapped[datetime]
+    found_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
 
 
 class Claim(Base):

@@ -123,6 +123,8 @@ def recipient_of(
     `account_id` is the one that booked; when that has no phone (staff), the account that looks after them.
     """
     row = session.get(Patient, patient_id)
+    if row is not None and row.merged_into is not None:
+        row = session.get(Patient, row.merged_into)
     if row is None:
         return None
     phone = _phone(row, cipher)
@@ -131,7 +133,7 @@ def recipient_of(
         phone = None if guardian is None else _phone(guardian, cipher)
     if phone is None and account_id is not None:
         phone = phone_of_account(session, account_id, cipher)
-    if phone is None and (family := _family_account(session, patient_id)) is not None:
+    if phone is None and (family := _family_account(session, row.id)) is not None:
         phone = phone_of_account(session, family, cipher)
     return None if phone is None else Recipient(phone=phone, language=row.language)
 
