@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -160,18 +160,16 @@ def close_cancelled_rooms(session: Session, *, now: datetime) -> int:
 
 def move_windows(session: Session) -> None:
     """Let rooms that are open already follow appointments that were moved. For the worker."""
+    opens_at = Appointment.start_at - literal(VIDEO_OPENS_BEFORE, Interval)
     session.execute(
         update(Room)
         .where(
             Room.appointment_id == Appointment.id,
             Room.ended_at.is_(None),
             Appointment.status.in_(_OPEN),
-            Room.opens_at != Appointment.start_at - VIDEO_OPENS_BEFORE,
+            Room.opens_at != opens_at,
         )
-        .values(
-            opens_at=Appointment.start_at - VIDEO_OPENS_BEFORE,
-            closes_at=Appointment.end_at + VIDEO_CLOSES_AFTER,
-        )
+        .values(opens_at=opens_at, closes_at=Appointment.end_at + literal(VIDEO_CLOSES_AFTER, Interval))
         .execution_options(synchronize_session=False)
     )
 

@@ -34,7 +34,7 @@ _STANDING = "a.status = 'booked' AND a.start_at > %(now)s"
 # A time that the roster no longer has: its session is on the worklist, and nobody works then.
 _LOST = """EXISTS (SELECT FROM roster_change r WHERE r.clinic_session_id = a.clinic_session_id
                       AND r.resolved_at IS NULL AND NOT r.worked @> tstzrange(a.start_at, a.end_at))"""
-_OPEN = "d.appointment_id = a.id AND d.resolved_at IS NULL"
+_OPEN = "d.appointment_id = a.id AND d.start_at = a.start_at AND d.resolved_at IS NULL"
 _NEWLY_LOST = f"""
 SELECT a.id FROM appointment a
  WHERE a.clinic_session_id IN (SELECT clinic_session_id FROM roster_change WHERE resolved_at IS NULL)
@@ -43,7 +43,7 @@ SELECT a.id FROM appointment a
 """
 _FOUND_AGAIN = f"""
 SELECT a.id, d.id AS disruption_id FROM appointment_disruption d JOIN appointment a ON {_OPEN}
- WHERE {_STANDING} AND a.start_at = d.start_at AND NOT {_LOST}
+ WHERE {_STANDING} AND NOT {_LOST}
  ORDER BY a.id LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED
 """
 _OF_PEOPLE = f"""

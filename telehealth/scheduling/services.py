@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local, business_date
-from telehealth.core.ids import derived_id
+from telehealth.core.ids import new_id
 from telehealth.directory.calendar import Override, day_kind
 from telehealth.directory.queries import calendar_overrides
 from telehealth.scheduling import queries
@@ -286,7 +286,7 @@ def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> M
 def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime) -> int:
     """Put sessions that no longer fit on the worklist, take those off that fit again; return how many."""
     found = {
-        "id": [derived_id("roster_change", row[0], row[2], now) for row in unfit],
+        "id": [new_id() for _ in unfit],
         "session": [row[0] for row in unfit],
         "facility": [row[1] for row in unfit],
         "reason": [row[2] for row in unfit],

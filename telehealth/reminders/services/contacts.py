@@ -14,6 +14,7 @@ from telehealth.reminders.queries import coming_of, recipients
 from telehealth.reminders.services.means import Means
 
 AT_ONCE = 50
+_OURS = (*ANNOUNCEMENTS, *REMINDERS)
 
 
 def follow_contact_changes(session: Session, means: Means, *, now: datetime, most: int = AT_ONCE) -> int:
@@ -43,11 +44,13 @@ def _readdress(
     disrupted: bool,
     now: datetime,
 ) -> None:
-    waiting = means.outbox.waiting(session, view.id, kinds=ANNOUNCEMENTS)
-    told = messages.reminders(view, to, disrupted=disrupted, base_url=means.base_url, now=now)
-    for item in waiting:
+    """What waits already is due perhaps, and so no longer in the plan: it goes on all the same."""
+    told = {}
+    for item in means.outbox.waiting(session, view.id, kinds=_OURS):
         if to is not None:
             notice = Notice(item.kind, item.not_before, item.expires_at)
             which = item.dedupe_key.rpartition(":")[2]
-            told.append(messages.message(view, to, notice, which, base_url=means.base_url))
-    means.outbox.replace(session, view.id, told, kinds=(*ANNOUNCEMENTS, *REMINDERS), now=now)
+            told[item.dedupe_key] = messages.message(view, to, notice, which, base_url=means.base_url)
+    for planned in messages.reminders(view, to, disrupted=disrupted, base_url=means.base_url, now=now):
+        told.setdefault(planned.dedupe_key, planned)
+    means.outbox.replace(session, view.id, told.values(), kinds=_OURS, now=now)

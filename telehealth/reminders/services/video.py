@@ -52,7 +52,11 @@ def _due(session: Session, now: datetime) -> Sequence[Any]:
             ~exists().where(
                 JoinLink.appointment_id == Appointment.id, JoinLink.created_at >= Appointment.agreed_at
             ),
-            ~exists().where(Disruption.appointment_id == Appointment.id, Disruption.resolved_at.is_(None)),
+            ~exists().where(
+                Disruption.appointment_id == Appointment.id,
+                Disruption.start_at == Appointment.start_at,
+                Disruption.resolved_at.is_(None),
+            ),
         )
         .order_by(Appointment.start_at, Appointment.id)
         .with_for_update(of=Appointment, skip_locked=True)
