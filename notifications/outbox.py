@@ -125,7 +125,7 @@ FROM dropped WHERE n.id = dropped.notification_id AND NOT dropped.fallback
 _WAITING = f"""
 SELECT n.kind, n.dedupe_key, n.not_before, n.expires_at FROM notifications.outbox o
 JOIN notifications.notification n ON n.id = o.notification_id
-WHERE {_ABOUT} AND NOT o.cancelled ORDER BY n.not_before, n.id
+WHERE {_ABOUT} AND NOT o.cancelled AND NOT o.fallback ORDER BY n.not_before, n.id
 """
 _SAID = f"""
 SELECT dedupe_key FROM notifications.notification WHERE dedupe_key = ANY(%(keys)s::text[])

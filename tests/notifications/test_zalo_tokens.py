@@ -72,7 +72,11 @@ def test_a_burnt_token_needs_a_person_and_meanwhile_sms_goes_out(world: World) -
     # The administrator authorises again, and the new first token takes over.
     used = requests.post(
         f"{world.sandbox.url}/v4/oa/access_token",
-        data={"app_id": "authorised-again", "refresh_token": "demo-zalo-first-refresh", "grant_type": "refresh_token"},
+        data={
+            "app_id": "authorised-again",
+            "refresh_token": "demo-zalo-first-refresh",
+            "grant_type": "refresh_token",
+        },
         headers={"secret_key": "demo-zalo-application"},
         timeout=5,
     ).json()

@@ -57,7 +57,7 @@ def test_who_moves_away_and_back_is_reminded_as_if_they_had_not(appointments: Ap
         appointments.send_due()
         appointments.move(made.id, doctor, THURSDAY, minute)
     assert appointments.timetable(made.id) == [("moved", "Mon 08:00"), *AT_NINE]
-    assert appointments.states(made.id, "appointment-moved") == ["accepted"] * 3 + ["queued"]
+    assert sorted(appointments.states(made.id, "appointment-moved")) == ["accepted"] * 3 + ["queued"]
 
 
 def test_a_cancelled_appointment_is_told_of_once(appointments: Appointments, lan: Person):
@@ -203,7 +203,7 @@ def leased(appointments: Appointments, engine: Engine, kind: str) -> tuple[Lease
     """A reminder that a dispatcher holds, and what it will say when the provider has taken it."""
     clock = f"timestamptz '{appointments.clock.now.isoformat()}'"
     leases = Leases(engine, "sender:1:abc", seconds=60, clock=clock)
-    (item,) = [item for item in leases.claim(50) if item.kind == kind]
+    (item,) = [item for item in leases.claim(50, {"zalo": 50}, {}) if item.kind == kind]
     accepted = Result(item.id, State.ACCEPTED, "zalo", "zalo", "accepted", ref="z1")
     return leases, accepted
 
@@ -369,7 +369,7 @@ def test_an_invitation_is_sent_again_when_the_time_was_given_up_and_taken_again(
     appointments.at(made.start - timedelta(minutes=13))
     appointments.move(made.id, "chi", TUESDAY, 17 * 60)
     assert [appointments.invite(), appointments.invite()] == [1, 0]
-    assert appointments.states(made.id, "video-join") == ["cancelled", "queued"]
+    assert sorted(appointments.states(made.id, "video-join")) == ["cancelled", "queued"]
 
 
 def test_nobody_is_invited_while_the_doctor_is_away(appointments: Appointments, lan: Person):
