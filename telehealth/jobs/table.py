@@ -7,6 +7,8 @@ from datetime import datetime
 from telehealth.jobs import (
     accounts,
     claimed_failures,
+    contact_changes,
+    disruptions,
     ended_rooms,
     heartbeat,
     horizon,
@@ -31,6 +33,8 @@ JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
+    Job("contact-changes", 15, contact_changes.run),
+    Job("disruptions", 30, disruptions.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),

@@ -52,7 +52,7 @@ def changes(engine: Engine) -> list[tuple[str, str]]:
 def test_the_message_of_a_booking_asks_whether_they_come(browser: Browser, booked: dict, told: Told):
     page = browser.go(told("booked"))
     assert page.status == 200
-    assert page.sees("Tôi sẽ đến", "Bệnh viện Thử 77001", booked["code"], "phòng P1", "08:00")
+    assert page.sees("Tôi sẽ đến", "Bệnh viện Thử 77001", booked["code"], "phòng P1", "09:00")
     assert page.links("/j/x"), "a way to cancel"
     assert page.links(f"/appointments/{booked['id']}/move"), "a way to another time"
 
@@ -175,7 +175,7 @@ def test_who_is_on_the_way_is_expected(
 
 def test_nobody_is_on_the_way_days_before(web: FlaskClient, browser: Browser, booked: dict, told: Told):
     page = browser.go(told("reminder-hours"))
-    assert (page.status, page.sees("Còn sớm", "04:00", "Báo trước là tôi sẽ đến")) == (409, True)
+    assert (page.status, page.sees("Còn sớm", "05:00", "Báo trước là tôi sẽ đến")) == (409, True)
     assert press(web, told("reminder-hours"), "on-my-way") == 409
 
 

@@ -69,7 +69,7 @@ def test_the_desk_offers_and_the_patient_takes_it(
     assert not OfferSchema().validate(made.json)
     page = browser.go(told("offer"))
     assert page.status == 200
-    assert page.sees("Có giờ khám khác", later["start"][11:16], "08:00", booked["code"], "Giữ giờ cũ")
+    assert page.sees("Có giờ khám khác", later["start"][11:16], "09:00", booked["code"], "Giữ giờ cũ")
     page.send("accept-offer")
     assert (page.status, page.sees("Đã đổi sang giờ mới")) == (200, True)
     seen = web.get(f"/api/v1/appointments/{booked['id']}", headers=desk.headers).json
