@@ -83,5 +83,12 @@ KINDS: Mapping[str, Kind] = {
         Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         _urgent("video-join", "facility time date link", _ELECTRONIC),
+        Kind(
+            "operator-alarm",
+            frozenset({"name", "since", "link"}),
+            ("sms", "email", "zalo"),
+            Priority.URGENT,
+            copies=(),
+        ),
     )
 }
