@@ -25,11 +25,11 @@ WITH chosen AS (
   SELECT * FROM unnest(%(ids)s::uuid[], %(keys)s::uuid[]) AS c (id, idem_key)
 ), alive AS (
   UPDATE notifications.notification n
-  SET state = '{State.QUEUED}', updated_at = %(now)s,
-      expires_at = greatest(n.expires_at, coalesce(%(until)s::timestamptz, n.expires_at))
-  FROM chosen
+  SET state = '{State.QUEUED}', updated_at = %(now)s, expires_at = greatest(n.expires_at, life.until)
+  FROM chosen CROSS JOIN (SELECT %(until)s::timestamptz AS until) AS life
   WHERE n.id = chosen.id AND n.state = '{State.DEAD}' AND n.purged_at IS NULL
-    AND greatest(n.expires_at, coalesce(%(until)s::timestamptz, n.expires_at)) > %(now)s
+    AND greatest(n.expires_at, life.until) > %(now)s
+    AND (life.until IS NULL OR n.kind <> ALL(%(codes)s::text[]))
   RETURNING n.id, n.kind, chosen.idem_key
 ), first AS (
   SELECT alive.id, alive.kind, alive.idem_key, coalesce(
@@ -43,6 +43,8 @@ WITH chosen AS (
 )
 SELECT id, kind, idem_key, channel FROM first
 """
+# A code opens something for some minutes only: whoever still wants it asks for another.
+_CODES = [kind.name for kind in KINDS.values() if kind.priority == Priority.OTP]
 _ENQUEUE = """
 INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)
 SELECT * FROM unnest(%(ids)s::uuid[], %(channels)s::text[], %(priorities)s::smallint[],
@@ -90,7 +92,7 @@ def replay(
     """Send dead letters again; returns those that this call revived.
 
     What is dead no longer (another click was first), is purged or has expired is left alone; `until` gives
-    a longer life, at most LONGEST_NEW_LIFE from now. Raises ValueError for more, or for too many at once.
+    a longer life, at most LONGEST_NEW_LIFE from now, to anything but a code. Raises ValueError for more, or for too many at once.
     """
     if until is not None and not now < until <= now + LONGEST_NEW_LIFE:
         raise ValueError("a new life ends within 48 hours")
@@ -99,7 +101,7 @@ def replay(
     keys = [new_id(now) for _ in chosen]
     connection = session.connection()
     rows: Any = connection.exec_driver_sql(
-        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "now": now}
+        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "codes": _CODES, "now": now}
     ).all()
     if rows:
         connection.exec_driver_sql(_ENQUEUE, _items(rows, now))

@@ -126,7 +126,7 @@ class Source:
     text: Mapping[str, Any]
 
 
-def sources(folder: Path = FOLDER) -> Iterator[Source]:
+def sources(folder: Path) -> Iterator[Source]:
     """Every kind in every language; a missing file is an error at start, not at two in the morning."""
     for kind in KINDS:
         for language in LANGUAGES:
@@ -158,8 +158,5 @@ def parsed(kind: str, language: str, source: Mapping[str, Any]) -> Template:
     )
 
 
-def load(folder: Path) -> Catalogue:
-    return Catalogue(parsed(source.kind, source.language, source.text) for source in sources(folder))
-
-
-CATALOGUE = load(FOLDER)
+SOURCES = tuple(sources(FOLDER))
+CATALOGUE = Catalogue(parsed(source.kind, source.language, source.text) for source in SOURCES)

@@ -11,7 +11,7 @@ from notifications import figures
 from notifications.alarms import AlarmName, Raised, alarms, open_alarms, settle_alarms
 from notifications.figures import NOTHING, ProviderFigures, Queue, Spent, Token, Vitals
 from notifications.template_versions import Standing, TextKey
-from notifications.templates import sources
+from notifications.templates import SOURCES
 from tests.notifications.conftest import World
 
 NOW = datetime(2026, 11, 30, 1, tzinfo=UTC)
@@ -141,7 +141,7 @@ def test_a_code_that_no_table_names_is_noticed(world: World) -> None:
     world.dispatch_until_empty()
     with Session(world.engine) as session:
         vitals = figures.vitals(
-            session, world.settings.configured, budget=None, sources=sources(), now=world.now()
+            session, world.settings.configured, budget=None, sources=SOURCES, now=world.now()
         )
     assert vitals.unknown_codes == (("zalo", "-98765"),)
 

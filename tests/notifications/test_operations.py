@@ -15,7 +15,7 @@ from notifications import dead_letters, figures, operations, ways
 from notifications.dead_letters import Cause
 from notifications.metrics import MessageMetrics
 from notifications.purge import purge_messages, trim_counts
-from notifications.templates import sources
+from notifications.templates import SOURCES
 from tests.notifications.conftest import World
 
 BY = UUID(int=7)
@@ -93,7 +93,7 @@ def test_without_the_change_of_state_each_click_would_send(
 
 
 def test_what_has_expired_needs_a_longer_life(world: World) -> None:
-    _phone, identifier = dead_letter(world)
+    _phone, identifier = dead_letter(world, "appointment-booked")
     world.run("UPDATE notifications.notification SET not_before = now() - interval '2 h', "
               "expires_at = now() - interval '1 h'")  # fmt: skip
     assert replay(world, [identifier]) == []
@@ -106,8 +106,14 @@ def test_what_has_expired_needs_a_longer_life(world: World) -> None:
     assert world.rows("SELECT expires_at FROM notifications.notification") == [(until,)]
 
 
+def test_a_code_gets_no_longer_life(world: World) -> None:
+    _phone, identifier = dead_letter(world)
+    assert replay(world, [identifier], until=world.now() + timedelta(hours=3)) == []
+    assert replay(world, [identifier]) == [identifier]
+
+
 def test_a_longer_life_never_shortens_one(world: World) -> None:
-    _phone, identifier = dead_letter(world, hours=24)
+    _phone, identifier = dead_letter(world, "appointment-booked", hours=24)
     (before,) = world.rows("SELECT expires_at FROM notifications.notification")
     replay(world, [identifier], until=world.now() + timedelta(hours=1))
     assert world.rows("SELECT expires_at FROM notifications.notification") == [before]
@@ -167,7 +173,7 @@ def test_the_figures_count_what_happened(world: World) -> None:
     with Session(world.engine) as session:
         history = figures.history(session, now=world.now())
         vitals = figures.vitals(
-            session, world.settings.configured, budget=None, sources=sources(), now=world.now()
+            session, world.settings.configured, budget=None, sources=SOURCES, now=world.now()
         )
     refused = {(each.provider, each.code): each.count for each in history.failures}
     assert refused[("twilio", "21211")] == 1

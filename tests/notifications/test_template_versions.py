@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from notifications import template_versions as versions
 from notifications.template_versions import Approval, ChangedInPlace, TextKey
-from notifications.templates import CATALOGUE, Source, sources
+from notifications.templates import CATALOGUE, SOURCES, Source
 from tests.notifications.conftest import World
 
 KIND, LANGUAGE = "appointment-booked", "vi"
@@ -18,7 +18,7 @@ KEY = TextKey(KIND, LANGUAGE, "sms", 1)
 
 def texts(**changes: Any) -> list[Source]:
     """The released texts, one of them with other words."""
-    return [_changed(source, changes) for source in sources()]
+    return [_changed(source, changes) for source in SOURCES]
 
 
 def _changed(source: Source, changes: Mapping[str, Any]) -> Source:
@@ -63,7 +63,7 @@ def test_a_released_text_changed_in_place_is_refused_and_nothing_is_stored(world
 
 def test_the_id_at_the_provider_is_no_part_of_the_words(world: World) -> None:
     sync(world, texts())
-    zalo = next(source for source in sources() if (source.kind, source.language) == (KIND, LANGUAGE)).text[
+    zalo = next(source for source in SOURCES if (source.kind, source.language) == (KIND, LANGUAGE)).text[
         "zalo"
     ]
     assert sync(world, texts(zalo={**zalo, "template_id": "777"})) == []
