@@ -92,7 +92,8 @@ def replay(
     """Send dead letters again; returns those that this call revived.
 
     What is dead no longer (another click was first), is purged or has expired is left alone; `until` gives
-    a longer life, at most LONGEST_NEW_LIFE from now, to anything but a code. Raises ValueError for more, or for too many at once.
+    a longer life, at most LONGEST_NEW_LIFE from now, to anything but a code. Raises ValueError for more, or
+    for too many at once.
     """
     if until is not None and not now < until <= now + LONGEST_NEW_LIFE:
         raise ValueError("a new life ends within 48 hours")

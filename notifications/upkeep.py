@@ -1,4 +1,4 @@
-"""What providers are asked between sends: whether our texts may be sent, and how much they still take today."""
+"""What providers are asked between sends: may our texts be sent, and how much do they still take today."""
 
 import logging
 from collections.abc import Iterable, Mapping

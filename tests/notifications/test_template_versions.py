@@ -13,7 +13,8 @@ from notifications.templates import CATALOGUE, SOURCES, Source
 from tests.notifications.conftest import World
 
 KIND, LANGUAGE = "appointment-booked", "vi"
-KEY = TextKey(KIND, LANGUAGE, "sms", 1)
+RELEASED = CATALOGUE.template(KIND, LANGUAGE).version
+KEY = TextKey(KIND, LANGUAGE, "sms", RELEASED)
 
 
 def texts(**changes: Any) -> list[Source]:
@@ -35,7 +36,7 @@ def sync(world: World, given: list[Source]) -> list[TextKey]:
 def test_every_text_is_stored_once(world: World) -> None:
     first = sync(world, texts())
     assert KEY in first
-    assert TextKey(KIND, LANGUAGE, "zalo", 1) in first
+    assert TextKey(KIND, LANGUAGE, "zalo", RELEASED) in first
     assert sync(world, texts()) == []
     assert world.count("template") == len(first)
 
@@ -52,13 +53,13 @@ def test_workers_that_start_at_once_store_each_text_once(world: World) -> None:
 def test_a_released_text_changed_in_place_is_refused_and_nothing_is_stored(world: World) -> None:
     sync(world, texts())
     other = texts(sms="{facility}: Khác {time} {date}, mã {code}. {link}")
-    with pytest.raises(ChangedInPlace, match=r"appointment-booked\.vi\.sms version 1") as refusal:
+    with pytest.raises(ChangedInPlace, match=rf"appointment-booked\.vi\.sms version {RELEASED}") as refusal:
         sync(world, other)
     assert refusal.value.texts == (KEY,)
     with Session(world.engine) as session:
         assert versions.changed(session, other) == (KEY,)
         assert versions.changed(session, texts()) == ()
-        assert versions.pinned(session, KIND, LANGUAGE, 1) == CATALOGUE.template(KIND, LANGUAGE)
+        assert versions.pinned(session, KIND, LANGUAGE, RELEASED) == CATALOGUE.template(KIND, LANGUAGE)
 
 
 def test_the_id_at_the_provider_is_no_part_of_the_words(world: World) -> None:
@@ -71,10 +72,12 @@ def test_the_id_at_the_provider_is_no_part_of_the_words(world: World) -> None:
 
 def test_an_older_message_keeps_the_words_it_was_written_with(world: World) -> None:
     sync(world, texts())
-    assert KEY not in sync(world, texts(version=2, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
+    assert KEY not in sync(
+        world, texts(version=RELEASED + 1, sms="{facility}: Mới {time} {date}, mã {code}. {link}")
+    )
     with Session(world.engine) as session:
-        old, new = (versions.pinned(session, KIND, LANGUAGE, version) for version in (1, 2))
-        assert versions.pinned(session, KIND, LANGUAGE, 3) is None
+        old, new = (versions.pinned(session, KIND, LANGUAGE, version) for version in (RELEASED, RELEASED + 1))
+        assert versions.pinned(session, KIND, LANGUAGE, RELEASED + 2) is None
     assert old == CATALOGUE.template(KIND, LANGUAGE)
     assert new is not None
     assert new.sms.startswith("{facility}: Mới")
@@ -83,7 +86,7 @@ def test_an_older_message_keeps_the_words_it_was_written_with(world: World) -> N
         "AND channel = 'sms' ORDER BY version",
         kind=KIND,
     )
-    assert states == [(1, "retired"), (2, "approved")]
+    assert states == [(RELEASED, "retired"), (RELEASED + 1, "approved")]
 
 
 def test_what_the_provider_says_decides_what_may_be_sent(world: World) -> None:
@@ -112,14 +115,18 @@ def test_words_that_did_not_change_keep_their_approval_in_a_new_version(world: W
         assert versions.name(session, KIND, LANGUAGE, "zalo", "4711")
         assert not versions.name(session, KIND, LANGUAGE, "zalo", "4711")
         versions.refresh(session, "zalo", {"4711": "ENABLE"}, now=world.now())
-    sync(world, texts(version=2, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
+    sync(world, texts(version=RELEASED + 1, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
     with Session(world.engine) as session:
         (text,) = [
             each
             for each in versions.standings(session)
             if (each.kind, each.language, each.channel) == (KIND, LANGUAGE, "zalo")
         ]
-        assert (text.version, text.provider_template_id, text.approval) == (2, "4711", Approval.APPROVED)
+        assert (text.version, text.provider_template_id, text.approval) == (
+            RELEASED + 1,
+            "4711",
+            Approval.APPROVED,
+        )
         assert versions.registered(session, "zalo")[f"{KIND}.{LANGUAGE}"] == "4711"
 
 
