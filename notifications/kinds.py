@@ -85,5 +85,12 @@ KINDS: Mapping[str, Kind] = {
         _told("appointment-stands", "facility time date code link"),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         _urgent("video-join", "facility time date link", _ELECTRONIC),
+        Kind(
+            "operator-alarm",
+            frozenset({"name", "since", "link"}),
+            ("sms", "email", "zalo"),
+            Priority.URGENT,
+            copies=(),
+        ),
     )
 }

@@ -28,6 +28,9 @@ from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.messaging import policies as messaging_policies
+from telehealth.messaging import routes as messaging_routes
+from telehealth.messaging.commands import messages as message_commands
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
@@ -61,6 +64,7 @@ def policy() -> Policy:
         scheduling_policies.RULES,
         booking_policies.RULES,
         encounter_policies.RULES,
+        messaging_policies.RULES,
         queueing_policies.RULES,
     )
 
@@ -141,6 +145,7 @@ def _register(app: Flask) -> None:
         webhooks.blueprint,
         account_routes.pages,
         administration_pages,
+        messaging_routes.pages,
         desk_pages,
         consultation_routes.pages,
         answer_pages,
@@ -158,8 +163,10 @@ def _register(app: Flask) -> None:
         scheduling_api,
         booking_api,
         queueing_routes.api,
+        messaging_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)
+    app.cli.add_command(message_commands)
     app.cli.add_command(directory_commands(import_command))
     app.cli.add_command(demo)

@@ -26,6 +26,8 @@ LONGEST = {
     "room": "Phòng khám số 12",
     "link": "h" * 60,
     "minutes": "10",
+    "name": "N" * 44,
+    "since": "08:30 24/11",
 }
 # Words that would tell a stranger who picks up the phone what somebody is treated for, or who they are.
 TELLING = (

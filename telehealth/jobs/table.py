@@ -12,6 +12,9 @@ from telehealth.jobs import (
     ended_rooms,
     heartbeat,
     horizon,
+    message_alarms,
+    message_purge,
+    message_templates,
     overdue_holds,
     provider_shares,
     provider_upkeep,
@@ -41,4 +44,7 @@ JOBS: tuple[Job, ...] = (
     Job("accounts", 3600, accounts.run),
     Job("provider-shares", 30, provider_shares.run),
     Job("provider-upkeep", 600, provider_upkeep.run),
+    Job("message-alarms", 30, message_alarms.run),
+    Job("message-templates", 900, message_templates.run),
+    Job("message-purge", 3600, message_purge.run),
 )
