@@ -1,6 +1,7 @@
 """Who received what, how many times: kept by the sandbox alone."""
 
 import json
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -90,7 +91,7 @@ class Ledger:
     """Entries in the order of acceptance; with a file, they outlive a restart.
 
     The latest `kept` stay in full, so that memory is bounded; the tally knows of all. `version` changes
-    with every change, so that a page can ask whether there is something new.
+    with every change, so that a page can ask whether there is something new, and `life` when it begins anew.
     """
 
     def __init__(self, path: Path | None = None, *, kept: int = KEPT) -> None:
@@ -100,6 +101,7 @@ class Ledger:
         self._by_recipient: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self.tally = Tally()
         self.version = 0
+        self.life = secrets.token_hex(4)
         earlier = list(_earlier(path, kept)) if path is not None else []
         for entry in earlier:
             self._remember(entry)
@@ -141,6 +143,11 @@ class Ledger:
         for kept in (self._entries, self._by_key, self._by_recipient):
             kept.clear()
         self.tally = Tally()
+        self.life = secrets.token_hex(4)
+        self.version += 1
+
+    def touch(self) -> None:
+        """Something else that a page shows has changed."""
         self.version += 1
 
     def _remember(self, entry: Entry) -> None:
