@@ -142,9 +142,15 @@ class Ledger:
     def clear(self) -> None:
         for kept in (self._entries, self._by_key, self._by_recipient):
             kept.clear()
+        if self._file is not None:
+            self._file.truncate(0)
         self.tally = Tally()
         self.life = secrets.token_hex(4)
         self.version += 1
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def touch(self) -> None:
         """Something else that a page shows has changed."""
@@ -176,7 +182,7 @@ def _earlier(path: Path, kept: int) -> Iterator[Entry]:
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[-kept:]
-    found = [(line, Entry(**json.loads(line))) for line in lines]
+    found = [(line, entry) for line in lines if (entry := _read(line)) is not None]
     if found:
         oldest = datetime.fromisoformat(found[-1][1].at) - _REMEMBERED
         young = next(i for i, (_, entry) in enumerate(found) if datetime.fromisoformat(entry.at) >= oldest)
@@ -185,6 +191,14 @@ def _earlier(path: Path, kept: int) -> Iterator[Entry]:
     for _, entry in found:
         entry.status = "delivered"
         yield entry
+
+
+def _read(line: str) -> Entry | None:
+    """None for a line that a killed process left half-written, or that another version wrote."""
+    try:
+        return Entry(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 def _digest(*parts: str) -> bytes:
