@@ -22,7 +22,7 @@ from psycopg import sql
 from telehealth.embedded import binaries, keys
 from telehealth.embedded.home import open_home
 from telehealth.embedded.place import ROOT, running_server
-from telehealth.embedded.postgres import settle
+from telehealth.embedded.postgres import Server, settle
 from telehealth.embedded.refusal import Refusal
 from telehealth.embedded.roles import Passwords, provision
 from telehealth.settings import psycopg_url
@@ -30,10 +30,11 @@ from telehealth.settings import psycopg_url
 
 @dataclass(frozen=True, slots=True)
 class BenchDatabase:
-    """A migrated, empty database: the environment that leads the product to it, and the superuser's."""
+    """A migrated, empty database: the environment that leads the product to it, the superuser, the server."""
 
     env: dict[str, str]
     admin_url: str
+    server: Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,22 @@ class Surroundings:
         }
 
     @contextmanager
-    def database(self) -> Iterator[BenchDatabase]:
-        """Have a database of one's own, as durable as the product's, for the length of a benchmark."""
-        home = open_home(Path(self.environ.get("VAR_DIR") or ROOT / "var").resolve() / "bench")
+    def database(self, folder: str = "bench") -> Iterator[BenchDatabase]:
+        """Have a database of one's own, as durable as the product's, for the length of a benchmark.
+
+        The server is shared by the benchmarks of one `folder`; who crashes it names another.
+        """
+        home = open_home(Path(self.environ.get("VAR_DIR") or ROOT / "var").resolve() / folder)
         cluster = settle(home, self.environ)
         made = keys.load_or_make(home, data_exists=(cluster.data / "PG_VERSION").exists())
         passwords = Passwords(made.pop("OWNER_PASSWORD"), made.pop("APP_PASSWORD"))
         name = f"bench_{secrets.token_hex(4)}"
-        with running_server(home, cluster):
+        with running_server(home, cluster) as (server, _guard):
             addresses = provision(cluster, passwords, database=name)
             env = {**self.environ, **made, **addresses, "VAR_DIR": str(home), "DEMO": "1"}
             try:
                 subprocess.run([sys.executable, "-m", "telehealth.migrate"], env=env, cwd=ROOT, check=True)
-                yield BenchDatabase(env, psycopg_url(cluster.admin_address(name)))
+                yield BenchDatabase(env, psycopg_url(cluster.admin_address(name)), server)
             finally:
                 with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

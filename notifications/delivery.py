@@ -9,8 +9,9 @@ from uuid import UUID
 
 from notifications import policy as rules
 from notifications import sealing
-from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, Rejected, Retry
+from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, Rejected, Retry, Scope
 from notifications.channels.provider import Carrier
+from notifications.copies import Copies
 from notifications.fleet import Fleet, Situation
 from notifications.kinds import KINDS, Kind, Priority
 from notifications.leases import Leased, Leases, Result
@@ -23,7 +24,6 @@ from notifications.templates import Catalogue
 
 _log = logging.getLogger(__name__)
 
-# What an accepted message becomes when its fall-back comes to nothing: it stays what it was.
 _NOTHING_MORE = frozenset({State.DEAD, State.EXPIRED, State.CANCELLED, State.SUPPRESSED})
 
 
@@ -35,10 +35,17 @@ class Delivery:
     """Safe in many threads. Never opens a transaction around a send."""
 
     def __init__(
-        self, leases: Leases, fleet: Fleet, sealer: Sealer, templates: Catalogue, policy: Policy
+        self,
+        leases: Leases,
+        fleet: Fleet,
+        copies: Copies,
+        sealer: Sealer,
+        templates: Catalogue,
+        policy: Policy,
     ) -> None:
         self._leases = leases
         self._fleet = fleet
+        self._copies = copies
         self._sealer = sealer
         self._templates = templates
         self._policy = policy
@@ -79,8 +86,9 @@ class Delivery:
             # Written down before it is sent there: after a crash it must be known where to ask.
             onward = Verdict(State.FALLING_BACK, name, switched=True, fallback=item.fallback)
             return _result(item, item.channel, "", "rerouted", onward)
+        self._copies.make(item)
         started = time.monotonic()
-        outcome = carrier.adapter.send(self._outgoing(item, recipient, name), item.idem_key)
+        outcome = carrier.adapter.send(self._outgoing(item, recipient, carrier), item.idem_key)
         return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
 
     def _resolve(self, item: Leased, recipient: Recipient) -> Result:
@@ -93,7 +101,7 @@ class Delivery:
             return _result(item, item.channel, "", "undecided", rules.undecided(self._policy, sendable))
         started = time.monotonic()
         found = carrier.adapter.lookup(
-            self._outgoing(item, recipient, item.channel),
+            self._outgoing(item, recipient, carrier),
             item.idem_key,
             item.since,
             self._leases.taken_references(item, carrier.provider),
@@ -110,7 +118,7 @@ class Delivery:
             onward = Verdict(State.QUEUED, item.channel, switched=True, fallback=item.fallback)
             return _result(item, item.channel, "", "provider_gone", onward)
         started = time.monotonic()
-        outcome = carrier.adapter.send(self._outgoing(item, recipient, item.channel), item.idem_key)
+        outcome = carrier.adapter.send(self._outgoing(item, recipient, carrier), item.idem_key)
         return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
 
     def _route(self, item: Leased, recipient: Recipient, usable: Collection[str]) -> str | None:
@@ -118,9 +126,9 @@ class Delivery:
         kind = KINDS[item.kind]
         closed = self._closed(item, kind)
         wished = wishes(item.muted, item.accented)
-        unwanted = {name for name in kind.channels if not wished.allow(kind, name)}
+        unwanted = {name for name in (item.channel, *kind.channels) if not wished.allow(kind, name)}
         name = rules.route(kind, recipient, item.channel, usable=usable, unreachable=closed | unwanted)
-        if name is None and not kind.mutable:
+        if name is None and not kind.mutable and item.copy_of is None:
             return rules.route(kind, recipient, item.channel, usable=usable, unreachable=closed)
         return name
 
@@ -143,7 +151,7 @@ class Delivery:
         if name is not None:
             verdict = rules.again(self._policy, self._sendable(item, recipient, None))
             return _result(item, item.channel, "", "paused", verdict)
-        if kind.mutable and (item.muted or self._fleet.situation.over_budget):
+        if (kind.mutable or item.copy_of) and (item.muted or self._fleet.situation.over_budget):
             reason = "muted" if item.muted else "budget"
             return _result(item, item.channel, "", reason, Verdict(State.SUPPRESSED))
         return _result(item, item.channel, "", "no_channel", Verdict(State.DEAD))
@@ -156,21 +164,33 @@ class Delivery:
         verdict = rules.decide(self._policy, sendable, outcome, carrier.adapter.capabilities)
         if verdict.pause is not None:
             self._fleet.pause(carrier.provider, verdict.pause)
-        if verdict.unreachable and isinstance(outcome, Rejected):
-            self._leases.mark_unreachable(item, carrier.channel, outcome.code, self._policy.unreachable)
+        self._remember(item, carrier, outcome)
         slow = seconds > self._policy.slow
         return _result(item, carrier.channel, carrier, outcome, verdict, seconds, slow=slow)
 
-    def _outgoing(self, item: Leased, recipient: Recipient, name: str) -> Outgoing:
-        address = recipient.address(name)
+    def _remember(self, item: Leased, carrier: Carrier, outcome: Outcome) -> None:
+        """Which browsers are gone, and which phones a channel does not reach."""
+        if isinstance(outcome, Accepted | Rejected):
+            self._copies.forget(outcome.gone)
+        if not isinstance(outcome, Rejected) or carrier.adapter.capabilities.browsers:
+            return
+        if outcome.scope is Scope.RECIPIENT:
+            self._leases.mark_unreachable(item, carrier.channel, outcome.code, self._policy.unreachable)
+
+    def _outgoing(self, item: Leased, recipient: Recipient, carrier: Carrier) -> Outgoing:
+        address = recipient.address(carrier.channel)
         if address is None:
-            raise LookupError(f"no address for {name}")
+            raise LookupError(f"no address for {carrier.channel}")
         return Outgoing(
             address=address,
             template=self._templates.template(item.kind, item.language),
             params=opened(self._sealer, item.params, sealing.PARAMS, item.id),
-            accented=item.accented,
+            now=item.now,
             expires_at=item.expires_at,
+            accented=item.accented,
+            subscriptions=(
+                self._copies.browsers(item.owner) if carrier.adapter.capabilities.browsers else ()
+            ),
         )
 
     def _sendable(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Sendable:
@@ -208,10 +228,9 @@ def _result(
     slow: bool = False,
 ) -> Result:
     name, code, ref, segments = _described(outcome)
-    state = State.ACCEPTED if item.fallback and verdict.state in _NOTHING_MORE else verdict.state
     return Result(
         id=item.id,
-        state=state,
+        state=_state(item, verdict),
         channel=channel,
         provider=carrier.provider if isinstance(carrier, Carrier) else carrier,
         outcome=name,
@@ -227,6 +246,15 @@ def _result(
         next_key=_fresh_key() if verdict.switched else None,
         fallback=verdict.fallback or (item.fallback and verdict.state is not State.ACCEPTED),
     )
+
+
+def _state(item: Leased, verdict: Verdict) -> State:
+    """A failed fall-back leaves an accepted message accepted; a failed copy is nothing to worry about."""
+    if item.fallback and verdict.state in _NOTHING_MORE:
+        return State.ACCEPTED
+    if item.copy_of is not None and verdict.state is State.DEAD:
+        return State.SUPPRESSED
+    return verdict.state
 
 
 def _cost(carrier: Carrier | str, outcome: Outcome | str) -> int | None:

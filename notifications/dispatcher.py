@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from notifications.channels.provider import Carrier
+from notifications.copies import Copies
 from notifications.delivery import Delivery, Fenced
 from notifications.doorbell import Doorbell
 from notifications.fleet import Fleet
@@ -59,7 +60,9 @@ class Dispatcher:
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leases = Leases(engine, owner, seconds=self._policy.lease, clock=clock)
         self._fleet = Fleet(engine, carriers, self._policy, clock=clock, monotonic=monotonic)
-        self._delivery = Delivery(self._leases, self._fleet, sealer, templates, self._policy)
+        self._delivery = Delivery(
+            self._leases, self._fleet, Copies(engine, sealer), sealer, templates, self._policy
+        )
         self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._in_hand = 0
         self._in_hand_lock = threading.Lock()

@@ -80,6 +80,7 @@ KINDS: Mapping[str, Kind] = {
         _reminder("appointment-reminder-hours", "facility time date code link"),
         _urgent("appointment-cancelled", "facility time date code"),
         _urgent("appointment-moved", "facility time date code link"),
+        Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         _urgent("video-join", "facility time date link", _ELECTRONIC),
     )

@@ -70,6 +70,7 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
         WHERE p.recipient_index = n.recipient_index AND NOT p.wanted) AS muted,
   coalesce((SELECT c.accented FROM notifications.contact c
             WHERE c.recipient_index = n.recipient_index), false) AS accented,
+  EXISTS (SELECT FROM notifications.push_subscription s WHERE s.owner = n.owner) AS subscribed,
   coalesce((SELECT t.messages FROM notifications.daily_tally t
             WHERE t.recipient_index = n.recipient_index AND t.day = {_LOCAL_DAY}), 0) AS sent_today
 """
@@ -182,7 +183,8 @@ class Leased:
     """A message in our hands. `now` is the host's clock at the claim; `since`: no send of it can be older.
 
     `provider` is who shall carry it, or may have it already when `in_doubt`; None: nobody serves its channel.
-    `muted` holds the recipient's "kind channel" pairs; `sent_today` counts what the recipient had today.
+    `muted` holds the recipient's "kind channel" pairs; `sent_today` counts what the recipient had today;
+    `subscribed`: the owner has turned push messages on somewhere.
     """
 
     id: UUID
@@ -209,6 +211,7 @@ class Leased:
     unreachable: list[str]
     muted: list[str]
     accented: bool
+    subscribed: bool
     sent_today: int
 
 

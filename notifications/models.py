@@ -354,3 +354,23 @@ class Unreachable(Base):
     recipient_index: Mapped[bytes] = mapped_column(primary_key=True)
     code: Mapped[str | None]
     until: Mapped[datetime]
+
+
+class PushSubscription(Base):
+    """A browser in which `owner` (the host's id of an account) wants push messages, turned on during a
+    `sign_in` (the host's id of it). Endpoint and keys are sealed JSON; the index finds an endpoint again."""
+
+    __tablename__ = "push_subscription"
+    __table_args__ = (
+        Index("push_subscription_owner", "owner", "seen_at"),
+        Index("push_subscription_sign_in", "sign_in", postgresql_where=text("sign_in IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[UUID]
+    sign_in: Mapped[UUID | None]
+    endpoint_index: Mapped[bytes] = mapped_column(unique=True)
+    sealed: Mapped[bytes]
+    user_agent: Mapped[str | None]
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

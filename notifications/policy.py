@@ -84,7 +84,6 @@ class Verdict:
     in_doubt: bool = False
     switched: bool = False
     pause: Pause | None = None
-    unreachable: bool = False
     fallback: bool = False
 
 
@@ -203,23 +202,23 @@ def _refused(policy: Policy, item: Sendable, code: str, scope: Scope) -> Verdict
     pause = _pause(policy, item, code, scope)
     if pause is not None and item.alternative:
         return Verdict(State.QUEUED, item.channel, switched=True, pause=pause)
-    elsewhere = _elsewhere(item, pause=pause, unreachable=scope is Scope.RECIPIENT)
+    elsewhere = _elsewhere(item, pause=pause)
     if elsewhere is not None:
         return elsewhere
     match scope:
         case Scope.RECIPIENT | Scope.TEMPLATE:
-            return Verdict(State.DEAD, unreachable=scope is Scope.RECIPIENT)
+            return Verdict(State.DEAD)
         case Scope.NIGHT:
             return Verdict(State.HELD, item.channel, delay=until_morning(policy, item.now))
         case Scope.CONFIG | Scope.QUOTA:
             return replace(again(policy, item), pause=pause)
 
 
-def _elsewhere(item: Sendable, *, pause: Pause | None = None, unreachable: bool = False) -> Verdict | None:
+def _elsewhere(item: Sendable, *, pause: Pause | None = None) -> Verdict | None:
     later = channels_after(item.kind, item.recipient, item.channel)
     if not later:
         return None
-    return Verdict(State.FALLING_BACK, later[0], switched=True, pause=pause, unreachable=unreachable)
+    return Verdict(State.FALLING_BACK, later[0], switched=True, pause=pause)
 
 
 def _pause(policy: Policy, item: Sendable, code: str, scope: Scope) -> Pause | None:

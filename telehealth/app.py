@@ -14,6 +14,7 @@ from telehealth.accounts.browser import init_browser
 from telehealth.administration import policies as administration_policies
 from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
+from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
 from telehealth.consultations import policies as consultation_policies
@@ -142,6 +143,7 @@ def _register(app: Flask) -> None:
         administration_pages,
         desk_pages,
         consultation_routes.pages,
+        answer_pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,

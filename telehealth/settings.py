@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 
 DEMO_SECRET_PREFIX = "demo-"  # noqa: S105  marks secrets that production refuses
@@ -47,6 +48,11 @@ class Settings:
         """Return the Origin of our own pages."""
         parts = urlsplit(self.public_base_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def answer_links(self) -> AnswerLinks:
+        """Return what writes and checks the links in messages."""
+        return AnswerLinks.of(self.secret_key, self.public_base_url)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:

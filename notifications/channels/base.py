@@ -23,19 +23,22 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider has it, under its own reference. `reconciled`: found there afterwards, not sent now."""
+    """The provider has it, under its own reference. `reconciled`: found there afterwards, not sent now.
+    `gone`: the ids of push subscriptions that no longer exist."""
 
     ref: str
     segments: int | None = None
     reconciled: bool = False
+    gone: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The provider said no and would say it again."""
+    """The provider said no and would say it again. `gone` as with Accepted."""
 
     code: str
     scope: Scope
+    gone: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,33 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 
 
 @dataclass(frozen=True)
+class Subscription:
+    """A browser that takes push messages. The keys are base64url, as the browser gives them."""
+
+    id: UUID
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """A message ready to leave. `address` is E.164 or, where the channel has one, the person's id there.
 
-    `accented`: the recipient wants SMS with diacritics. Nothing may arrive after `expires_at`.
-    `unsubscribe_url`: a page of the host where this kind can be muted, and which a POST of
-    "List-Unsubscribe=One-Click" (RFC 8058) mutes at once.
+    `now` is when it was taken up, by the host's clock; past `expires_at` it is worth nothing to anybody.
+    `accented`: the person wants short messages with accents, at twice the price. `unsubscribe_url` is a page
+    of the host where this kind can be muted, and which a POST of "List-Unsubscribe=One-Click" (RFC 8058)
+    mutes at once. `subscriptions` are the person's browsers, the latest seen first; only push looks at them.
     """
 
     address: str
     template: Template
     params: Mapping[str, str]
+    now: datetime
+    expires_at: datetime
     accented: bool = False
-    expires_at: datetime | None = None
     unsubscribe_url: str | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
     @property
     def sms(self) -> str:
@@ -84,10 +100,12 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`idempotent`: drops a second send under one key. `lookup`: can be asked what it has sent."""
+    """`idempotent`: drops a second send under one key. `lookup`: can be asked what it has sent.
+    `browsers`: sends to the person's subscriptions, and a refusal says nothing of the person."""
 
     idempotent: bool = False
     lookup: bool = False
+    browsers: bool = False
 
 
 class Channel(Protocol):

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping, Sequence
 
-from notifications.channels import call_list, email, esms, twilio, zalo
+from notifications.channels import call_list, email, esms, push, twilio, zalo
 from notifications.channels.provider import Provider
 from notifications.environment import BadNotificationSettings
 
@@ -12,6 +12,7 @@ BUILT_IN: tuple[Provider, ...] = (
     twilio.PROVIDER,
     esms.PROVIDER,
     email.PROVIDER,
+    push.PROVIDER,
     call_list.PROVIDER,
 )
 

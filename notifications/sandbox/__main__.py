@@ -12,13 +12,13 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from notifications.channels.esms.account import SANDBOX as SANDBOX_ESMS
 from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
 from notifications.channels.zalo.account import SANDBOX as SANDBOX_ZALO
 from notifications.sandbox import mail
 from notifications.sandbox.app import create_app
 from notifications.sandbox.callbacks import Callbacks
 from notifications.sandbox.desk import Credentials, Desk
-from notifications.sandbox.esms import SANDBOX as SANDBOX_ESMS
 from notifications.sandbox.ledger import Ledger
 from notifications.sandbox.zalo_oauth import ZaloTokenIssuer
 

@@ -22,11 +22,6 @@ from notifications.sandbox.faults import Course, Fault, Planned
 from notifications.sandbox.ledger import Entry, phone_number
 from notifications.templates.segments import measure
 
-SANDBOX = {
-    "ESMS_API_KEY": "demo-esms-key",
-    "ESMS_SECRET_KEY": "demo-esms-secret",
-    "ESMS_BRANDNAME": "SKTINH",
-}
 _SERVICE = "/MainService.svc/json/"
 _LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 _DEDUPED_FOR = timedelta(hours=24)

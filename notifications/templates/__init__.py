@@ -34,6 +34,14 @@ class ZaloTemplate:
 
 
 @dataclass(frozen=True)
+class PushTemplate:
+    """What a phone shows on its lock screen; the link is behind the tap and never in the text."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
 class EmailWords:
     """What an e-mail says. A link in the text is no trouble here, so nothing needs a button."""
 
@@ -53,13 +61,15 @@ class EmailWords:
 
 @dataclass(frozen=True)
 class Template:
-    """`email`: a subject and paragraphs of its own, where Zalo's would not do in an e-mail."""
+    """The texts of a kind in one language. `push` is made of the others where nothing better is written;
+    `email`: a subject and paragraphs of its own, where Zalo's would not do in an e-mail."""
 
     kind: str
     language: str
     version: int
     sms: str
     zalo: ZaloTemplate
+    push: PushTemplate
     email: tuple[str, tuple[str, ...]] | None = None
 
     @property
@@ -109,6 +119,7 @@ def _email(source: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | No
 def _read(path: Path, kind: str, language: str) -> Template:
     source = tomllib.loads(path.read_text(encoding="utf-8"))
     zalo = source["zalo"]
+    push = source.get("push", {})
     button = zalo.get("button")
     return Template(
         kind=kind,
@@ -122,6 +133,10 @@ def _read(path: Path, kind: str, language: str) -> Template:
             paragraphs=tuple(zalo["paragraphs"]),
             rows=tuple((label, value) for label, value in zalo.get("rows", ())),
             button=(button[0], button[1]) if button else None,
+        ),
+        push=PushTemplate(
+            title=push.get("title", zalo["title"]),
+            body=push.get("body", source["sms"]),
         ),
     )
 

@@ -5,7 +5,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from notifications.kinds import KINDS, LANGUAGES
-from notifications.templates import Catalogue, EmailWords, Template, ZaloTemplate, fill, placeholders
+from notifications.templates import (
+    Catalogue,
+    EmailWords,
+    PushTemplate,
+    Template,
+    ZaloTemplate,
+    fill,
+    placeholders,
+)
 from notifications.templates.segments import measure
 
 # The longest values that the product puts in; a message with them still fits into one segment.
@@ -41,8 +49,10 @@ def problems(catalogue: Catalogue) -> list[str]:
 
 def _template_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
     yield from _placeholder_problems(template, params)
-    yield from _word_problems((template.sms, *template.zalo.texts(), *template.email_words.texts()))
+    push = (template.push.title, template.push.body)
+    yield from _word_problems((template.sms, *template.zalo.texts(), *push, *template.email_words.texts()))
     yield from _zalo_problems(template.zalo)
+    yield from _push_problems(template.push, params)
     yield from _email_problems(template.email_words)
     size = measure(template.sms_text(LONGEST))
     if size.encoding != "GSM-7" or size.segments > 1:
@@ -68,6 +78,16 @@ def _word_problems(texts: Iterable[str]) -> Iterator[str]:
                 yield f"tells too much ({word}): {text!r}"
         if _ADDRESSING.search(text):
             yield f"Zalo refuses this form of address: {text!r}"
+
+
+def _push_problems(push: PushTemplate, params: frozenset[str]) -> Iterator[str]:
+    unknown = (placeholders(push.title) | placeholders(push.body)) - params
+    if unknown:
+        yield f"push uses {sorted(unknown)}, which the kind does not have"
+    if len(fill(push.title, LONGEST)) > 50:
+        yield "a push title has at most 50 characters: phones cut the rest off"
+    if len(fill(push.body, LONGEST)) > 240:
+        yield "a push text has at most 240 characters"
 
 
 def _email_problems(words: EmailWords) -> Iterator[str]:

@@ -40,6 +40,16 @@ class CancelReason(StrEnum):
     ENTERED_IN_ERROR = "entered-in-error"
 
 
+class OfferState(StrEnum):
+    """What became of another time that the hospital offered."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
 class PriceClass(StrEnum):
     """Which of a service's prices applies; the product shows it and computes nothing."""
 

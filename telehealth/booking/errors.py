@@ -1,6 +1,6 @@
 """Why a booking cannot be."""
 
-from telehealth.core.errors import Conflict, NotFound, TooMany, Unprocessable
+from telehealth.core.errors import Conflict, Gone, NotFound, TooMany, Unprocessable
 
 
 class SlotTaken(Conflict):
@@ -91,6 +91,24 @@ class TooLateToMove(Conflict):
     """The appointment has begun; it keeps its time."""
 
     code = "too-late-to-move"
+
+
+class TooLateToAnswer(Gone):
+    """The time that the answer was about is over."""
+
+    code = "too-late-to-answer"
+
+
+class TooEarlyToSetOut(Conflict):
+    """Nobody is on the way so long before; `time` says from when on."""
+
+    code = "too-early-to-set-out"
+
+
+class OfferOver(Gone):
+    """The offer was answered otherwise, taken back, or its time is over."""
+
+    code = "offer-over"
 
 
 class OtherService(Conflict):

@@ -5,33 +5,37 @@ from datetime import datetime
 from uuid import UUID
 
 from notifications import Message, Recipient
-from telehealth.booking.queries import AppointmentView
-from telehealth.booking.rules import message_link, notices
+from telehealth.booking.queries import AppointmentView, OfferView
+from telehealth.booking.rules import Notice, notices
+from telehealth.core.answer_link import AnswerLinks, Purpose
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
+from telehealth.directory.codes import Modality
 
 
-def booked(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+def booked(
+    view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime
+) -> list[Message]:
     """Return the messages of a new booking; none when nobody can be reached by telephone."""
-    return _told(view, to, "appointment-booked", base_url=base_url, now=now)
+    return _told(view, to, "appointment-booked", links=links, now=now)
 
 
-def moved(view: AppointmentView, to: Recipient | None, *, base_url: str, now: datetime) -> list[Message]:
+def moved(view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime) -> list[Message]:
     """Return the messages of an appointment at its new time."""
-    return _told(view, to, "appointment-moved", base_url=base_url, now=now)
+    return _told(view, to, "appointment-moved", links=links, now=now)
 
 
 def _told(
-    view: AppointmentView, to: Recipient | None, first: str, *, base_url: str, now: datetime
+    view: AppointmentView, to: Recipient | None, first: str, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
     if to is None:
         return []
-    params = {**_params(view), "link": message_link(base_url, view.code)}
+    params = _params(view)
     return [
         Message(
             kind=notice.kind,
             recipient=to,
-            params=params,
+            params={**params, "link": links.address(_asked(notice, view), view.id, view.start)},
             dedupe_key=f"{notice.kind}:{view.id}:{view.version}",
             not_before=notice.not_before,
             expires_at=notice.expires_at,
@@ -39,6 +43,12 @@ def _told(
         )
         for notice in notices(view.start, now, first)
     ]
+
+
+def _asked(notice: Notice, view: AppointmentView) -> Purpose:
+    """Return what a message asks: whether they come, and shortly before, whether they are on their way."""
+    soon = notice.kind == "appointment-reminder-hours" and view.modality == Modality.IN_PERSON
+    return Purpose.ON_MY_WAY if soon else Purpose.CONFIRM
 
 
 def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> list[Message]:
@@ -58,22 +68,53 @@ def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> 
     ]
 
 
+def offered(
+    view: AppointmentView,
+    offer: OfferView,
+    start: datetime,
+    to: Recipient | None,
+    *,
+    links: AnswerLinks,
+    now: datetime,
+) -> list[Message]:
+    """Return the message that offers another time; none when nobody can be reached by telephone."""
+    if to is None:
+        return []
+    link = links.address(Purpose.ACCEPT_OFFER, offer.id, offer.expires_at)
+    return [
+        Message(
+            kind="appointment-offer",
+            recipient=to,
+            params={**_params(view, start), "link": link},
+            dedupe_key=f"appointment-offer:{offer.id}",
+            not_before=now,
+            expires_at=offer.expires_at,
+            subject=view.id,
+        )
+    ]
+
+
 def reachable(
-    sources: Iterable[tuple[str, UUID | None, bytes | None]], language: str, cipher: FieldCipher
+    sources: Iterable[tuple[str, UUID | None, bytes | None]],
+    language: str,
+    cipher: FieldCipher,
+    *,
+    owner: UUID | None,
 ) -> Recipient | None:
     """Return the first who has a telephone, of `(table, row id, sealed number)`.
 
-    The order is that of patients.queries.recipient_of: patient, guardian, account.
+    The order is that of patients.queries.recipient_of: patient, guardian, account. `owner`: the account whose
+    browsers get a copy.
     """
     for table, identifier, sealed in sources:
         phone = cipher.open_text(sealed, f"{table}.phone:{identifier}")
         if phone is not None:
-            return Recipient(phone=phone, language=language)
+            return Recipient(phone=phone, language=language, owner=owner)
     return None
 
 
-def _params(view: AppointmentView) -> dict[str, str]:
-    start = local(view.start)
+def _params(view: AppointmentView, instant: datetime | None = None) -> dict[str, str]:
+    start = local(instant or view.start)
     return {
         "facility": view.facility.short_name,
         "time": start.strftime("%H:%M"),

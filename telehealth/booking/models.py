@@ -7,13 +7,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis, PriceClass
+from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis, OfferState, PriceClass
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel
 
-__all__ = ["Appointment", "AppointmentStatus", "Claim", "Idempotency"]
+__all__ = ["Appointment", "AppointmentOffer", "AppointmentStatus", "Claim", "Idempotency"]
 
 
 class Appointment(Base):
@@ -66,9 +66,38 @@ class Appointment(Base):
     companion: Mapped[bool] = mapped_column(default=False)
     reason_sealed: Mapped[bytes | None]
     cancel_reason: Mapped[str | None]
+    confirmed_at: Mapped[datetime | None]
+    on_the_way_at: Mapped[datetime | None]
+    moved_from: Mapped[datetime | None]
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class AppointmentOffer(Base):
+    """Another slot that the hospital offers for an appointment. It holds no place; one is open at a time."""
+
+    __tablename__ = "appointment_offer"
+    __table_args__ = (
+        CheckConstraint(one_of("state", OfferState), name="state"),
+        CheckConstraint("(state IN ('accepted', 'declined')) = (answered_at IS NOT NULL)", name="answered"),
+        Index("ix_appointment_offer_appointment_id", "appointment_id", "created_at"),
+        Index(
+            "uq_appointment_offer_open",
+            "appointment_id",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"))
+    slot_id: Mapped[str]
+    state: Mapped[str] = mapped_column(default=OfferState.OPEN)
+    expires_at: Mapped[datetime]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
 
 
 class Claim(Base):

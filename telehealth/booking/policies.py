@@ -55,6 +55,7 @@ RULES: Rules = {
     "booking.read": _family_or(*_CARE, *_MACHINES),
     "booking.cancel": _family_or(*RECEPTION),
     "booking.reschedule": _family_or(*RECEPTION),
+    "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*_CARE),
     "booking.confirm_coverage": _there(*RECEPTION),
 }

@@ -6,7 +6,7 @@ from typing import Any
 from icalendar import Calendar, Event
 
 from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.queries import AppointmentView, May
+from telehealth.booking.queries import AppointmentView, May, OfferView
 from telehealth.booking.rules import message_link
 from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality
@@ -45,8 +45,25 @@ def appointment_json(
         "coverage_checked": view.coverage_checked,
         "companion": view.companion,
         "cancel_reason": view.cancel_reason,
+        "confirmed_at": _maybe(view.confirmed_at),
+        "on_the_way_at": _maybe(view.on_the_way_at),
         "actions": list(view.actions(principal, now, may)),
     }
+
+
+def offer_json(offer: OfferView) -> dict[str, Any]:
+    """Return an offer as OfferSchema describes it."""
+    return {
+        "id": str(offer.id),
+        "appointment_id": str(offer.appointment_id),
+        "slot_id": offer.slot_id,
+        "state": str(offer.state),
+        "expires_at": rfc3339(offer.expires_at),
+    }
+
+
+def _maybe(instant: datetime | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
 
 
 def calendar_file(view: AppointmentView, *, base_url: str, now: datetime, locale: str) -> bytes:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.rules import open_actions
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
@@ -61,6 +61,8 @@ class AppointmentView:
     slot_id: str
     created_at: datetime
     cancel_reason: str | None = None
+    confirmed_at: datetime | None = None
+    on_the_way_at: datetime | None = None
 
     @property
     def scope(self) -> AppointmentScope:
@@ -75,6 +77,18 @@ class AppointmentView:
             for name in open_actions(self.status, self.modality, self.start, self.end, now, staff=staff)
             if may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OfferView:
+    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says."""
+
+    id: UUID
+    appointment_id: UUID
+    slot_id: str
+    state: OfferState
+    expires_at: datetime
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,7 @@ _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
-       a.cancel_reason, s.room, s.id AS session_id,
+       a.cancel_reason, a.confirmed_at, a.on_the_way_at, s.room, s.id AS session_id,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
        t.full_name AS patient_name,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
@@ -130,6 +144,34 @@ def appointment_by_code(session: Session, code: str) -> AppointmentView | None:
     """Return the appointment with a booking code (any case, spaces and dashes ignored), or None."""
     plain = "".join(ch for ch in code.upper() if ch.isalnum())
     return _one(session, f"WHERE a.code = %(code)s AND {_SHOWN}", {"code": plain})
+
+
+def offer(session: Session, offer_id: UUID, *, now: datetime) -> OfferView | None:
+    """Return an offer for an appointment that the entered principal may see, or None."""
+    return _offer(session, "o.id = %(id)s", {"id": offer_id}, now)
+
+
+def open_offer(session: Session, appointment_id: UUID, *, now: datetime) -> OfferView | None:
+    """Return the offer that an appointment's patient may still accept, or None."""
+    where = "o.appointment_id = %(id)s AND o.state = 'open' AND o.expires_at > %(now)s"
+    return _offer(session, where, {"id": appointment_id, "now": now}, now)
+
+
+def _offer(session: Session, where: str, parameters: dict[str, Any], now: datetime) -> OfferView | None:
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at
+                  FROM appointment_offer o WHERE {where}""",
+            parameters,
+        )
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    late = row.state == OfferState.OPEN and row.expires_at <= now
+    state = OfferState.EXPIRED if late else OfferState(row.state)
+    return OfferView(row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at)
 
 
 def appointments_of(session: Session, principal: Principal, *, limit: int = 100) -> list[AppointmentView]:
@@ -294,4 +336,6 @@ def _view(row: Row[Any]) -> AppointmentView:
         slot_id=str(SlotId(row.session_id, row.minute)),
         created_at=row.created_at,
         cancel_reason=row.cancel_reason,
+        confirmed_at=row.confirmed_at,
+        on_the_way_at=row.on_the_way_at,
     )

@@ -17,7 +17,7 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import HoldUnknown, SlotTaken
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.policies import AppointmentScope
-from telehealth.booking.presentation import appointment_json, calendar_file
+from telehealth.booking.presentation import appointment_json, calendar_file, offer_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
 from telehealth.booking.schemas import (
     AppointmentListSchema,
@@ -28,6 +28,7 @@ from telehealth.booking.schemas import (
     CoverageSchema,
     HoldRequestSchema,
     HoldSchema,
+    OfferSchema,
     RescheduleSchema,
 )
 from telehealth.booking.services import BookingRequest, ConsentGiven, Move, Once
@@ -42,6 +43,7 @@ from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.web.context import (
+    answer_links,
     cipher,
     enter_again,
     may,
@@ -221,6 +223,23 @@ def reschedule_appointment(asked: dict[str, Any], appointment_id: UUID) -> Respo
     return _with_alternatives(lambda: _moved(appointment_id, asked["slot_id"], version), asked["slot_id"])
 
 
+@api.post("/appointments/<uuid:appointment_id>/offers")
+@guarded("booking.offer")
+@json_only
+@api.arguments(RescheduleSchema())
+@api.response(201, OfferSchema)
+def offer_slot(asked: dict[str, Any], appointment_id: UUID) -> Response:
+    """Offer the patient another slot of the same service; the old place stays theirs until they take it."""
+
+    def unit() -> Response:
+        with unit_of_work() as session:
+            _allowed(session, appointment_id, "booking.offer")
+            made = services.offer(session, principal(), appointment_id, asked["slot_id"], **_means())
+        return _created(_json(offer_json(made)))
+
+    return _with_alternatives(unit, asked["slot_id"])
+
+
 @api.post("/appointments/<uuid:appointment_id>/no-show")
 @guarded("booking.no_show")
 @api.response(200, AppointmentSchema)
@@ -294,7 +313,7 @@ def _means() -> dict[str, Any]:
         "now": now(),
         "cipher": cipher(),
         "outbox": outbox(),
-        "base_url": settings().public_base_url,
+        "links": answer_links(),
     }
 
 

@@ -16,6 +16,8 @@ from telehealth.booking.errors import (
     PatientBusy,
     SlotTaken,
     TooEarlyForNoShow,
+    TooEarlyToSetOut,
+    TooLateToAnswer,
     TooLateToCancel,
     TooLateToMove,
     TooManyBookings,
@@ -156,24 +158,44 @@ REFUSALS: Mapping[str, type[DomainError]] = {
 }
 
 
-def check_cancel(status: str, start: datetime, now: datetime, *, staff: bool) -> None:
-    """Raise AlreadyArrived, AppointmentOver or TooLateToCancel (staff may still tidy up)."""
+def _check_booked(status: str) -> None:
     if status == AppointmentStatus.ARRIVED:
         raise AlreadyArrived
     if status != AppointmentStatus.BOOKED:
         raise AppointmentOver
+
+
+def check_cancel(status: str, start: datetime, now: datetime, *, staff: bool) -> None:
+    """Raise AlreadyArrived, AppointmentOver or TooLateToCancel (staff may still tidy up)."""
+    _check_booked(status)
     if now >= start and not staff:
         raise TooLateToCancel
 
 
 def check_move(status: str, start: datetime, now: datetime) -> None:
     """Raise AlreadyArrived, AppointmentOver or TooLateToMove."""
-    if status == AppointmentStatus.ARRIVED:
-        raise AlreadyArrived
-    if status != AppointmentStatus.BOOKED:
-        raise AppointmentOver
+    _check_booked(status)
     if now >= start:
         raise TooLateToMove
+
+
+ON_MY_WAY_BEFORE = timedelta(hours=4)
+
+
+def check_confirm(status: str, start: datetime, now: datetime) -> None:
+    """Raise AlreadyArrived, AppointmentOver or TooLateToAnswer."""
+    _check_booked(status)
+    if now >= start:
+        raise TooLateToAnswer
+
+
+def check_on_my_way(status: str, start: datetime, end: datetime, now: datetime) -> None:
+    """Raise AlreadyArrived, AppointmentOver, TooEarlyToSetOut or, once it has ended, TooLateToAnswer."""
+    _check_booked(status)
+    if now < start - ON_MY_WAY_BEFORE:
+        raise TooEarlyToSetOut(time=local(start - ON_MY_WAY_BEFORE).strftime("%H:%M"))
+    if now >= end:
+        raise TooLateToAnswer
 
 
 def check_no_show(status: str, start: datetime, now: datetime) -> None:

@@ -88,6 +88,8 @@ class AppointmentSchema(Schema):
     coverage_checked = fields.Boolean()
     companion = fields.Boolean()
     cancel_reason = fields.String(allow_none=True)
+    confirmed_at = fields.AwareDateTime(format="iso", allow_none=True)
+    on_the_way_at = fields.AwareDateTime(format="iso", allow_none=True)
     actions = fields.List(fields.String())
 
 
@@ -113,6 +115,16 @@ class RescheduleSchema(RequestSchema):
     """The slot to move to."""
 
     slot_id = fields.String(required=True, validate=validate.Length(1, 60))
+
+
+class OfferSchema(Schema):
+    """Another slot offered to the patient, until `expires_at`."""
+
+    id = fields.UUID()
+    appointment_id = fields.UUID()
+    slot_id = fields.String()
+    state = fields.String()
+    expires_at = fields.AwareDateTime(format="iso")
 
 
 class CancelSchema(RequestSchema):

@@ -15,6 +15,7 @@ class PrincipalKind(StrEnum):
     BOARD = "board"
     INTEGRATOR = "integrator"
     SYSTEM = "system"
+    LINK = "link"  # the holder of an answer link: one appointment, and no more of it than the link says
 
 
 class Role(StrEnum):

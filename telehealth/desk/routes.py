@@ -13,6 +13,10 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from notifications.preferences import Source
+from telehealth.answers.choices import chosen
+from telehealth.answers.queries import phone_of
+from telehealth.answers.services import choose
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
@@ -42,7 +46,17 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots
-from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
+from telehealth.web.context import (
+    answer_links,
+    cipher,
+    now,
+    outbox,
+    permit,
+    principal,
+    session,
+    settings,
+    unit_of_work,
+)
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
@@ -173,7 +187,7 @@ def book(patient_id: UUID) -> ResponseReturnValue:
                 now=now(),
                 cipher=cipher(),
                 outbox=outbox(),
-                base_url=settings().public_base_url,
+                links=answer_links(),
             ).id
 
     try:
@@ -181,6 +195,40 @@ def book(patient_id: UUID) -> ResponseReturnValue:
     except DomainError as error:
         return _person_page(patient_id, choice, form_errors(error, "slot_id")), http_status(error)
     return redirect(url_for("desk.slip", appointment_id=appointment_id))
+
+
+@pages.get("/people/<uuid:patient_id>/messages")
+@guarded("desk.enter")
+def person_messages(patient_id: UUID) -> ResponseReturnValue:
+    """Show what the person's phone is told, to choose for who asks at the desk."""
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        people.note_read(work, principal(), view.id, now=now(), facility_id=_desk().facility_id)
+        phone = phone_of(work, view.id, None, cipher())
+    return render_template("desk/messages.html", **_frame(_desk()), person=view, phone=phone)
+
+
+@pages.post("/people/<uuid:patient_id>/messages")
+@guarded("desk.enter")
+def choose_messages(patient_id: UUID) -> ResponseReturnValue:
+    """Keep what was chosen for the person's phone."""
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        phone = phone_of(work, view.id, None, cipher())
+        if phone is None:
+            raise BadRequest
+        choose(
+            work,
+            principal(),
+            phone,
+            chosen(request.form),
+            source=Source.DESK,
+            facility_id=_desk().facility_id,
+            now=now(),
+            cipher=cipher(),
+        )
+    flash(t("answers-messages-kept"), "success")
+    return redirect(url_for("desk.person_messages", patient_id=patient_id), 303)
 
 
 @pages.post("/people/<uuid:patient_id>/number")

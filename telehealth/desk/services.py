@@ -13,6 +13,7 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import BookingRequest, ConsentGiven
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
 from telehealth.desk.errors import NotThisDesk
@@ -142,7 +143,7 @@ def book(
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
 ) -> AppointmentView:
     """Book for somebody at the desk; elsewhere by the same rules as from home. Raises what booking raises."""
     slot = slot_by_id(session, order.slot_id, now)
@@ -156,9 +157,7 @@ def book(
         channel=Channel.DESK if here else Channel.ONLINE,
         consent=CONSENT,
     )
-    view = booking.book(
-        session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, base_url=base_url
-    )
+    view = booking.book(session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, links=links)
     entry = Entry(
         "desk.book",
         "Appointment",

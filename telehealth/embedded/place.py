@@ -17,6 +17,8 @@ from telehealth.embedded.roles import Passwords, provision
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_ACCOUNTS = "demo-accounts.json"
+# What the sandbox remembers belongs to the database of its time: a new one has no tokens from it.
+SANDBOX_FILES = ("sandbox-messages.jsonl", "sandbox-messages.used-tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Place:
     port: int
     sandbox_port: int
     media_port: int
+    mail_port: int
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -35,7 +38,7 @@ class Place:
         port = _port(environ, "PORT", 8000)
         home = open_home(Path(environ.get("VAR_DIR") or ROOT / "var").resolve())
         sandbox, media = _port(environ, "SANDBOX_PORT", port + 1), _port(environ, "MEDIA_PORT", port + 2)
-        return cls(environ, home, port, sandbox, media)
+        return cls(environ, home, port, sandbox, media, _port(environ, "SANDBOX_SMTP_PORT", sandbox + 2))
 
     @property
     def embedded(self) -> bool:
@@ -61,10 +64,18 @@ class Place:
             "PORT": str(self.port),
             "SANDBOX_PORT": str(self.sandbox_port),
             "MEDIA_PORT": str(self.media_port),
+            **self._sandbox_mail(),
             "DEMO": "1" if self.demo else "0",
             "PYTHONPATH": os.pathsep.join(part for part in path if part),
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _sandbox_mail(self) -> dict[str, str]:
+        """Return where the demo's mail goes, unless the environment says otherwise."""
+        if not self.demo:
+            return {}
+        url = self.environ.get("SMTP_URL") or f"smtp://127.0.0.1:{self.mail_port}"
+        return {"SANDBOX_SMTP_PORT": str(self.mail_port), "SMTP_URL": url}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,8 @@ def opened_database(place: Place, locks: tuple[Lock, ...] = ()) -> Iterator[Data
     exists = (cluster.data / "PG_VERSION").exists()
     made = keys.load_or_make(place.home, data_exists=exists)
     if not exists:
-        place.demo_accounts.unlink(missing_ok=True)
+        for leftover in (DEMO_ACCOUNTS, *SANDBOX_FILES):
+            (place.home / leftover).unlink(missing_ok=True)
     passwords = Passwords(made.pop("OWNER_PASSWORD"), made.pop("APP_PASSWORD"))
     with running_server(place.home, cluster, locks) as (server, guard):
         yield Database(server, guard, {**made, **place.settings(), **provision(cluster, passwords)})

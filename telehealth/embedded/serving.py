@@ -52,6 +52,7 @@ def _refuse_used_ports(place: Place) -> None:
     _refuse_used_port(place.media_port, "MEDIA_PORT")
     if place.demo:
         _refuse_used_port(place.sandbox_port, "SANDBOX_PORT")
+        _refuse_used_port(place.mail_port, "SANDBOX_SMTP_PORT")
 
 
 def _refuse_used_port(port: int, name: str) -> None:
@@ -94,7 +95,8 @@ def steps(place: Place, env: Mapping[str, str]) -> Iterator[Program]:
 def programs(place: Place) -> Iterator[Program]:
     """List what keeps running, in the order of its start."""
     if place.demo:
-        sandbox = python("-m", "notifications.sandbox", "--port", str(place.sandbox_port))
+        ports = ("--port", str(place.sandbox_port), "--smtp-port", str(place.mail_port))
+        sandbox = python("-m", "notifications.sandbox", *ports)
         yield Program("sandbox", sandbox, _answers(place.sandbox_port, "/_sandbox/messages"))
     yield Program("worker", python("-m", "telehealth.jobs"))
     yield Program("media", python("-m", "telehealth.media"))

@@ -120,7 +120,8 @@ def recipient_of(
 ) -> Recipient | None:
     """Return who hears of a person's appointments: themselves, else the guardian, else the account.
 
-    `account_id` is the one that booked; when that has no phone (staff), the account that looks after them.
+    `account_id` is the one that booked; when that has no phone (staff), the account that looks after them,
+    whose browsers get a copy in any case.
     """
     row = session.get(Patient, patient_id)
     if row is None:
@@ -131,9 +132,10 @@ def recipient_of(
         phone = None if guardian is None else _phone(guardian, cipher)
     if phone is None and account_id is not None:
         phone = phone_of_account(session, account_id, cipher)
-    if phone is None and (family := _family_account(session, patient_id)) is not None:
+    family = _family_account(session, patient_id)
+    if phone is None and family is not None:
         phone = phone_of_account(session, family, cipher)
-    return None if phone is None else Recipient(phone=phone, language=row.language)
+    return None if phone is None else Recipient(phone=phone, language=row.language, owner=family)
 
 
 def _family_account(session: Session, patient_id: UUID) -> UUID | None:

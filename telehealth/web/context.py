@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from notifications import Outbox
 from telehealth.core import uow
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import Clock
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.orm import Base
@@ -101,6 +102,11 @@ def settings() -> Settings:
 def cipher() -> FieldCipher:
     """Return the field cipher."""
     return services().settings.cipher
+
+
+def answer_links() -> AnswerLinks:
+    """Return what writes and checks the links by which people answer a message."""
+    return services().settings.answer_links
 
 
 def outbox() -> Outbox:

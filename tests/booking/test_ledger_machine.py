@@ -161,7 +161,7 @@ class Ledger(RuleBasedStateMachine):
                     now=self.now,
                     cipher=self.settings.cipher,
                     outbox=Outbox(self.settings.cipher),
-                    base_url="http://localhost",
+                    links=self.settings.answer_links,
                     policies=NO_LIMITS,
                 )
         except (SlotTaken, PatientBusy) as refusal:
@@ -209,7 +209,8 @@ class Ledger(RuleBasedStateMachine):
                 services.release(session, person.principal, key, now=self.now)
         row["state"] = "gone"
 
-    @rule(seconds=st.sampled_from([10, 150, 299, 301]))
+    # No sum of these is 300, the moment when a hold ends: the database's clock runs on between two rules.
+    @rule(seconds=st.sampled_from([7, 148, 299, 301]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         self.set_clock(self.now)

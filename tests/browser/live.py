@@ -154,6 +154,7 @@ def _environ(databases: Databases, home: Path) -> dict[str, str]:
         "PORT": str(port),
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
         "SANDBOX_PORT": str(free_port()),
+        "SANDBOX_SMTP_PORT": str(free_port()),
         "MEDIA_PORT": str(free_port()),
         "PYTHONPATH": str(ROOT),
     }

@@ -71,6 +71,18 @@ def test_secrets_are_made_once_privately_and_fit_the_settings(folder: Path) -> N
     Settings.from_environ({**made, "DATABASE_URL": "postgresql:///x", "DEMO": "1"})
 
 
+def test_a_secret_that_came_later_is_added_to_those_that_were_kept(folder: Path) -> None:
+    home = open_home(folder / "var")
+    made = keys.load_or_make(home, data_exists=False)
+    older = {name: value for name, value in made.items() if name != "VAPID_PRIVATE_KEY"}
+    (home / keys.FILE).write_text("".join(f"{name}={value}\n" for name, value in older.items()))
+    completed = keys.load_or_make(home, data_exists=True)
+    assert completed.items() > older.items()
+    assert completed["VAPID_PRIVATE_KEY"] != made["VAPID_PRIVATE_KEY"]
+    assert keys.load_or_make(home, data_exists=True) == completed
+    assert (home / keys.FILE).stat().st_mode & 0o777 == 0o600
+
+
 def test_lost_secrets_are_not_replaced_while_data_depends_on_them(folder: Path) -> None:
     home = open_home(folder / "var")
     with pytest.raises(Refusal, match="put it back from a backup"):
@@ -86,6 +98,16 @@ def test_a_database_of_ones_own_turns_the_demo_off(folder: Path) -> None:
     assert place({"DATABASE_URL": "postgresql:///x", "DEMO": "1"}).demo
     assert not place({"DEMO": "0"}).demo
     assert place({"PORT": "8100"}).sandbox_port == 8101
+
+
+def test_the_demos_mail_goes_to_the_sandbox_unless_told_otherwise(folder: Path) -> None:
+    def settings(**environ: str) -> Mapping[str, str]:
+        return Place.from_environ({**environ, "PORT": "8100", "VAR_DIR": str(folder / "var")}).settings()
+
+    assert settings()["SMTP_URL"] == "smtp://127.0.0.1:8103"
+    assert settings(SANDBOX_SMTP_PORT="2525")["SMTP_URL"] == "smtp://127.0.0.1:2525"
+    assert settings(SMTP_URL="smtp://relay")["SMTP_URL"] == "smtp://relay"
+    assert "SMTP_URL" not in settings(DEMO="0")
 
 
 def test_the_welcome_shows_who_to_be(folder: Path) -> None:

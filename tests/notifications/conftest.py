@@ -156,12 +156,13 @@ class World:
     def message(self, kind: str, phone: str, *, hours: float = 2, **details: Any) -> Message:
         now = self.now()
         given: dict[str, Any] = {
+            "recipient": Recipient(phone=phone),
             "params": {name: SAMPLE[name] for name in KINDS[kind].params},
             "dedupe_key": str(uuid4()),
             "not_before": now,
             "expires_at": now + timedelta(hours=hours),
         }
-        return Message(kind=kind, recipient=Recipient(phone=phone), **(given | details))
+        return Message(kind=kind, **(given | details))
 
     def enqueue(self, *messages: Message) -> int:
         with Session(self.engine) as session, session.begin():

@@ -16,7 +16,7 @@ SERVICE = "/MainService.svc/json/"
 
 
 def body(to: str, **changed: Any) -> dict[str, Any]:
-    usual = {**ACCOUNT, "Phone": to, "Content": "Lich kham 08:30", "Brandname": "SKTINH", "SmsType": "2"}
+    usual = {**ACCOUNT, "Phone": to, "Content": "Lich kham 08:30", "Brandname": "SOYTETINH", "SmsType": "2"}
     return usual | {"RequestId": str(uuid4())} | changed
 
 
@@ -152,6 +152,6 @@ def test_a_forged_callback_comes_to_an_address_that_was_not_given(
 ) -> None:
     phone, path = new_phone(), f"/esms/{uuid4()}"
     sandbox.fault("esms", "bad-signature", to=phone)
-    send(sandbox.url, phone, CallbackUrl=f"{listener.url}{path}?token=abc")
+    send(sandbox.url, phone, CallbackUrl=f"{listener.url}{path}?token=abcdefgh")
     until(lambda: bool(told(listener, path)))
-    assert told(listener, path)[0]["token"] == "ab0"
+    assert told(listener, path)[0]["token"] == "abc0efgh"

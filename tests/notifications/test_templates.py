@@ -115,11 +115,11 @@ def test_the_booking_message_reads_as_a_person_would_write_it() -> None:
     template = CATALOGUE.template("appointment-booked", "vi")
     assert template.sms_text(SAMPLE, accented=True) == (
         "BV Bà Rịa: Đã đặt lịch khám 08:30 thứ Ba 24/11, mã 482913. "
-        "Xem hoặc đổi lịch: http://127.0.0.1:8000/j/abc"
+        "Xác nhận hoặc hủy: http://127.0.0.1:8000/j/abc"
     )
     assert template.sms_text(SAMPLE) == (
         "BV Ba Ria: Da dat lich kham 08:30 thu Ba 24/11, ma 482913. "
-        "Xem hoac doi lich: http://127.0.0.1:8000/j/abc"
+        "Xac nhan hoac huy: http://127.0.0.1:8000/j/abc"
     )
 
 
@@ -129,3 +129,11 @@ def test_local_times_read_as_people_say_them() -> None:
     assert date_text(instant, "vi") == "thứ Ba 24/11"
     assert date_text(instant, "en") == "Tue 24 Nov"
     assert date_text(instant - timedelta(days=2), "vi") == "Chủ Nhật 22/11"
+
+
+def test_what_a_phone_shows_is_accented_and_leaves_the_link_behind_the_tap() -> None:
+    booked = CATALOGUE.template("appointment-booked", "vi").push
+    assert fill(booked.body, SAMPLE).startswith("BV Bà Rịa, 08:30 thứ Ba 24/11.")
+    assert not [template for template in CATALOGUE if "{link}" in template.push.body]
+    code = CATALOGUE.template("otp", "vi")
+    assert (code.push.title, code.push.body) == (code.zalo.title, code.sms), "made of the others by default"

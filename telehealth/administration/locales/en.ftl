@@ -8,6 +8,7 @@ actor-staff = Staff
 actor-patient = Patient
 actor-kiosk = Kiosk
 actor-integrator = Another system
+actor-link = Link in a message
 actor-system = System
 actor-anonymous = Not signed in
 administration-side = Administration

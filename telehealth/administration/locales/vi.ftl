@@ -8,6 +8,7 @@ actor-staff = Nhân viên
 actor-patient = Người bệnh
 actor-kiosk = Máy lấy số
 actor-integrator = Hệ thống khác
+actor-link = Đường dẫn trong tin nhắn
 actor-system = Hệ thống
 actor-anonymous = Chưa đăng nhập
 administration-side = Quản trị

@@ -1,5 +1,6 @@
 """Writing the ledger, one module for each group of verbs. Locks: appointment, claim, counter, ticket."""
 
+from telehealth.booking.services.answering import confirm, set_out
 from telehealth.booking.services.holding import Hold, hold, release
 from telehealth.booking.services.lifecycle import (
     cancel,
@@ -11,6 +12,7 @@ from telehealth.booking.services.lifecycle import (
     record_no_show,
 )
 from telehealth.booking.services.moving import Move, alternatives, reschedule
+from telehealth.booking.services.offering import accept_offer, decline_offer, offer
 from telehealth.booking.services.orders import BookingRequest, ConsentGiven
 from telehealth.booking.services.taking import Once, book, book_once
 
@@ -20,17 +22,22 @@ __all__ = [
     "Hold",
     "Move",
     "Once",
+    "accept_offer",
     "alternatives",
     "book",
     "book_once",
     "cancel",
+    "confirm",
     "confirm_coverage",
+    "decline_offer",
     "expire_overdue_holds",
     "hold",
     "mark_arrived",
     "mark_fulfilled",
     "mark_no_show",
+    "offer",
     "record_no_show",
     "release",
     "reschedule",
+    "set_out",
 ]

@@ -20,6 +20,8 @@ from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.queries import on_grid
 from telehealth.scheduling.rules import SlotId
 
+_ANYWHERE = (PrincipalKind.PATIENT, PrincipalKind.SYSTEM, PrincipalKind.LINK)
+
 
 class Context(NamedTuple):
     """What booking_context() returns, in its order."""
@@ -187,7 +189,7 @@ def check_reach(principal: Principal, facility_id: UUID, channel: str) -> None:
     Raises Forbidden.
     """
     on_behalf = channel == Channel.ONLINE and principal.has_any(RECEPTION)
-    anywhere = on_behalf or principal.kind in (PrincipalKind.PATIENT, PrincipalKind.SYSTEM)
+    anywhere = on_behalf or principal.kind in _ANYWHERE
     if not anywhere and facility_id not in principal.facilities():
         raise Forbidden
 

@@ -66,6 +66,16 @@ def give_back(session: Session, appointment_id: UUID) -> None:
     session.connection().exec_driver_sql("SELECT give_back(%s)", (appointment_id,))
 
 
+def withdraw_offers(session: Session, appointment_id: UUID, now: datetime) -> None:
+    """Close an offer still open: the appointment has another time, or none, or another offer."""
+    session.connection().exec_driver_sql(
+        """UPDATE appointment_offer
+              SET state = CASE WHEN expires_at <= %(now)s THEN 'expired' ELSE 'withdrawn' END
+            WHERE appointment_id = %(id)s AND state = 'open'""",
+        {"id": appointment_id, "now": now},
+    )
+
+
 def note(
     session: Session, principal: Principal, action: str, view: AppointmentView, now: datetime, **details: str
 ) -> None:

@@ -11,7 +11,14 @@ from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import check_cancel, check_missed, check_no_show
 from telehealth.booking.services.context import account_of
-from telehealth.booking.services.ledger import change, found_appointment, give_back, note, updated
+from telehealth.booking.services.ledger import (
+    change,
+    found_appointment,
+    give_back,
+    note,
+    updated,
+    withdraw_offers,
+)
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import PreconditionFailed
 from telehealth.core.principal import Principal
@@ -45,6 +52,7 @@ def cancel(
         session, view, AppointmentStatus.CANCELLED, now=now, version=version, cancel_reason=reason_code
     )
     give_back(session, appointment_id)
+    withdraw_offers(session, appointment_id, now)
     outbox.cancel(session, appointment_id, now=now)
     outbox.enqueue(session, messages.cancelled(view, to, now=now), now=now)
     note(session, principal, "booking.cancel", view, now, reason=reason_code)

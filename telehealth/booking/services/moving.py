@@ -21,7 +21,8 @@ from telehealth.booking.services.context import (
     question,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import found_appointment, note, raise_refusal
+from telehealth.booking.services.ledger import found_appointment, note, raise_refusal, withdraw_offers
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import PreconditionFailed
@@ -72,7 +73,7 @@ def reschedule(
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
 ) -> AppointmentView:
     """Move an appointment to another slot of the same service; its id and code stay.
 
@@ -87,13 +88,14 @@ def reschedule(
     check_move(view.status, view.start, now)
     asked = question(None, move.slot_id, None, view.patient_id, now)
     context = answered(fetch_one(session, CONTEXT, asked), None)
-    start = _checked_move(context, principal, view, move.channel, now)
+    start = checked_move(context, principal, view, move.channel, now)
     raise_refusal(_moved(session, context, view, start, move.channel, now))
+    withdraw_offers(session, appointment_id, now)
     moved = found_appointment(session, appointment_id)
     outbox.cancel(session, appointment_id, now=now)
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
-        outbox.enqueue(session, messages.moved(moved, to, base_url=base_url, now=now), now=now)
+        outbox.enqueue(session, messages.moved(moved, to, links=links, now=now), now=now)
     note(session, principal, "booking.reschedule", view, now, slot=view.slot_id, to=moved.slot_id)
     return moved
 
@@ -102,7 +104,7 @@ _MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s,
     %(practitioner)s, %(start)s, %(end)s, %(channel)s, %(now)s)"""
 
 
-def _checked_move(
+def checked_move(
     context: Context,
     principal: Principal,
     view: AppointmentView,

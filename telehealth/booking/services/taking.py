@@ -41,6 +41,7 @@ from telehealth.booking.services.context import (
 )
 from telehealth.booking.services.ledger import raise_refusal
 from telehealth.booking.services.orders import CODE_LENGTH, BookingRequest, ConsentGiven
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal
@@ -67,7 +68,7 @@ def book(
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
     policies: Policies = DEFAULT_POLICIES,
 ) -> AppointmentView:
     """Book a slot or confirm a hold, with everything that belongs to it, in the caller's transaction.
@@ -85,7 +86,7 @@ def book(
         now=now,
     )
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
-    _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now)
     return plan.view
 
 
@@ -98,7 +99,7 @@ def book_once(
     now: datetime,
     cipher: FieldCipher,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
 ) -> bytes:
     """Book like `book`, once per key: a replay gets the first answer, byte for byte.
 
@@ -111,7 +112,7 @@ def book_once(
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
     told = once.answer(plan.view)
     stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
-    _carry_out(session, principal, plan, outbox=outbox, base_url=base_url, now=now, stored=stored)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, stored=stored)
     return told
 
 
@@ -181,6 +182,7 @@ def _plan(
             ),
             context.patient_language or "vi",
             cipher,
+            owner=context.family_account,
         ),
     )
 
@@ -191,12 +193,12 @@ def _carry_out(
     plan: _Plan,
     *,
     outbox: Outbox,
-    base_url: str,
+    links: AnswerLinks,
     now: datetime,
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
-    told = messages.booked(plan.view, plan.recipient, base_url=base_url, now=now)
+    told = messages.booked(plan.view, plan.recipient, links=links, now=now)
     if told:
         fetch_one(session, *outbox.statement(told, now=now))
     outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))

@@ -124,3 +124,6 @@ desk-slip-change = To change or cancel call { $number }.
 desk-number = Number slip
 desk-number-title = Number { $number }
 desk-appointment = See the appointment
+desk-messages = Messages wanted
+desk-messages-lead = Messages about { $name } go to the number that ends in { $ending }. The choice is for everybody who shares it.
+desk-messages-none = This person has no telephone, and so gets no messages.

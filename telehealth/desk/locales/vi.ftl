@@ -124,3 +124,6 @@ desk-slip-change = Đổi hoặc hủy lịch: gọi { $number }.
 desk-number = Phiếu số
 desk-number-title = Số { $number }
 desk-appointment = Xem lịch hẹn
+desk-messages = Tin nhắn muốn nhận
+desk-messages-lead = Tin về lịch khám của { $name } gửi đến số có ba số cuối { $ending }. Lựa chọn áp dụng cho mọi người dùng chung số này.
+desk-messages-none = Người này chưa có số điện thoại nên không nhận tin nhắn.

@@ -27,7 +27,7 @@ from telehealth.patient_portal.rules import bring
 from telehealth.patients.rules import is_child
 from telehealth.patients.services import shown
 from telehealth.scheduling.errors import SlotClosed
-from telehealth.web.context import cipher, enter_again, now, outbox, principal, settings, unit_of_work
+from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -97,7 +97,7 @@ def _book(draft: Draft) -> UUID:
             now=now(),
             cipher=cipher(),
             outbox=outbox(),
-            base_url=settings().public_base_url,
+            links=answer_links(),
         )
     return UUID(json.loads(told))
 

@@ -19,7 +19,16 @@ from telehealth.patient_portal.routes.appointments import seen
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.scheduling.errors import SlotClosed
 from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots, slot_by_id
-from telehealth.web.context import cipher, enter_again, may, now, outbox, principal, settings, unit_of_work
+from telehealth.web.context import (
+    answer_links,
+    cipher,
+    enter_again,
+    may,
+    now,
+    outbox,
+    principal,
+    unit_of_work,
+)
 from telehealth.web.errors import error_text
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -89,7 +98,7 @@ def _move(appointment_id: UUID, wanted: Move) -> None:
             now=now(),
             cipher=cipher(),
             outbox=outbox(),
-            base_url=settings().public_base_url,
+            links=answer_links(),
         )
 
 

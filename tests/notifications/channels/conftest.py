@@ -1,6 +1,7 @@
 """What every adapter's test needs: a provider on this machine, and a message to send."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from notifications.templates import CATALOGUE
 from tests.notifications.channels.local_provider import LocalProvider, local_provider
 from tests.notifications.conftest import SAMPLE
 
+NOW = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
 KEY = UUID("0190a2b4-7c00-7000-8000-000000000001")
 PHONE = "+84912345678"
 
@@ -26,7 +28,13 @@ def provider() -> Iterator[LocalProvider]:
 def outgoing() -> Callable[..., Outgoing]:
     def build(kind: str = "appointment-booked", language: str = "vi", **details: Any) -> Outgoing:
         params = {name: SAMPLE[name] for name in KINDS[kind].params}
-        given = {"address": PHONE, "template": CATALOGUE.template(kind, language), "params": params}
+        given: dict[str, Any] = {
+            "address": PHONE,
+            "template": CATALOGUE.template(kind, language),
+            "params": params,
+            "now": NOW,
+            "expires_at": NOW + timedelta(hours=2),
+        }
         return Outgoing(**(given | details))
 
     return build

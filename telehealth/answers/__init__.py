@@ -1,0 +1,1 @@
+"""What people answer to a message by its link, without signing in."""

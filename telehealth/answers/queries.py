@@ -1,0 +1,111 @@
+"""Opening a link: whether we wrote it, and the one appointment that its holder may see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from notifications.preferences import Preferences
+from telehealth.answers.choices import Choice, choice_of
+from telehealth.answers.errors import AnswerLinkUnknown
+from telehealth.answers.rules import Standing, offer_standing, standing
+from telehealth.booking import queries as booking
+from telehealth.booking.queries import AppointmentView, OfferView
+from telehealth.booking.services import alternatives
+from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.patients.queries import recipient_of
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import SlotView, slot_by_id
+
+_SUBJECT = text("SELECT appointment_id, about, moved_from FROM answer_subject(:id)")
+_ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appointment', :appointment, true)")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a genuine link is about, and who acts by it.
+
+    `slot` is the one offered, if it is still there; `others` are free where it is not.
+    """
+
+    purpose: Purpose
+    view: AppointmentView
+    standing: Standing
+    offer: OfferView | None = None
+    slot: SlotView | None = None
+    others: tuple[SlotView, ...] = ()
+
+    @property
+    def principal(self) -> Principal:
+        """Return the holder of the link: they act for the one patient of its appointment."""
+        patients = frozenset() if self.view.patient_id is None else frozenset({self.view.patient_id})
+        return Principal(kind=PrincipalKind.LINK, patient_ids=patients)
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """Where a patient's messages go, and what was chosen for it."""
+
+    patient_id: UUID
+    number: str
+    choice: Choice
+
+    @property
+    def ending(self) -> str:
+        """Return the last three digits: enough to know one's own phone by."""
+        return self.number[-3:]
+
+
+def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datetime) -> Opened:
+    """Check a link and enter the transaction as its holder. Raises AnswerLinkUnknown.
+
+    Until the signature is found good, nothing but the instants that it may be about is read.
+    """
+    row = session.execute(_SUBJECT, {"id": link.subject}).one_or_none()
+    if row is None or not _signed(link, links, (row.about, row.moved_from)):
+        raise AnswerLinkUnknown
+    view = _entered(session, row.appointment_id)
+    offer = booking.offer(session, link.subject, now=now)
+    if offer is not None:
+        return _opened_offer(session, link.purpose, view, offer, now)
+    stands = standing(link.purpose, view, now)
+    moved = link.purpose is not Purpose.MESSAGES and not _signed(link, links, (view.start,))
+    return Opened(link.purpose, view, Standing.MOVED if moved else stands)
+
+
+def phone_of(
+    session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
+) -> Phone | None:
+    """Return the phone that hears of a patient's appointments, or None where there is none."""
+    to = recipient_of(session, patient_id, account_id, cipher)
+    if to is None or to.phone is None:
+        return None
+    return Phone(patient_id, to.phone, choice_of(Preferences(cipher).of(session, to.phone)))
+
+
+def _opened_offer(
+    session: Session, purpose: Purpose, view: AppointmentView, offer: OfferView, now: datetime
+) -> Opened:
+    slot = slot_by_id(session, offer.slot_id, now, channel=Channel.DESK)
+    free = slot is not None and slot.free > 0
+    stands = offer_standing(purpose, view, offer, free=free, now=now)
+    others = alternatives(session, offer.slot_id, now=now) if stands is Standing.TAKEN else []
+    here = tuple(other for other in others if other.facility.id == view.facility.id)
+    return Opened(purpose, view, stands, offer, slot, here)
+
+
+def _signed(link: AnswerLink, links: AnswerLinks, instants: Iterable[datetime | None]) -> bool:
+    return any(links.signed(link, about) for about in instants if about is not None)
+
+
+def _entered(session: Session, appointment_id: UUID) -> AppointmentView:
+    session.execute(_ENTER, {"kind": PrincipalKind.LINK.value, "appointment": str(appointment_id)})
+    view = booking.appointment(session, appointment_id)
+    if view is None:
+        raise AnswerLinkUnknown
+    return view

@@ -1,0 +1,95 @@
+"""Pure rules: what a link still answers, given how its appointment stands now."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from telehealth.accounts.rules import Limit
+from telehealth.booking.codes import AppointmentStatus, OfferState
+from telehealth.booking.queries import AppointmentView, OfferView
+from telehealth.booking.rules import ON_MY_WAY_BEFORE
+from telehealth.core.answer_link import Purpose
+
+MESSAGES_FOR = timedelta(days=30)  # how long after a visit its link still opens the choice of messages
+
+
+class Standing(StrEnum):
+    """How the page of a link stands: only an open one has a button."""
+
+    OPEN = "open"
+    DONE = "done"
+    EARLY = "early"
+    ARRIVED = "arrived"
+    CANCELLED = "cancelled"
+    MOVED = "moved"
+    OVER = "over"
+    TAKEN = "taken"
+    WITHDRAWN = "withdrawn"
+
+
+STATUS: Mapping[Standing, int] = {
+    Standing.OPEN: 200,
+    Standing.DONE: 200,
+    Standing.EARLY: 409,
+    Standing.ARRIVED: 409,
+    Standing.CANCELLED: 410,
+    Standing.MOVED: 410,
+    Standing.OVER: 410,
+    Standing.TAKEN: 409,
+    Standing.WITHDRAWN: 410,
+}
+
+
+def standing(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
+    """Return how a link about the appointment's present time stands."""
+    if purpose is Purpose.MESSAGES:
+        return Standing.OPEN if now < view.end + MESSAGES_FOR else Standing.OVER
+    if view.status == AppointmentStatus.CANCELLED:
+        return Standing.DONE if purpose is Purpose.CANCEL else Standing.CANCELLED
+    if view.status == AppointmentStatus.ARRIVED:
+        return Standing.ARRIVED
+    if view.status != AppointmentStatus.BOOKED:
+        return Standing.OVER
+    return _of_booked(purpose, view, now)
+
+
+def offer_standing(
+    purpose: Purpose, view: AppointmentView, offer: OfferView, *, free: bool, now: datetime
+) -> Standing:
+    """Return how a link about an offer stands; `free` tells whether its slot can still be had."""
+    of_appointment = standing(Purpose.CONFIRM, view, now)
+    if of_appointment not in (Standing.OPEN, Standing.DONE):
+        return of_appointment
+    if offer.state == _ANSWER[purpose]:
+        return Standing.DONE
+    if offer.state != OfferState.OPEN:
+        return Standing.WITHDRAWN
+    return Standing.OPEN if free or purpose is Purpose.DECLINE_OFFER else Standing.TAKEN
+
+
+_ANSWER = {Purpose.ACCEPT_OFFER: OfferState.ACCEPTED, Purpose.DECLINE_OFFER: OfferState.DECLINED}
+
+
+def _of_booked(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
+    if purpose is Purpose.ON_MY_WAY:
+        if now >= view.end:
+            return Standing.OVER
+        if view.on_the_way_at is not None:
+            return Standing.DONE
+        return Standing.EARLY if now < view.start - ON_MY_WAY_BEFORE else Standing.OPEN
+    if now >= view.start:
+        return Standing.OVER
+    said = purpose is Purpose.CONFIRM and view.confirmed_at is not None
+    return Standing.DONE if said else Standing.OPEN
+
+
+def changeable(purpose: Purpose, view: AppointmentView, now_standing: Standing, now: datetime) -> bool:
+    """Tell whether the page also leads to cancelling and to another time."""
+    stands = now_standing in (Standing.OPEN, Standing.DONE, Standing.EARLY)
+    asked = purpose in (Purpose.CONFIRM, Purpose.ON_MY_WAY)
+    return asked and stands and now < view.start
+
+
+def press_limits(address: str) -> tuple[Limit, ...]:
+    """Return the limits on pressing buttons and on guessing links. Many share one address of a network."""
+    return (Limit(f"answer:address:10m:{address}", 300, 600),)

@@ -1,0 +1,168 @@
+"""Another time that the hospital offers for an appointment; the patient takes it or keeps the old one.
+
+An offer holds no place: if the slot is gone when it is accepted, the appointment stays as it is. Locks are
+taken in the order patient, appointment, offer.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from notifications import Outbox
+from telehealth.booking import messages, queries
+from telehealth.booking.codes import OfferState
+from telehealth.booking.errors import OfferOver, SlotTaken
+from telehealth.booking.queries import AppointmentView, OfferView
+from telehealth.booking.rules import check_move, check_place
+from telehealth.booking.services.context import (
+    CONTEXT,
+    account_of,
+    answered,
+    place_of,
+    question,
+)
+from telehealth.booking.services.ledger import found_appointment, note, updated, withdraw_offers
+from telehealth.booking.services.moving import Move, checked_move, reschedule
+from telehealth.core.answer_link import AnswerLinks
+from telehealth.core.crypto import FieldCipher
+from telehealth.core.errors import NotFound
+from telehealth.core.ids import new_id
+from telehealth.core.principal import Principal
+from telehealth.core.sql import fetch_one
+from telehealth.patients.queries import recipient_of
+from telehealth.scheduling.codes import Channel
+
+OFFER_LIFETIME = timedelta(hours=24)
+_LOCK = "SELECT lock_appointment(%(id)s)"
+
+
+def offer(
+    session: Session,
+    principal: Principal,
+    appointment_id: UUID,
+    slot_id: str,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    links: AnswerLinks,
+) -> OfferView:
+    """Offer another slot of the same service, and say so to the patient. It stands for a day at most.
+
+    The same slot offered again is the same offer; another one takes the place of the one still open.
+    Raises NotFound, AlreadyArrived, AppointmentOver, TooLateToMove, OtherService and what `book` raises.
+    """
+    fetch_one(session, _LOCK, {"id": appointment_id})
+    view = found_appointment(session, appointment_id)
+    check_move(view.status, view.start, now)
+    start = _checked_slot(session, principal, view, slot_id, now)
+    standing = queries.open_offer(session, appointment_id, now=now)
+    if standing is not None and standing.slot_id == slot_id:
+        return standing
+    withdraw_offers(session, appointment_id, now)
+    outbox.cancel(session, appointment_id, kinds=["appointment-offer"], now=now)
+    made = OfferView(
+        id=new_id(),
+        appointment_id=appointment_id,
+        slot_id=slot_id,
+        state=OfferState.OPEN,
+        expires_at=min(now + OFFER_LIFETIME, start, view.start),
+        created_at=now,
+    )
+    _insert(session, principal, made)
+    if view.patient_id is not None:
+        to = recipient_of(session, view.patient_id, view.account_id, cipher)
+        outbox.enqueue(session, messages.offered(view, made, start, to, links=links, now=now), now=now)
+    note(session, principal, "booking.offer", view, now, slot=view.slot_id, to=slot_id)
+    return made
+
+
+def accept_offer(
+    session: Session,
+    principal: Principal,
+    offer_id: UUID,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    links: AnswerLinks,
+) -> AppointmentView:
+    """Move the appointment to the slot that was offered. Accepted twice it is accepted once.
+
+    Raises NotFound, OfferOver and what `reschedule` raises; then the caller must roll back, and the old
+    place is kept.
+    """
+    found = _locked(session, offer_id, now)
+    view = found_appointment(session, found.appointment_id)
+    if found.state == OfferState.ACCEPTED:
+        return view
+    _answer(session, found, OfferState.ACCEPTED, now)
+    note(session, principal, "booking.accept_offer", view, now, offer=str(offer_id))
+    return reschedule(
+        session,
+        principal,
+        view.id,
+        Move(found.slot_id, view.version, Channel.DESK),
+        now=now,
+        cipher=cipher,
+        outbox=outbox,
+        links=links,
+    )
+
+
+def decline_offer(session: Session, principal: Principal, offer_id: UUID, *, now: datetime) -> None:
+    """Keep the old time. Declined twice it is declined once. Raises NotFound, OfferOver."""
+    found = _locked(session, offer_id, now)
+    if found.state == OfferState.DECLINED:
+        return
+    _answer(session, found, OfferState.DECLINED, now)
+    view = found_appointment(session, found.appointment_id)
+    note(session, principal, "booking.decline_offer", view, now, offer=str(offer_id))
+
+
+def _checked_slot(
+    session: Session, principal: Principal, view: AppointmentView, slot_id: str, now: datetime
+) -> datetime:
+    """Return the start of a slot that the appointment could move to now."""
+    context = answered(fetch_one(session, CONTEXT, question(None, slot_id, None, view.patient_id, now)), None)
+    start = checked_move(context, principal, view, Channel.DESK, now)
+    if slot_id == view.slot_id:
+        raise SlotTaken
+    check_place(place_of(context, start), online=False)
+    return start
+
+
+def _insert(session: Session, principal: Principal, made: OfferView) -> None:
+    session.connection().exec_driver_sql(
+        """INSERT INTO appointment_offer
+             (id, appointment_id, slot_id, state, expires_at, created_by, created_at)
+           VALUES (%(id)s, %(appointment)s, %(slot)s, 'open', %(until)s, %(by)s, %(at)s)""",
+        {
+            "id": made.id,
+            "appointment": made.appointment_id,
+            "slot": made.slot_id,
+            "until": made.expires_at,
+            "by": account_of(principal),
+            "at": made.created_at,
+        },
+    )
+
+
+def _locked(session: Session, offer_id: UUID, now: datetime) -> OfferView:
+    """Return an offer as it is once nobody else changes its appointment."""
+    seen = queries.offer(session, offer_id, now=now)
+    if seen is None:
+        raise NotFound
+    fetch_one(session, _LOCK, {"id": seen.appointment_id})
+    return queries.offer(session, offer_id, now=now) or seen
+
+
+def _answer(session: Session, found: OfferView, state: OfferState, now: datetime) -> None:
+    if found.state != OfferState.OPEN or not updated(
+        session,
+        """UPDATE appointment_offer SET state = %(state)s, answered_at = %(now)s
+            WHERE id = %(id)s AND state = 'open' AND expires_at > %(now)s""",
+        {"state": state.value, "id": found.id, "now": now},
+    ):
+        raise OfferOver

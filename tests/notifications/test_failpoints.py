@@ -1,0 +1,110 @@
+"""A worker dies by kill -9 at each point of a message's way, and another one finds what it left."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from uuid import UUID
+
+import pytest
+from sqlalchemy.orm import Session
+
+from notifications import receipts
+from notifications.channels.receipt import Receipt, Told
+from notifications.channels.zalo.account import ZaloAccount
+from tests.notifications.conftest import World
+
+
+def die_at(world: World, point: str) -> None:
+    """Run a worker until it has killed itself there; its leases are over at once."""
+    settings = world.settings
+    given = {
+        "point": point,
+        "sandbox": world.sandbox.url,
+        "environ": {"PUBLIC_BASE_URL": settings.public_base_url, "ZALO_APP_ID": zalo_application(world)},
+        "database": world.engine.url.render_as_string(hide_password=False),
+    }
+    worker = subprocess.run(
+        [sys.executable, "-m", "tests.notifications.dying_worker", json.dumps(given)],
+        env=dict(os.environ),
+        timeout=30,
+        check=False,
+    )
+    assert worker.returncode == -signal.SIGKILL
+    world.run("UPDATE notifications.outbox SET lease_until = clock_timestamp() WHERE lease_owner IS NOT NULL")
+
+
+@pytest.mark.parametrize("point", ["after_claim", "before_send"])
+def test_who_dies_before_sending_leaves_a_message_that_is_sent_once(world: World, point: str) -> None:
+    phone = world.new_phone()
+    world.enqueue(world.message("otp", phone))
+    die_at(world, point)
+    assert world.sandbox.messages(phone) == []
+    world.dispatch_until_empty()
+    assert len(world.sandbox.messages(phone)) == 1
+    assert world.states() == ["accepted"]
+
+
+@pytest.mark.parametrize("point", ["after_send", "before_finish"])
+def test_who_dies_after_sending_leaves_a_message_that_is_found_at_the_provider(
+    world: World, point: str
+) -> None:
+    phone = world.new_phone()
+    world.enqueue(world.message("otp", phone))
+    die_at(world, point)
+    assert len(world.sandbox.messages(phone)) == 1
+    world.dispatch_until_empty()
+    assert len(world.sandbox.messages(phone)) == 1
+    assert world.attempts() == [("sms", "reconciled")]
+    assert world.states() == ["accepted"]
+
+
+@pytest.mark.parametrize("point", ["after_send", "before_finish"])
+def test_what_cannot_be_asked_for_is_settled_by_its_receipt(world: World, point: str) -> None:
+    phone = world.new_phone()
+    world.enqueue(world.message("appointment-booked", phone))
+    die_at(world, point)
+    take_receipt(world, phone)
+    world.dispatch_until_empty()
+    assert [message["channel"] for message in world.sandbox.messages(phone)] == ["zalo"]
+    assert world.states() == ["delivered"]
+
+
+def test_a_refresh_that_died_with_its_answer_raises_an_alarm_and_everything_goes_by_sms(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    phones = [world.new_phone() for _ in range(3)]
+    world.enqueue(*(world.message("appointment-booked", phone) for phone in phones))
+    die_at(world, "after_refresh_post")
+    assert token_state(world) == "refreshing"
+    world.run(
+        "UPDATE notifications.provider_token SET refresh_started_at = clock_timestamp() - interval '1 m'"
+    )
+    with caplog.at_level(logging.CRITICAL):
+        world.dispatch_until_empty()
+    assert token_state(world) == "needs_reauth"
+    assert "authorise again" in caplog.text
+    for phone in phones:
+        assert [message["channel"] for message in world.sandbox.messages(phone)] == ["sms"]
+
+
+def zalo_application(world: World) -> str:
+    account = world.settings.configured["zalo"].account
+    assert isinstance(account, ZaloAccount)
+    return account.app_id
+
+
+def token_state(world: World) -> str:
+    (row,) = world.rows("SELECT state FROM notifications.provider_token")
+    return str(row.state)
+
+
+def take_receipt(world: World, phone: str) -> None:
+    """What Zalo's webhook tells once the message is on the phone."""
+    (sent,) = world.sandbox.messages(phone)
+    event = f"{sent['ref']}:delivered"
+    receipt = Receipt("zalo", event, Told.DELIVERED, key=UUID(sent["key"]), ref=sent["ref"])
+    with Session(world.engine) as session, session.begin():
+        receipts.apply(session, [receipt], now=world.now())
