@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping, Sequence
 
-from notifications.channels import email, esms, push, twilio, zalo
+from notifications.channels import call_list, email, esms, push, twilio, zalo
 from notifications.channels.provider import Provider
 from notifications.environment import BadNotificationSettings
 
@@ -13,6 +13,7 @@ BUILT_IN: tuple[Provider, ...] = (
     esms.PROVIDER,
     email.PROVIDER,
     push.PROVIDER,
+    call_list.PROVIDER,
 )
 
 

@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from notifications.channels.base import Accepted, Ambiguous, Capabilities, Outcome, Rejected, Retry, Scope
-from notifications.channels.codes import CodeClass
-from notifications.channels.twilio import channel as twilio
-from notifications.channels.zalo import channel as zalo
 from notifications.kinds import KINDS
 from notifications.outbox import Recipient
 from notifications.policy import Policy, Sendable, decide, route
@@ -101,44 +98,3 @@ def test_what_is_over_stays_over() -> None:
 
 def before_delivery() -> set[State]:
     return set(State) - {State.DELIVERED, State.SUPPRESSED}
-
-
-EXPECTED = {
-    CodeClass.RECIPIENT: Scope.RECIPIENT,
-    CodeClass.CONFIG: Scope.CONFIG,
-    CodeClass.TEMPLATE: Scope.TEMPLATE,
-    CodeClass.QUOTA: Scope.QUOTA,
-    CodeClass.NIGHT: Scope.NIGHT,
-}
-
-
-@pytest.mark.parametrize("code", sorted(twilio.CODES.classes))
-def test_every_twilio_code_has_its_consequence(code: str) -> None:
-    outcome = twilio.judged(400, int(code))
-    match twilio.CODES.class_of(code):
-        case CodeClass.RETRY:
-            assert outcome == Retry(code)
-        case refused:
-            assert outcome == Rejected(code, EXPECTED[refused])
-
-
-@pytest.mark.parametrize("code", sorted(zalo.CODES.classes, key=int))
-def test_every_zalo_code_has_its_consequence(code: str) -> None:
-    outcome = zalo.judged({"error": int(code), "data": {"msg_id": "z1"}})
-    match zalo.CODES.class_of(code):
-        case CodeClass.OK:
-            assert outcome == Accepted("z1")
-        case CodeClass.ACCESS:
-            assert outcome is None
-        case CodeClass.RETRY:
-            assert outcome == Retry(code)
-        case CodeClass.AMBIGUOUS:
-            assert outcome == Ambiguous(code)
-        case refused:
-            assert outcome == Rejected(code, EXPECTED[refused])
-
-
-def test_an_unknown_code_falls_back_instead_of_failing() -> None:
-    assert twilio.judged(400, 99999) == Rejected("99999", Scope.TEMPLATE)
-    assert twilio.judged(503, None) == Ambiguous("HTTP 503")
-    assert zalo.judged({"error": -9999}) == Rejected("-9999", Scope.TEMPLATE)
