@@ -230,6 +230,7 @@ def _result(
     name, code, ref, segments = _described(outcome)
     return Result(
         id=item.id,
+        attempt=item.attempt,
         state=_state(item, verdict),
         channel=channel,
         provider=carrier.provider if isinstance(carrier, Carrier) else carrier,

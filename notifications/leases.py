@@ -81,15 +81,15 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
 _FINISH = f"""
 WITH result AS (
   SELECT * FROM unnest(
-    %(id)s::uuid[], %(state)s::text[], %(channel)s::text[], %(provider)s::text[], %(outcome)s::text[],
-    %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(vnd)s::int[], %(latency_ms)s::int[],
-    %(slow)s::bool[], %(next_channel)s::text[], %(delay)s::float8[], %(in_doubt)s::bool[],
-    %(next_key)s::uuid[], %(fallback)s::bool[]
-  ) AS r (id, state, channel, provider, outcome, code, ref, segments, vnd, latency_ms, slow, next_channel,
-          delay, in_doubt, next_key, fallback)
+    %(id)s::uuid[], %(attempt)s::int[], %(state)s::text[], %(channel)s::text[], %(provider)s::text[],
+    %(outcome)s::text[], %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(vnd)s::int[],
+    %(latency_ms)s::int[], %(slow)s::bool[], %(next_channel)s::text[], %(delay)s::float8[],
+    %(in_doubt)s::bool[], %(next_key)s::uuid[], %(fallback)s::bool[]
+  ) AS r (id, attempt, state, channel, provider, outcome, code, ref, segments, vnd, latency_ms, slow,
+          next_channel, delay, in_doubt, next_key, fallback)
 ), mine AS (
   SELECT o.notification_id, o.idem_key, o.attempt, o.cancelled FROM notifications.outbox o
-  JOIN result ON result.id = o.notification_id
+  JOIN result ON result.id = o.notification_id AND result.attempt = o.attempt
   WHERE o.lease_owner = %(owner)s ORDER BY o.notification_id FOR UPDATE OF o
 ), logged AS (
   INSERT INTO notifications.delivery_attempt
@@ -155,8 +155,8 @@ _RELEASE = f"""
 WITH back AS (
   UPDATE notifications.outbox
   SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1, in_doubt = doubt
-  FROM unnest(%(id)s::uuid[], %(in_doubt)s::bool[]) AS r (id, doubt)
-  WHERE notification_id = r.id AND lease_owner = %(owner)s
+  FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(in_doubt)s::bool[]) AS r (id, held, doubt)
+  WHERE notification_id = r.id AND attempt = r.held AND lease_owner = %(owner)s
   RETURNING notification_id, fallback
 )
 UPDATE notifications.notification n
@@ -217,10 +217,14 @@ class Leased:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished attempt. `next_channel` None: the message leaves the outbox. `provider` is empty when
-    nothing was sent. `fallback`: accepted, and sent by the next channel if no receipt comes meanwhile."""
+    """One finished attempt. It counts for the lease it began on, and for no later one, not even of our own.
+
+    `next_channel` None: the message leaves the outbox. `provider` is empty when nothing was sent. `fallback`:
+    accepted, and sent by the next channel if no receipt comes meanwhile.
+    """
 
     id: UUID
+    attempt: int
     state: State
     channel: str
     provider: str
@@ -284,10 +288,10 @@ class Leases:
 
     def release(self, items: Iterable[Leased]) -> None:
         """Give back what was never tried."""
-        pairs = [(item.id, item.in_doubt) for item in items]
-        if pairs:
-            ids, doubts = zip(*pairs, strict=True)
-            self._run("release", {"id": list(ids), "in_doubt": list(doubts), "owner": self._owner})
+        held = list(items)
+        columns = {name: [getattr(item, name) for item in held] for name in ("id", "attempt", "in_doubt")}
+        if held:
+            self._run("release", columns | {"owner": self._owner})
 
     def taken_references(self, item: Leased, provider: str) -> frozenset[str]:
         """What the provider has of other messages to the same phone."""
