@@ -75,8 +75,9 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
             WHERE t.recipient_index = n.recipient_index AND t.day = {_LOCAL_DAY}), 0) AS sent_today
 """
 
-# An attempt whose provider reference already belongs to another one finishes nothing: its lease runs out and
-# it is looked up anew. That keeps two messages to one phone from both claiming one found send.
+# An attempt whose provider reference already belongs to another message finishes nothing: its lease runs out
+# and it is looked up anew. That keeps two messages to one phone from both claiming one found send. A receipt
+# may have overtaken us and have logged the reference already.
 # Counters are written in a fixed order, so that two workers never wait for each other in a ring.
 _FINISH = f"""
 WITH result AS (
@@ -100,9 +101,14 @@ WITH result AS (
   FROM result r JOIN mine ON mine.notification_id = r.id
   ON CONFLICT (provider, provider_ref) WHERE provider_ref IS NOT NULL DO NOTHING
   RETURNING notification_id
+), known AS (
+  SELECT notification_id FROM logged
+  UNION
+  SELECT a.notification_id FROM notifications.delivery_attempt a
+  JOIN result r ON a.notification_id = r.id AND a.provider = r.provider AND a.provider_ref = r.ref
 ), done AS (
   SELECT r.*, mine.cancelled, r.outcome IN ('accepted', 'reconciled') AS taken
-  FROM result r JOIN mine ON mine.notification_id = r.id JOIN logged ON logged.notification_id = r.id
+  FROM result r JOIN mine ON mine.notification_id = r.id JOIN known ON known.notification_id = r.id
 ), over AS (
   DELETE FROM notifications.outbox o USING done
   WHERE o.notification_id = done.id AND (done.next_channel IS NULL OR done.cancelled)
