@@ -54,7 +54,7 @@ WITH moment AS MATERIALIZED (
       provider = CASE WHEN o.in_doubt OR o.lease_owner IS NOT NULL THEN o.provider
                       ELSE %(picks)s::jsonb -> o.channel ->> (picked.place::int - 1) END
   FROM picked WHERE o.notification_id = picked.notification_id
-  RETURNING o.*
+  RETURNING o.*, picked.place IS NULL AS orphaned
 )
 UPDATE notifications.notification n
 SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' AND l.fallback
@@ -63,7 +63,7 @@ SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' A
 FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n.state, n.recipient_index,
   n.owner, n.copy_of, greatest(n.created_at, n.not_before) AS since, n.expires_at, moment.now,
-  l.channel, l.provider, l.attempt, l.in_doubt, l.fallback, l.cancelled, l.idem_key, l.priority,
+  l.channel, l.provider, l.attempt, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key, l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
         WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable,
   ARRAY(SELECT p.kind || ' ' || p.channel FROM notifications.preference p
@@ -189,6 +189,7 @@ class Leased:
     """A message in our hands. `now` is the host's clock at the claim; `since`: no send of it can be older.
 
     `provider` is who shall carry it, or may have it already when `in_doubt`; None: nobody serves its channel.
+    `orphaned`: its last holder never said what became of it, and may have sent it only just before.
     `muted` holds the recipient's "kind channel" pairs; `sent_today` counts what the recipient had today;
     `subscribed`: the owner has turned push messages on somewhere.
     """
@@ -210,6 +211,7 @@ class Leased:
     provider: str | None
     attempt: int
     in_doubt: bool
+    orphaned: bool
     fallback: bool
     cancelled: bool
     idem_key: UUID
