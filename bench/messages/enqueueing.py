@@ -10,6 +10,7 @@ from bench import province
 from bench.surroundings import BenchDatabase, percentiles
 from notifications import Outbox
 from telehealth.booking.services import BookingRequest, book
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import system_clock
 from telehealth.core.ids import derived_id
 from telehealth.core.principal import Principal, PrincipalKind
@@ -51,6 +52,7 @@ class _Desk:
         self._engine = engine
         self._cipher = settings.cipher
         self._outbox = Outbox(settings.cipher)
+        self._links = settings.answer_links
 
     def book(self, number: int, person: province.Patient, slot: str) -> float:
         """Return the milliseconds of the transaction."""
@@ -68,7 +70,7 @@ class _Desk:
                 now=system_clock(),
                 cipher=self._cipher,
                 outbox=self._outbox,
-                base_url="http://127.0.0.1",
+                links=self._links,
             )
         return 1000 * (time.perf_counter() - began)
 
