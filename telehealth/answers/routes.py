@@ -78,7 +78,7 @@ def choose(token: str) -> ResponseReturnValue:
                 work,
                 opened.principal,
                 phone,
-                chosen(request.form),
+                chosen(request.form.to_dict(flat=False)),
                 source=Source.LINK,
                 facility_id=opened.view.facility.id,
                 now=now(),
