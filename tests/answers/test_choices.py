@@ -118,7 +118,7 @@ def test_the_choice_stays_open_after_the_visit_and_after_a_move_but_not_for_ever
     clock.now = datetime.fromisoformat(booked["end"]) + timedelta(days=29)
     assert page.go(link).status == 200
     clock.now += timedelta(days=2)
-    assert (page.go(link).status, page.sees("Liên kết này đã cũ")) == (410, True)
+    assert (page.go(link).status, page.sees("trong tin nhắn mới nhất")) == (410, True)
 
 
 def test_choosing_needs_the_link_of_its_own_purpose(web: FlaskClient, booked: dict, told: Told, wishes: Look):
