@@ -81,3 +81,11 @@ accessibility-keyboard = Keyboard and screen reader
 accessibility-keyboard-text = Everything can be done from the keyboard. Fields have labels; errors are read out and lead to their field. Booking works with JavaScript off.
 accessibility-tell = Something is hard to use
 accessibility-tell-text = Please call { $number } and say which page, so that we can mend it.
+
+web-reminder = You have a new reminder. Tap to see it.
+offline-title = No network
+offline-lead = This page could not be opened because there is no connection.
+offline-kept = Your appointments are kept as they are.
+offline-check = Check Wi-Fi or mobile data, and turn off airplane mode.
+offline-call = A phone call needs no internet:
+offline-again = Try again

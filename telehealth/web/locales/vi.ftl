@@ -81,3 +81,11 @@ accessibility-keyboard = Bàn phím và trình đọc màn hình
 accessibility-keyboard-text = Mọi việc đều làm được bằng bàn phím. Các ô có nhãn, lỗi được đọc lên và dẫn đến đúng ô. Đặt lịch được cả khi trình duyệt tắt JavaScript.
 accessibility-tell = Gặp chỗ khó dùng
 accessibility-tell-text = Xin gọi { $number } và cho biết trang nào, để chúng tôi sửa.
+
+web-reminder = Có lời nhắc mới. Chạm để xem.
+offline-title = Chưa có mạng
+offline-lead = Máy đang không nối được mạng nên chưa mở được trang này.
+offline-kept = Lịch hẹn của quý vị vẫn được giữ nguyên.
+offline-check = Kiểm tra Wi-Fi hoặc dữ liệu di động, tắt chế độ máy bay.
+offline-call = Gọi điện thì không cần Internet:
+offline-again = Thử lại
