@@ -23,9 +23,9 @@ class Card {
       if (button) void this.act(button);
     });
     leaveWithSignOut();
-    if (browser().able) await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" }).catch(() => null);
-    await this.keepUp();
     this.show(await this.state());
+    if (browser().able) await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" }).catch(() => null);
+    if (await this.keepUp()) this.show(await this.state());
   }
 
   private async state(): Promise<State> {
@@ -37,13 +37,14 @@ class Card {
   }
 
   /** Repairs without a question what was turned on before: a lost subscription, another key, another sign-in. */
-  private async keepUp(): Promise<void> {
+  private async keepUp(): Promise<boolean> {
     const memory = recalled(localStorage);
-    if (memory.owner !== this.owner || !browser().able || Notification.permission !== "granted") return;
+    if (memory.owner !== this.owner || !browser().able || Notification.permission !== "granted") return false;
     const current = await subscription();
     const sound = current !== null && madeUnder(current, this.key());
-    if (sound && !shouldTell(memory, this.signIn, Date.now())) return;
+    if (sound && !shouldTell(memory, this.signIn, Date.now())) return false;
     await this.subscribe().catch(() => undefined);
+    return true;
   }
 
   private async act(button: HTMLElement): Promise<void> {
