@@ -41,9 +41,15 @@ class BrowserSubscriptions(MethodView):
     def post(self, body: dict[str, Any]) -> dict[str, Any]:
         """Have messages in this browser too; one that another person had them in becomes one's own."""
         permit("push.subscribe")
-        if not push_account().services.allow(body["endpoint"]):
+        account = push_account()
+        if not account.services.allow(body["endpoint"]):
             raise UnknownPushService({"endpoint": ["push-unknown-service"]})
-        offered = Offered(body["endpoint"], **body["keys"], user_agent=request.user_agent.string or None)
+        offered = Offered(
+            body["endpoint"],
+            **body["keys"],
+            under=account.public_key,
+            user_agent=request.user_agent.string or None,
+        )
         with unit_of_work() as session:
             identifier = Subscriptions(cipher()).subscribe(
                 session, _me(), offered, sign_in=principal().session_id, now=now()

@@ -81,10 +81,27 @@ class Worker:
             self._page.wait_for_timeout(20)
         return shown
 
+    def give_up(self, old: MadeUpBrowser, new: MadeUpBrowser) -> None:
+        """Have the push service exchange the subscription, as it may at any time."""
+        given = {"endpoint": new.endpoint, "keys": new.keys}
+        self._script().evaluate(
+            """async ([endpoint, given]) => {
+              const change = new ExtendableEvent("pushsubscriptionchange");
+              change.oldSubscription = { endpoint };
+              change.newSubscription = { toJSON: () => given };
+              const done = new Promise((resolve) => (change.waitUntil = (work) => work.then(resolve)));
+              self.dispatchEvent(change);
+              await done;
+            }""",
+            [old.endpoint, given],
+        )
+
+    def _script(self) -> Any:
+        return next(each for each in self._page.context.service_workers if each.url.endswith("/sw.js"))
+
     def tap(self) -> str:
         """Tap the one notice; returns the address that opens. A real tap needs a screen to tap on."""
-        worker = next(each for each in self._page.context.service_workers if each.url.endswith("/sw.js"))
-        opened: str = worker.evaluate(
+        opened: str = self._script().evaluate(
             """async () => {
               const [notification] = await self.registration.getNotifications();
               const opened = new Promise((resolve) => {

@@ -14,7 +14,9 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 from sqlalchemy import Engine
 
+from notifications.subscriptions import Subscriptions
 from telehealth.core.uow import system_unit_of_work
+from telehealth.settings import Settings
 from tests.booking.conftest import clinic, set_database_clock
 from tests.browser.chromium import CHROMIUM, FLAGS, faults_of, opened
 from tests.browser.push import make_up_subscribing, worker_of
@@ -188,6 +190,18 @@ def test_what_a_browser_lost_is_repaired_without_a_question(phone: Phone, kept: 
     expect(page.get_by_role("button", name="Tắt nhắc lịch")).to_be_visible()
     assert page.evaluate("localStorage['made-up-subscription'] !== undefined")
     assert kept() == 1
+
+
+def test_a_subscription_that_the_service_exchanges_is_exchanged_here(
+    phone: Phone, settings: Settings, engine: Engine
+) -> None:
+    page, new = turned_on(phone), MadeUpBrowser()
+    with worker_of(page, phone.site) as worker:
+        worker.give_up(phone.push, new)
+    with system_unit_of_work(engine) as session:
+        owner = session.connection().exec_driver_sql("SELECT owner FROM notifications.push_subscription")
+        (kept,) = Subscriptions(settings.cipher).of(session, owner.scalar_one())
+    assert (kept.endpoint, kept.auth) == (new.endpoint, new.keys["auth"])
 
 
 def test_without_a_network_there_is_a_page_with_telephones_and_nothing_of_the_person(phone: Phone) -> None:

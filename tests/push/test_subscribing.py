@@ -1,5 +1,6 @@
 """Turning messages in a browser on and off, over HTTP."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from notifications.subscriptions import Subscriptions
 from telehealth.app import create_app
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
+from telehealth.web.context import db
 from tests.cast import BA_LAN, ONG_HUNG, bearer, patient_token
 from tests.conftest import MovableClock
 from tests.notifications.push_service import MadeUpBrowser
@@ -138,11 +140,14 @@ def test_the_key_is_the_public_one_and_a_program_gets_no_token_of_a_page(
 def test_without_a_key_in_the_settings_there_is_no_push_and_no_offer(
     settings: Settings, clock: MovableClock, lan: str
 ) -> None:
-    bare = create_app(Settings(**{**_fields(settings), "environ": {}}), clock=clock).test_client()
-    assert bare.get("/api/v1/push/key", headers=bearer(lan)).json["code"] == "no-push"
-    assert turn_on(bare, lan, MadeUpBrowser()).status_code == 503
-    assert 'data-island="push"' not in bare.get("/appointments", headers=bearer(lan)).text
+    bare = create_app(replace(settings, environ={}), clock=clock)
+    program = bare.test_client()
+    assert program.get("/api/v1/push/key", headers=bearer(lan)).json["code"] == "no-push"
+    assert turn_on(program, lan, MadeUpBrowser()).status_code == 503
+    assert 'data-island="push"' not in program.get("/account", headers=bearer(lan)).text
+    with bare.app_context():
+        db.engine.dispose()
 
 
-def _fields(settings: Settings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+def test_the_offer_is_made_to_patients_where_there_is_a_key(client: FlaskClient, lan: str) -> None:
+    assert 'data-island="push"' in client.get("/account", headers=bearer(lan)).text

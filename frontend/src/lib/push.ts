@@ -33,7 +33,7 @@ const INSIDE_AN_APP = /Zalo|FBAN|FBAV|Instagram|Line\/|; wv\)/i;
 export function stateOf(browser: Browser, on: boolean, memory: Memory, now: number, always: boolean): State {
   if (INSIDE_AN_APP.test(browser.userAgent)) return "nothing";
   const waiting = !always && memory.later > now;
-  if (isIos(browser) && !browser.installed) return iosVersion(browser) >= 16.4 && !waiting ? "home" : "nothing";
+  if (isIos(browser) && !browser.installed) return knowsHomeScreenPush(browser) && !waiting ? "home" : "nothing";
   if (!browser.able) return "nothing";
   if (browser.permission === "denied") return waiting ? "nothing" : blockedBy(browser);
   if (on) return "on";
@@ -50,9 +50,11 @@ export function isIos({ userAgent, maxTouchPoints }: Browser): boolean {
   return /iPhone|iPad|iPod/.test(userAgent) || (userAgent.includes("Macintosh") && maxTouchPoints > 1);
 }
 
-function iosVersion({ userAgent }: Browser): number {
-  const found = /OS (\d+)_(\d+)/.exec(userAgent) ?? /Version\/(\d+)\.(\d+)/.exec(userAgent);
-  return found ? Number(`${found[1]}.${found[2]}`) : 0;
+/** From iOS 16.4 on, pages on the home screen may have messages. */
+function knowsHomeScreenPush({ userAgent }: Browser): boolean {
+  const found = /iPhone OS (\d+)_(\d+)/.exec(userAgent) ?? /Version\/(\d+)\.(\d+)/.exec(userAgent);
+  const [major, minor] = [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];
+  return major > 16 || (major === 16 && minor >= 4);
 }
 
 function blockedBy(browser: Browser): State {

@@ -90,9 +90,13 @@ async function subscribeAgain(change: SubscriptionChange): Promise<void> {
   const options = { userVisibleOnly: true, applicationServerKey: key };
   const fresh = change.newSubscription ?? (await self.registration.pushManager.subscribe(options));
   const { endpoint, keys } = fresh.toJSON();
-  await fetch("/api/v1/push/subscriptions", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf_token ?? "" },
-    body: JSON.stringify({ endpoint, keys }),
-  });
+  const tell = (method: string, body: unknown) =>
+    fetch("/api/v1/push/subscriptions", {
+      method,
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf_token ?? "" },
+      body: JSON.stringify(body),
+    });
+  await tell("POST", { endpoint, keys });
+  const gone = change.oldSubscription?.endpoint;
+  if (gone && gone !== endpoint) await tell("DELETE", { endpoint: gone });
 }
