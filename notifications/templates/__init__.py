@@ -12,6 +12,7 @@ from notifications.kinds import KINDS, LANGUAGES
 from notifications.templates.segments import unaccented
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_LINK_SENTENCE = re.compile(r"[^.!?]*\{link\}[.!?]?")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,13 @@ def _email(source: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | No
     return (source["subject"], tuple(source["paragraphs"])) if source else None
 
 
-def _read(path: Path, kind: str, language: str) -> Template:
+def _without_link(text: str) -> str:
+    """Leave out the sentence that ends in a link: on a phone's screen the whole notice is one."""
+    return _LINK_SENTENCE.sub("", text).strip()
+
+
+def read(path: Path, kind: str, language: str) -> Template:
+    """One TOML file. Raises KeyError for a text that is missing."""
     source = tomllib.loads(path.read_text(encoding="utf-8"))
     zalo = source["zalo"]
     push = source.get("push", {})
@@ -136,7 +143,7 @@ def _read(path: Path, kind: str, language: str) -> Template:
         ),
         push=PushTemplate(
             title=push.get("title", zalo["title"]),
-            body=push.get("body", source["sms"]),
+            body=push.get("body") or _without_link(source["sms"]) or zalo["paragraphs"][0],
         ),
     )
 
@@ -144,7 +151,7 @@ def _read(path: Path, kind: str, language: str) -> Template:
 def load(folder: Path) -> Catalogue:
     """Every kind in every language; a missing file is an error at start, not at two in the morning."""
     return Catalogue(
-        _read(folder / language / f"{kind}.toml", kind, language) for kind in KINDS for language in LANGUAGES
+        read(folder / language / f"{kind}.toml", kind, language) for kind in KINDS for language in LANGUAGES
     )
 
 

@@ -3,11 +3,12 @@
 import dataclasses
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from notifications.kinds import KINDS, LANGUAGES
-from notifications.templates import CATALOGUE, Catalogue, fill
+from notifications.templates import CATALOGUE, Catalogue, PushTemplate, fill, read
 from notifications.templates.lint import problems
 from notifications.templates.segments import measure, unaccented
 from notifications.wording import date_text, time_text
@@ -134,6 +135,25 @@ def test_local_times_read_as_people_say_them() -> None:
 def test_what_a_phone_shows_is_accented_and_leaves_the_link_behind_the_tap() -> None:
     booked = CATALOGUE.template("appointment-booked", "vi").push
     assert fill(booked.body, SAMPLE).startswith("BV Bà Rịa, 08:30 thứ Ba 24/11.")
-    assert not [template for template in CATALOGUE if "{link}" in template.push.body]
     code = CATALOGUE.template("otp", "vi")
     assert (code.push.title, code.push.body) == (code.zalo.title, code.sms), "made of the others by default"
+
+
+@pytest.mark.parametrize(
+    ("sms", "body"),
+    [
+        (
+            "{facility}: Lịch khám {time} {date}. Xem hoặc đổi lịch: {link}",
+            "{facility}: Lịch khám {time} {date}.",
+        ),
+        ("{facility}: Mời đổi lịch. Nhận: {link}. Cảm ơn!", "{facility}: Mời đổi lịch. Cảm ơn!"),
+        ("{facility}: Xem {link}", "Lịch khám của quý vị."),
+        ("Sắp đến lượt số {number}.", "Sắp đến lượt số {number}."),
+    ],
+)
+def test_where_no_push_text_is_written_the_short_message_without_its_link_serves(
+    sms: str, body: str, tmp_path: Path
+) -> None:
+    zalo = 'template_id = "1"\ntitle = "Lịch khám"\nparagraphs = ["Lịch khám của quý vị."]'
+    (tmp_path / "x.toml").write_text(f'version = 1\nsms = "{sms}"\n[zalo]\n{zalo}\n', encoding="utf-8")
+    assert read(tmp_path / "x.toml", "x", "vi").push == PushTemplate("Lịch khám", body)
