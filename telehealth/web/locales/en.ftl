@@ -68,6 +68,7 @@ privacy-who = Who may see it
 privacy-who-text = You, those you allow, and the staff of the place of care while they look after you. Each time a record is seen or changed is written down: who, and when.
 privacy-messages = In messages
 privacy-messages-text = A message holds the time, the place and the booking code; no patient’s name and nothing about the illness. Call boards show numbers and rooms only.
+privacy-push-text = Reminders on the phone itself come only when you turn them on. They are encrypted for your device alone; the maker of the browser (Google, Apple, Mozilla, Microsoft) passes them on and cannot read them. Signing out ends them on that device.
 privacy-rights = Your rights
 privacy-rights-text = You may see your information, and ask for it to be corrected or deleted. Call { $number } or ask at the registration desk.
 

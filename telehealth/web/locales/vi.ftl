@@ -68,6 +68,7 @@ privacy-who = Ai được xem
 privacy-who-text = Quý vị, người quý vị cho phép, và nhân viên của nơi khám khi họ chăm sóc quý vị. Mỗi lần xem hoặc sửa hồ sơ đều được ghi lại: ai, lúc nào.
 privacy-messages = Trong tin nhắn
 privacy-messages-text = Tin nhắn chỉ có giờ, nơi khám và mã hẹn; không có tên người bệnh và không nói khám bệnh gì. Bảng gọi số chỉ hiện số và phòng.
+privacy-push-text = Lời nhắc hiện ngay trên điện thoại chỉ có khi quý vị bật. Nội dung được mã hóa riêng cho máy của quý vị; hãng làm trình duyệt (Google, Apple, Mozilla, Microsoft) chuyển đi mà không đọc được. Đăng xuất là lời nhắc ngừng trên máy đó.
 privacy-rights = Quyền của quý vị
 privacy-rights-text = Quý vị có quyền xem, xin sửa hoặc xin xóa thông tin của mình. Gọi { $number } hoặc hỏi quầy đăng ký nơi khám.
 
