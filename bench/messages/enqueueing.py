@@ -10,7 +10,6 @@ from bench import province
 from bench.surroundings import BenchDatabase, percentiles
 from notifications import Outbox
 from telehealth.booking.services import BookingRequest, book
-from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import system_clock
 from telehealth.core.ids import derived_id
 from telehealth.core.principal import Principal, PrincipalKind

@@ -13,6 +13,7 @@ from notifications.templates.segments import unaccented
 
 FOLDER = Path(__file__).parent
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_LINK_SENTENCE = re.compile(r"[^.!?]*\{link\}[.!?]?")
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ def _email(source: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | No
     return (source["subject"], tuple(source["paragraphs"])) if source else None
 
 
+def _without_link(text: str) -> str:
+    """Leave out the sentence that ends in a link: on a phone's screen the whole notice is one."""
+    return _LINK_SENTENCE.sub("", text).strip()
+
+
 @dataclass(frozen=True)
 class Source:
     """A text as it is written in its file: `version`, and what each channel says."""
@@ -153,7 +159,7 @@ def parsed(kind: str, language: str, source: Mapping[str, Any]) -> Template:
         ),
         push=PushTemplate(
             title=push.get("title", zalo["title"]),
-            body=push.get("body", source["sms"]),
+            body=push.get("body") or _without_link(source["sms"]) or zalo["paragraphs"][0],
         ),
     )
 
