@@ -200,6 +200,7 @@ class Delivery:
             now=item.now,
             expires_at=item.expires_at,
             accented=item.accented,
+            unsubscribe_url=recipient.mute_url if KINDS[item.kind].mutable else None,
             subscriptions=(
                 self._copies.browsers(item.owner) if carrier.adapter.capabilities.browsers else ()
             ),

@@ -27,13 +27,15 @@ class NotSendable(ValueError):
 class Recipient:
     """Where a person can be reached. `phone` is E.164 ("+84912345678").
 
-    `owner` is the host's id of the account, under which browsers have subscribed to push messages.
+    `owner` is the host's id of the account, under which browsers have subscribed to push messages; `mute_url`
+    a page where what can be muted can be (RFC 8058), for the foot of an e-mail.
     """
 
     phone: str | None = None
     zalo_uid: str | None = None
     email: str | None = None
     language: str = "vi"
+    mute_url: str | None = None
     owner: UUID | None = None
 
     def address(self, channel: str) -> str | None:

@@ -1,6 +1,6 @@
 """The pages behind the links in messages. Opening changes nothing: previews of messages open links too."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from notifications.preferences import Source
 from telehealth.accounts.rules import address_key
 from telehealth.accounts.services.limits import spend
 from telehealth.answers import queries, services
-from telehealth.answers.choices import chosen
+from telehealth.answers.choices import STOP_ALL, chosen
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.queries import Opened, Phone
 from telehealth.answers.rules import STATUS, Standing, changeable, press_limits
@@ -23,7 +23,15 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.queries import OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
 from telehealth.core.answer_link import LETTERS, TOKEN_LENGTH, AnswerLink, Purpose
-from telehealth.core.errors import Conflict, DomainError, Gone, NotFound, PreconditionFailed, http_status
+from telehealth.core.errors import (
+    BadRequest,
+    Conflict,
+    DomainError,
+    Gone,
+    NotFound,
+    PreconditionFailed,
+    http_status,
+)
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, session, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import public
@@ -76,23 +84,48 @@ def back(token: str, purpose: str) -> ResponseReturnValue:
 def choose(token: str) -> ResponseReturnValue:
     """Keep what the owner of the phone wishes to be told."""
     _count(session())
+    if _keep(token, request.form.to_dict(flat=False)):
+        flash(t("answers-messages-kept"), "success")
+    return redirect(url_for("answers.show", token=token), 303)
+
+
+def _keep(token: str, form: Mapping[str, Collection[str]]) -> bool:
+    """Keep what a form of choices says; False when the link is no longer good for it."""
     with _opened(token) as (work, opened):
         if opened.purpose is not Purpose.MESSAGES:
             raise NotFound
         phone = _phone(work, opened)
-        if phone is not None and opened.standing is Standing.OPEN:
-            services.choose(
-                work,
-                opened.principal,
-                phone,
-                chosen(request.form.to_dict(flat=False)),
-                source=Source.LINK,
-                facility_id=opened.view.facility.id,
-                now=now(),
-                cipher=cipher(),
-            )
-            flash(t("answers-messages-kept"), "success")
+        if phone is None or opened.standing is not Standing.OPEN:
+            return False
+        services.choose(
+            work,
+            opened.principal,
+            phone,
+            chosen(form),
+            source=Source.LINK,
+            facility_id=opened.view.facility.id,
+            now=now(),
+            cipher=cipher(),
+        )
+    return True
+
+
+@pages.get("/unsubscribe/<answer_token:token>")
+@public
+def unsubscribe_page(token: str) -> ResponseReturnValue:
+    """Lead a person who follows an e-mail's link to the choices; changes nothing."""
     return redirect(url_for("answers.show", token=token), 303)
+
+
+@pages.post("/unsubscribe/<answer_token:token>")
+@public
+def unsubscribe(token: str) -> ResponseReturnValue:
+    """Stop all that can be stopped, at the word of a mail program (RFC 8058: one click, no cookie)."""
+    _count(session())
+    if request.form.get("List-Unsubscribe") != "One-Click":
+        raise BadRequest
+    _keep(token, {STOP_ALL: [""]})
+    return Response(status=200, mimetype="text/plain")
 
 
 @pages.post("/j/<answer_token:token>/<purpose>")

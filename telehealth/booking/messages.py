@@ -1,6 +1,7 @@
 """What is said about an appointment: time, place and code; never a name, an illness or a specialty."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -62,13 +63,21 @@ def message(
     words = {**_params(view), "link": _link(notice, view, links)}
     return Message(
         kind=notice.kind,
-        recipient=to,
+        recipient=_with_mute_link(to, view, links),
         params={name: words[name] for name in KINDS[notice.kind].params},
         dedupe_key=f"{notice.kind}:{view.id}:{which}",
         not_before=notice.not_before,
         expires_at=notice.expires_at,
         subject=view.id,
     )
+
+
+def _with_mute_link(to: Recipient, view: AppointmentView, links: AnswerLinks) -> Recipient:
+    """Return the recipient with the page where reminders can be stopped, which only e-mail has room for."""
+    if to.email is None:
+        return to
+    token = links.token(Purpose.MESSAGES, view.id, view.start)
+    return replace(to, mute_url=f"{links.base_url}/unsubscribe/{token}")
 
 
 def _told(

@@ -19,7 +19,8 @@ from telehealth.web.context import settings
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _TOKEN = "csrf"  # noqa: S105  the name under which the session keeps it
-_UNCHECKED_PREFIXES = ("/webhooks/",)
+# Providers call the first; mail programs post to the second without a page of ours (RFC 8058).
+_UNCHECKED_PREFIXES = ("/webhooks/", "/unsubscribe/")
 _ENDLESS_NUMBER = re.compile(rb"[0-9]{4300}")
 
 

@@ -158,3 +158,20 @@ def test_nobody_is_asked_who_has_no_telephone(
         connection.execute(text("UPDATE account SET phone_sealed = NULL WHERE kind = 'patient'"))
     page = browser.go(link_to(settings, Purpose.MESSAGES, booked))
     assert (page.status, "<form" in page.text.partition("<main")[2]) == (200, False)
+
+
+def test_a_mail_program_stops_all_by_one_click_and_a_person_is_led_to_the_choices(
+    web: FlaskClient, booked: dict, settings: Settings, wishes: Look
+):
+    address = link_to(settings, Purpose.MESSAGES, booked).replace("/j/", "/unsubscribe/")
+    assert web.get(address).headers["Location"].startswith("/j/m")
+    assert web.post(address, data={"anything": "else"}).status_code == 400
+    assert choice_of(wishes()).wanted == EVERYTHING
+    for _ in range(2):
+        assert web.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert choice_of(wishes()).wanted == frozenset()
+
+
+def test_only_the_link_for_messages_stops_them(web: FlaskClient, booked: dict, settings: Settings):
+    address = link_to(settings, Purpose.CONFIRM, booked).replace("/j/", "/unsubscribe/")
+    assert web.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 404
