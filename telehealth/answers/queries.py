@@ -13,6 +13,7 @@ from telehealth.answers.choices import Choice, choice_of
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.rules import Standing, offer_standing, standing
 from telehealth.booking import queries as booking
+from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.services import alternatives
 from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
@@ -24,8 +25,7 @@ from telehealth.scheduling.queries import SlotView, slot_by_id
 
 _SUBJECT = text("SELECT appointment_id, about, moved_from FROM answer_subject(:id)")
 _ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appointment', :appointment, true)")
-
-
+_OTHERS = 3
 _OF_OFFERS = (Purpose.ACCEPT_OFFER, Purpose.DECLINE_OFFER)
 
 
@@ -73,12 +73,12 @@ def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datet
     if row is None or not _signed(link, links, (row.about, row.moved_from)):
         raise AnswerLinkUnknown
     view = _entered(session, row.appointment_id)
-    offer = booking.offer(session, link.subject, now=now) if link.purpose in _OF_OFFERS else None
-    if offer is not None:
-        return _opened_offer(session, link.purpose, view, offer, now)
+    if link.purpose in _OF_OFFERS:
+        return _opened_offer(session, link, view, now)
     stands = standing(link.purpose, view, now)
     moved = link.purpose is not Purpose.MESSAGES and not _signed(link, links, (view.start,))
-    return Opened(link.purpose, view, Standing.MOVED if moved else stands)
+    stale = moved and view.status != AppointmentStatus.CANCELLED and stands is not Standing.OLD
+    return Opened(link.purpose, view, Standing.MOVED if stale else stands)
 
 
 def phone_of(
@@ -91,15 +91,22 @@ def phone_of(
     return Phone(patient_id, to.phone, choice_of(Preferences(cipher).of(session, to.phone)))
 
 
-def _opened_offer(
-    session: Session, purpose: Purpose, view: AppointmentView, offer: OfferView, now: datetime
-) -> Opened:
+def _opened_offer(session: Session, link: AnswerLink, view: AppointmentView, now: datetime) -> Opened:
+    offer = booking.offer(session, link.subject, now=now)
+    if offer is None:
+        raise AnswerLinkUnknown
     slot = slot_by_id(session, offer.slot_id, now, channel=Channel.DESK)
     free = slot is not None and slot.free > 0
-    stands = offer_standing(purpose, view, offer, free=free, now=now)
-    others = alternatives(session, offer.slot_id, now=now) if stands is Standing.TAKEN else []
-    here = tuple(other for other in others if other.facility.id == view.facility.id)
-    return Opened(purpose, view, stands, offer, slot, here)
+    stands = offer_standing(link.purpose, view, offer, free=free, now=now)
+    others = _others(session, view, offer, now) if stands is Standing.TAKEN else ()
+    return Opened(link.purpose, view, stands, offer, slot, others)
+
+
+def _others(session: Session, view: AppointmentView, offer: OfferView, now: datetime) -> tuple[SlotView, ...]:
+    """Return what is free there instead, each time once: the page does not say with whom."""
+    found = alternatives(session, offer.slot_id, now=now, count=3 * _OTHERS)
+    here = {other.start: other for other in reversed(found) if other.facility.id == view.facility.id}
+    return tuple(here[start] for start in sorted(here))[:_OTHERS]
 
 
 def _signed(link: AnswerLink, links: AnswerLinks, instants: Iterable[datetime | None]) -> bool:

@@ -32,6 +32,7 @@ from telehealth.core.errors import (
     PreconditionFailed,
     http_status,
 )
+from telehealth.scheduling.errors import SlotUnknown
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, session, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import public
@@ -135,7 +136,7 @@ def press(token: str, purpose: str) -> ResponseReturnValue:
     _count(session())
     try:
         attempt(lambda: _answer(token, purpose))
-    except (Conflict, Gone, PreconditionFailed) as refusal:
+    except (Conflict, Gone, PreconditionFailed, SlotUnknown) as refusal:
         enter_again()
         with _opened(token) as (_work, opened):
             pass

@@ -25,6 +25,8 @@ from tests.patient_portal.browser import Browser
 
 Told = Callable[[str], str]
 
+OF_APPOINTMENTS = (Purpose.CONFIRM, Purpose.CANCEL, Purpose.ON_MY_WAY, Purpose.MESSAGES)
+
 
 def start_of(booked: dict) -> datetime:
     return datetime.fromisoformat(booked["start"])
@@ -83,7 +85,7 @@ def test_opening_a_link_changes_nothing(
     web: FlaskClient, booked: dict, settings: Settings, owner_engine: Engine
 ):
     before = snapshot(owner_engine), count(owner_engine, "audit_event")
-    for purpose in Purpose:
+    for purpose in OF_APPOINTMENTS:
         link = link_to(settings, purpose, booked)
         for method in ("GET", "HEAD", "GET", "HEAD"):
             assert web.open(link, method=method).status_code < 500
@@ -137,7 +139,7 @@ def press(client: FlaskClient, link: str, purpose: str) -> int:
     return client.post(f"{link}/{purpose}", data={"csrf_token": csrf}).status_code
 
 
-@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("purpose", OF_APPOINTMENTS)
 def test_a_link_does_one_thing_only(
     web: FlaskClient, booked: dict, settings: Settings, engine: Engine, purpose: Purpose
 ):
@@ -202,7 +204,7 @@ def test_a_link_tells_nothing_of_a_visit_long_past(
     browser: Browser, booked: dict, settings: Settings, clock: MovableClock
 ):
     clock.now = datetime.fromisoformat(booked["end"]) + timedelta(days=30)
-    for purpose in (Purpose.CONFIRM, Purpose.CANCEL, Purpose.ON_MY_WAY, Purpose.MESSAGES):
+    for purpose in OF_APPOINTMENTS:
         page = browser.go(link_to(settings, purpose, booked))
         assert page.status == 410
         assert booked["code"] not in page.text
@@ -265,6 +267,19 @@ def test_the_link_of_the_old_time_answers_no_more(
     assert browser.go(told("moved")).sees("Tôi sẽ đến", other["start"][11:16])
 
 
+def test_the_link_of_the_old_time_says_cancelled_when_the_visit_is(
+    browser: Browser, web: FlaskClient, lan: Person, booked: dict, told: Told
+):
+    old = told("booked")
+    other = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[1]
+    move(web, lan, booked, other["id"])
+    web.post(
+        f"/api/v1/appointments/{booked['id']}/cancel", json={}, headers={**lan.headers, "If-Match": '"2"'}
+    )
+    page = browser.go(old)
+    assert (page.status, page.sees("Lịch khám này đã hủy")) == (410, True)
+
+
 def test_a_link_that_is_not_ours_opens_nothing(
     browser: Browser, booked: dict, told: Told, settings: Settings
 ):
@@ -273,7 +288,7 @@ def test_a_link_that_is_not_ours_opens_nothing(
     nobody = f"/j/{settings.answer_links.token(Purpose.CONFIRM, new_id(), start_of(booked))}"
     for link in (forged, nobody):
         page = browser.go(link)
-        assert (page.status, page.sees("Liên kết này không mở được", "Đặt lịch mới")) == (404, True)
+        assert (page.status, page.sees("Đường dẫn này không mở được", "Đặt lịch mới")) == (404, True)
         assert booked["code"] not in page.text
 
 

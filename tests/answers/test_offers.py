@@ -1,5 +1,6 @@
 """Another time that the hospital offers: taken, declined, or gone before it was taken."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -129,6 +130,8 @@ def test_a_slot_that_is_gone_leaves_the_old_place(
     page = browser.go(link)
     assert (page.status, page.sees("Giờ mới vừa có người đặt", "vẫn giữ giờ cũ")) == (409, True)
     assert len(page.links(f"/appointments/{booked['id']}/move/")) == 3, "what is free instead"
+    times = re.findall(r'move/[^"]+">([^<]+)<', page.text)
+    assert len(set(times)) == 3
 
 
 def test_the_same_offer_made_again_is_one_offer_and_another_takes_its_place(
@@ -277,3 +280,33 @@ def test_accepting_against_cancelling_ends_in_one_of_them(
     assert tuple(found) in {(303, 412), (410, 200)}
     assert row(engine, booked)["status"] == ("booked" if found[0] == 303 else "cancelled")
     assert state(engine) == (["accepted"] if found[0] == 303 else ["withdrawn"])
+
+
+def test_a_slot_that_the_roster_lost_is_gone_too(
+    web: FlaskClient, offered: Offered, told: Told, booked: dict, owner_engine: Engine, engine: Engine
+):
+    offered()
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE appointment_offer SET slot_id = gen_random_uuid() || '.480'")
+    assert press(web, told("offer"), "accept-offer") == 409
+    assert web.get(told("offer")).status_code == 409
+    assert row(engine, booked)["version"] == 1
+
+
+def test_a_day_that_was_closed_meanwhile_leaves_the_old_place(
+    web: FlaskClient,
+    offered: Offered,
+    told: Told,
+    booked: dict,
+    later: dict,
+    owner_engine: Engine,
+    engine: Engine,
+):
+    offered()
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE clinic_session SET status = 'closed' WHERE id = %s", (later["id"].partition(".")[0],)
+        )
+    assert press(web, told("offer"), "accept-offer") == 409
+    assert row(engine, booked)["version"] == 1
+    assert state(engine) == ["open"]

@@ -1,5 +1,5 @@
-error-answer-link-unknown = Liên kết có thể bị thiếu khi sao chép, hoặc lịch khám đã đổi giờ. Vui lòng mở liên kết trong tin nhắn mới nhất, hoặc gọi tổng đài để được giúp.
-answers-unknown-title = Liên kết này không mở được
+error-answer-link-unknown = Đường dẫn có thể bị thiếu khi sao chép, hoặc lịch khám đã đổi giờ. Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc gọi tổng đài để được giúp.
+answers-unknown-title = Đường dẫn này không mở được
 answers-when = Giờ hẹn
 answers-where = Nơi khám
 answers-code = Mã lịch hẹn
@@ -41,7 +41,7 @@ answers-arrived-text = Nơi khám đã ghi nhận quý vị có mặt. Cần đ�
 answers-cancelled-title = Lịch khám này đã hủy
 answers-cancelled-text = Quý vị không cần đến nữa. Nếu vẫn cần khám, vui lòng đặt lịch mới hoặc gọi nơi khám.
 answers-moved-title = Lịch khám này đã đổi giờ
-answers-moved-text = Liên kết này là của giờ cũ. Vui lòng mở liên kết trong tin nhắn mới nhất, hoặc đăng nhập để xem giờ mới.
+answers-moved-text = Đường dẫn này là của giờ cũ. Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc đăng nhập để xem giờ mới.
 answers-over-title = Giờ hẹn này đã qua
 answers-over-text = Nếu quý vị chưa được khám, vui lòng gọi nơi khám hoặc đặt lịch mới.
 
@@ -70,8 +70,8 @@ answers-early-link = Báo trước là tôi sẽ đến
 answers-messages-link = Chọn tin nhắn muốn nhận
 answers-messages-title = Chọn tin nhắn muốn nhận
 answers-messages-lead = Áp dụng cho số điện thoại có ba số cuối { $ending }, kể cả tin về người nhà dùng chung số này.
-answers-old-title = Liên kết này đã cũ
-answers-old-text = Vui lòng mở liên kết trong tin nhắn mới nhất, hoặc gọi nơi khám để được giúp.
+answers-old-title = Đường dẫn này đã cũ
+answers-old-text = Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc gọi nơi khám để được giúp.
 answers-messages-keep = Lưu lựa chọn
 answers-messages-stop-all = Ngừng mọi tin nhắc
 answers-messages-kept = Đã lưu lựa chọn của quý vị
