@@ -53,6 +53,7 @@ class Card {
     try {
       if (button.dataset["do"] === "on") await this.turnOn();
       else if (button.dataset["do"] === "off") await this.turnOff();
+      else if (button.dataset["do"] === "sample") await this.showSample();
       else this.putOff();
     } finally {
       button.removeAttribute("aria-busy");
@@ -69,6 +70,14 @@ class Card {
     await forget();
     toast(text(this.root, "turnedOff"));
     this.show(await this.state(), true);
+  }
+
+  /** What a reminder looks like, shown by this browser itself: whether the phone lets notices through is seen at once. */
+  private async showSample(): Promise<void> {
+    const worker = await navigator.serviceWorker.ready;
+    const options = { body: text(this.root, "sampleBody"), icon: text(this.root, "icon"), tag: "sample" };
+    await worker.showNotification(text(this.root, "sampleTitle"), options);
+    this.root.querySelector<HTMLElement>("[data-sampled]")!.hidden = false;
   }
 
   private putOff(): void {
