@@ -253,7 +253,7 @@ def test_only_known_services_are_called(push: WebPush, service: PushService, end
     ],
 )
 def test_the_services_of_the_great_browsers_are_known_and_a_sandbox_takes_their_place(endpoint: str) -> None:
-    assert PushServices().address(endpoint) == endpoint
+    assert PushServices().address(endpoint) == endpoint.replace(":443", ""), "an origin names no usual port"
     path = endpoint.split("/", 3)[3]
     assert PushServices(base_url="http://127.0.0.1:9/").address(endpoint) == f"http://127.0.0.1:9/{path}"
 
