@@ -5,10 +5,10 @@ const FALLBACK: Fallback = { title: "Y tế gần bạn", body: "Có lời nhắ
 const ORIGIN = "https://kham.example.vn";
 
 test("a notice says what was pushed", () => {
-  const payload = { title: "Nhắc lịch khám", body: "BV Bà Rịa, 08:30", url: `${ORIGIN}/a/K7Q2M9PX`, tag: "abc" };
+  const payload = { title: "Nhắc lịch khám", body: "BV Bà Rịa, 08:30", url: `${ORIGIN}/a/K7Q2M9PX`, tag: "abc", lang: "en" };
   expect(notice(payload, FALLBACK)).toEqual({
     title: "Nhắc lịch khám",
-    options: { body: "BV Bà Rịa, 08:30", tag: "abc", data: { url: payload.url }, lang: "vi", icon: "/i.png", badge: "/b.png" },
+    options: { body: "BV Bà Rịa, 08:30", tag: "abc", data: { url: payload.url }, lang: "en", icon: "/i.png", badge: "/b.png" },
   });
 });
 
@@ -16,7 +16,7 @@ test.each([[null], [undefined], ["text"], [7], [[]], [{}], [{ title: "", body: "
   "whatever comes, there is something to show: %j",
   (payload) => {
     const { title, options } = notice(payload, FALLBACK);
-    expect([title, options.body, options.tag]).toEqual([FALLBACK.title, FALLBACK.body, undefined]);
+    expect([title, options.body, options.tag, options.lang]).toEqual([FALLBACK.title, FALLBACK.body, undefined, "vi"]);
   },
 );
 

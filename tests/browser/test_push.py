@@ -167,6 +167,16 @@ def test_an_odd_message_is_still_a_notice_and_leads_nowhere_else(
         assert worker.tap() == phone.site + opens
 
 
+def test_a_sample_shows_whether_the_phone_lets_notices_through(phone: Phone) -> None:
+    page = turned_on(phone)
+    page.get_by_role("button", name="Xem thử").click()
+    expect(page.get_by_text("Không thấy lời nhắc thử?")).to_be_visible()
+    with worker_of(page, phone.site) as worker:
+        (shown,) = worker.notices()
+        assert shown["title"] == "Lời nhắc sẽ hiện như thế này"
+        assert worker.tap() == f"{phone.site}/appointments"
+
+
 def test_one_tap_turns_it_off(phone: Phone, kept: Callable[[], int]) -> None:
     page = turned_on(phone)
     page.get_by_role("button", name="Tắt nhắc lịch").click()

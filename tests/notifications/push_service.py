@@ -54,11 +54,12 @@ class Posted:
 
 @dataclass
 class PushService:
-    """`answers` maps a path to a status and headers; what is not there is taken with 201."""
+    """`answers` maps a path to a status and headers, else 201; `slow` maps one to seconds."""
 
     url: str = ""
     posted: list[Posted] = field(default_factory=list)
     answers: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
 
     def answer(self, browser: MadeUpBrowser, status: int, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -67,12 +68,13 @@ class PushService:
 
 @contextmanager
 def running_service() -> Iterator[PushService]:
-    service = PushService()
+    service, given_up = PushService(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             service.posted.append(Posted(self.path, dict(self.headers.items()), body))
+            given_up.wait(service.slow.get(self.path, 0))
             status, headers = service.answers.get(self.path, (201, {}))
             self.send_response(status)
             for name, value in {"Content-Length": "0", **headers}.items():
@@ -89,6 +91,7 @@ def running_service() -> Iterator[PushService]:
     try:
         yield service
     finally:
+        given_up.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from notifications.channels.push.signature import Signer
 from notifications.environment import BadNotificationSettings
 from notifications.kinds import KINDS
 from notifications.settings import NotificationSettings
-from notifications.templates import CATALOGUE
+from notifications.templates import CATALOGUE, fill
 from tests.notifications.conftest import SAMPLE
 from tests.notifications.push_service import MadeUpBrowser, PushService, base64url, running_service
 
@@ -76,11 +77,13 @@ def test_a_message_is_sealed_for_one_browser_and_says_what_to_show(
     (posted,) = service.posted
     assert posted.path == browser.path
     assert "BV Bà Rịa".encode() not in posted.body
+    words = CATALOGUE.template("appointment-booked", "vi").push
     assert browser.read(posted.body) == {
-        "title": "Đã đặt lịch khám",
-        "body": "BV Bà Rịa, 08:30 thứ Ba 24/11. Mã 482913. Chạm để xem hoặc đổi lịch.",
+        "title": words.title,
+        "body": fill(words.body, SAMPLE),
         "url": SAMPLE["link"],
         "tag": posted.headers["Topic"],
+        "lang": "vi",
     }
 
 
@@ -162,6 +165,19 @@ def test_every_attempt_has_a_reference_of_its_own(push: WebPush) -> None:
     assert len(references) == 3
 
 
+def test_all_of_a_person_s_browsers_together_take_no_longer_than_one_request_may(
+    service: PushService,
+) -> None:
+    push = WebPush(Signer(PRIVATE_KEY, SUBJECT), PushServices(base_url=service.url), timeout=0.3)
+    browsers = [MadeUpBrowser() for _ in range(5)]
+    service.slow = {browser.path: 2.0 for browser in browsers}
+    started = time.monotonic()
+    outcome = push.send(outgoing(*browsers), uuid4())
+    assert isinstance(outcome, Ambiguous)
+    assert time.monotonic() - started < 1.0
+    assert len(service.posted) == 1, "too late for the others: they come with the next try"
+
+
 def test_keys_that_are_no_keys_count_as_gone(push: WebPush, service: PushService) -> None:
     broken = [
         replace(MadeUpBrowser().subscription, p256dh=base64url(b"\4" + bytes(64))),
@@ -237,7 +253,7 @@ def test_only_known_services_are_called(push: WebPush, service: PushService, end
     ],
 )
 def test_the_services_of_the_great_browsers_are_known_and_a_sandbox_takes_their_place(endpoint: str) -> None:
-    assert PushServices().address(endpoint) == endpoint
+    assert PushServices().address(endpoint) == endpoint.replace(":443", ""), "an origin names no usual port"
     path = endpoint.split("/", 3)[3]
     assert PushServices(base_url="http://127.0.0.1:9/").address(endpoint) == f"http://127.0.0.1:9/{path}"
 

@@ -26,7 +26,7 @@ def session(app_engine: Engine, notification_tables: None) -> Iterator[Session]:
 
 
 def offered(browser: MadeUpBrowser, agent: str | None = None) -> Offered:
-    return Offered(browser.endpoint, browser.keys["p256dh"], browser.keys["auth"], agent)
+    return Offered(browser.endpoint, browser.keys["p256dh"], browser.keys["auth"], user_agent=agent)
 
 
 def endpoints(session: Session, owner: UUID) -> list[str]:

@@ -4,6 +4,7 @@ import { bytesOf, LATER_MS, madeUnder, recalled, remember, shouldTell, stateOf, 
 
 const SUBSCRIPTIONS = "/api/v1/push/subscriptions";
 const LEAVE_WITHIN_MS = 2_000;
+const READY_WITHIN_MS = 15_000;
 
 /** Reminders in this browser. The browser's own question comes only after a tap on "turn on". */
 class Card {
@@ -53,6 +54,7 @@ class Card {
     try {
       if (button.dataset["do"] === "on") await this.turnOn();
       else if (button.dataset["do"] === "off") await this.turnOff();
+      else if (button.dataset["do"] === "sample") await this.showSample();
       else this.putOff();
     } finally {
       button.removeAttribute("aria-busy");
@@ -62,6 +64,7 @@ class Card {
   private async turnOn(): Promise<void> {
     const answer = await Notification.requestPermission();
     if (answer === "granted") await this.subscribe().catch(() => toast(text(this.root, "failed"), "error"));
+    else if (answer === "default") toast(text(this.root, "notAllowed"));
     this.show(await this.state(), true);
   }
 
@@ -69,6 +72,14 @@ class Card {
     await forget();
     toast(text(this.root, "turnedOff"));
     this.show(await this.state(), true);
+  }
+
+  /** What a reminder looks like, shown by this browser itself: whether the phone lets notices through is seen at once. */
+  private async showSample(): Promise<void> {
+    const worker = await ready();
+    const options = { body: text(this.root, "sampleBody"), icon: text(this.root, "icon"), tag: "sample" };
+    await worker.showNotification(text(this.root, "sampleTitle"), options);
+    this.root.querySelector<HTMLElement>("[data-sampled]")!.hidden = false;
   }
 
   private putOff(): void {
@@ -79,7 +90,7 @@ class Card {
 
   /** One subscription for one owner under one key; somebody else's is given back first. */
   private async subscribe(): Promise<void> {
-    const worker = await navigator.serviceWorker.ready;
+    const worker = await ready();
     let current = await worker.pushManager.getSubscription();
     const mine = recalled(localStorage).owner === this.owner;
     if (current && !(mine && madeUnder(current, this.key()))) {
@@ -114,6 +125,12 @@ function browser(): Browser {
     installed: standalone || matchMedia("(display-mode: standalone)").matches,
     permission: able ? Notification.permission : "denied",
   };
+}
+
+/** The service worker at work; a browser that cannot start it would let us wait for ever. */
+async function ready(): Promise<ServiceWorkerRegistration> {
+  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("no service worker")), READY_WITHIN_MS));
+  return Promise.race([navigator.serviceWorker.ready, late]);
 }
 
 async function subscription(): Promise<PushSubscription | null> {

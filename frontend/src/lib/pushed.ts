@@ -19,7 +19,7 @@ export function notice(payload: unknown, fallback: Fallback): Notice {
   const options: NotificationOptions = {
     body: words(told["body"]) ?? fallback.body,
     data: { url: words(told["url"]) ?? "" },
-    lang: "vi",
+    lang: words(told["lang"]) ?? "vi",
     icon,
     badge,
   };

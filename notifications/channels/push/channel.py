@@ -97,12 +97,13 @@ class WebPush:
 
 
 def payload(message: Outgoing, key: UUID) -> bytes:
-    """What the service worker shows: title, body, tag, and url where the message has a link."""
+    """What the service worker shows: title, body, tag, lang, and url where the message has a link."""
     push = message.template.push
     shown = {
         "title": fill(push.title, message.params),
         "body": fill(push.body, message.params),
         "tag": topic(key),
+        "lang": message.template.language,
     }
     if "link" in message.params:
         shown["url"] = tidy(message.params["link"])

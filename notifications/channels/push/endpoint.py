@@ -34,7 +34,8 @@ class PushServices:
         found = _ENDPOINT.fullmatch(endpoint)
         if found is None or len(endpoint) > LONGEST or not any(_fits(found[1], host) for host in self.hosts):
             return None
-        return endpoint if self.base_url is None else self.base_url.rstrip("/") + found[2]
+        origin = f"https://{found[1]}" if self.base_url is None else self.base_url.rstrip("/")
+        return origin + found[2]
 
 
 def odd_hosts(hosts: Iterable[str]) -> list[str]:

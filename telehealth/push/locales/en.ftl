@@ -16,7 +16,12 @@ push-on = { $device ->
   }
 push-on-text = Sharing this device? Sign out, and your reminders will no longer show here.
 push-turn-off = Turn off reminders
+push-sample = Show a sample
+push-sample-title = This is what a reminder looks like
+push-sample-body = A sample, shown by this device itself.
+push-sampled = No sample to be seen? The device may be in Do Not Disturb, or its settings do not let the browser show notifications.
 push-turned-off = Reminders are off on this device.
+push-not-allowed = Not turned on yet. Choose “Allow” when the browser asks.
 push-failed = Reminders could not be turned on. Please check your connection and try again.
 push-blocked = { $device ->
     [phone] The phone blocks reminders from this page

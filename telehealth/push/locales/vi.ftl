@@ -16,7 +16,12 @@ push-on = { $device ->
   }
 push-on-text = Cho người khác dùng chung máy? Hãy đăng xuất, lời nhắc của quý vị sẽ không hiện nữa.
 push-turn-off = Tắt nhắc lịch
+push-sample = Xem thử
+push-sample-title = Lời nhắc sẽ hiện như thế này
+push-sample-body = Đây là lời nhắc thử, do chính máy này hiện ra.
+push-sampled = Không thấy lời nhắc thử? Máy đang ở chế độ Không làm phiền, hoặc cài đặt của máy chưa cho trình duyệt hiện thông báo.
 push-turned-off = Đã tắt nhắc lịch trên máy này.
+push-not-allowed = Chưa bật. Khi trình duyệt hỏi, quý vị chọn “Cho phép”.
 push-failed = Chưa bật được nhắc lịch. Vui lòng kiểm tra mạng rồi thử lại.
 push-blocked = { $device ->
     [phone] Điện thoại đang chặn lời nhắc của trang này
