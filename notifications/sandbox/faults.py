@@ -1,6 +1,6 @@
 """Going wrong on request: what can happen, what is planned for whom, and storms of it by chance."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -95,25 +95,29 @@ class Weather:
 
 
 class FaultPlan:
-    """What is planned comes first, then the weather."""
+    """What is planned for a recipient comes first, then what is planned for anybody, then the weather."""
 
     def __init__(self) -> None:
-        self._planned: list[Planned] = []
+        self._planned: defaultdict[tuple[str, str | None], deque[Planned]] = defaultdict(deque)
         self.weather: dict[str, Weather] = {}
 
     def add(self, planned: Planned) -> None:
-        self._planned.append(planned)
+        self._planned[planned.provider, planned.to].append(planned)
 
     def clear(self) -> None:
         self._planned.clear()
 
     def take(self, provider: str, to: str) -> Planned | None:
         """The fault that hits this send, used up by it."""
-        for planned in self._planned:
-            if planned.provider == provider and planned.to in {None, to}:
+        for place in ((provider, to), (provider, None)):
+            waiting = self._planned.get(place)
+            if waiting:
+                planned = waiting[0]
                 planned.times -= 1
                 if planned.times <= 0:
-                    self._planned.remove(planned)
+                    waiting.popleft()
+                if not waiting:
+                    del self._planned[place]
                 return planned
         weather = self.weather.get(provider)
         return weather.strike(to) if weather is not None else None

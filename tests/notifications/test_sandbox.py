@@ -99,6 +99,13 @@ def test_a_fault_answers_as_it_says(sandbox: SandboxClient, fault: str, status: 
     assert send(sandbox, phone).status_code == 201
 
 
+def test_a_fault_for_one_person_comes_before_one_for_anybody(sandbox: SandboxClient) -> None:
+    phone, other = new_phone(), new_phone()
+    sandbox.fault("twilio", "500", times=2)
+    sandbox.fault("twilio", "reject", to=phone)
+    assert [send(sandbox, to).status_code for to in (phone, phone, other, other)] == [400, 500, 500, 201]
+
+
 @pytest.mark.parametrize(
     ("fault", "accepted"), [("hang", 0), ("hang-after-accept", 1), ("drop", 0), ("drop-after-accept", 1)]
 )

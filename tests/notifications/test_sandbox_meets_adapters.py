@@ -11,14 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import create_engine
 
 from notifications.channels.base import Accepted, Ambiguous, Channel, Outgoing, Rejected, Retry, Subscription
+from notifications.channels.esms.channel import EsmsBrandname
 from notifications.channels.provider import Host
+from notifications.channels.receipt import Claim
 from notifications.channels.registry import BUILT_IN
 from notifications.channels.zalo.channel import ZaloTemplateMessages
 from notifications.kinds import KINDS
 from notifications.templates import CATALOGUE
 from tests.notifications.conftest import SAMPLE, SandboxClient
 from tests.notifications.hosting import OwnSealer
-from tests.notifications.sandboxes import new_phone
+from tests.notifications.sandboxes import new_phone, until
 from tests.notifications.test_sandbox_mail import new_address
 from tests.notifications.test_sandbox_push import browser_of
 from tests.notifications.test_sandbox_zalo import FIRST, refreshed
@@ -181,3 +183,37 @@ def test_an_ended_subscription_is_told_by_its_id(sandbox: SandboxClient) -> None
     outcome = met.channel.send(met.message, uuid4())
     assert isinstance(outcome, Rejected)
     assert outcome.gone == (met.message.subscriptions[0].id,)
+
+
+def test_zalo_tells_the_states_of_templates_and_the_days_quota(sandbox: SandboxClient) -> None:
+    met = meet("zalo", sandbox)
+    assert isinstance(met.channel, ZaloTemplateMessages)
+    template_id = met.message.template.zalo.template_id
+    place = sandbox.url + "/_sandbox/zalo/templates"
+    assert met.channel.template_states()[template_id] == "ENABLE"
+    left = met.channel.remaining()
+    requests.post(place, json={"template_id": template_id, "status": "REJECT"}, timeout=5).raise_for_status()
+    try:
+        assert met.channel.template_states()[template_id] == "REJECT"
+        outcome = met.channel.send(met.message, uuid4())
+        assert isinstance(outcome, Rejected)
+        assert outcome.scope == "template"
+    finally:
+        requests.delete(place, timeout=5)
+    assert isinstance(met.channel.send(met.message, uuid4()), Accepted)
+    assert left is not None
+    assert met.channel.remaining() == left - 1
+
+
+@pytest.mark.parametrize(("fault", "told"), [(None, "delivered"), ("undelivered", "undelivered")])
+def test_esms_confirms_what_became_of_a_message(sandbox: SandboxClient, fault: str | None, told: str) -> None:
+    met, key = meet("esms", sandbox), uuid4()
+    assert isinstance(met.channel, EsmsBrandname)
+    if fault is not None:
+        sandbox.fault("esms", fault, to=met.address)
+    outcome = met.channel.send(met.message, key)
+    assert isinstance(outcome, Accepted)
+    until(lambda: sandbox.messages(met.address)[0]["status"] == told)
+    receipt = met.channel.confirmed(Claim("esms", key, ref=outcome.ref, recorded=outcome.ref))
+    assert receipt is not None
+    assert receipt.told == told
