@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.messages import token_crash
 from bench.messages.fleet import WRONG_CLOCKS, fleet
-from bench.messages.scene import scene
+from bench.messages.scene import Receipts, scene
 from bench.messages.tempest import Plan, Tempest
 from bench.messages.worker import Orders
 from bench.surroundings import BenchDatabase, Surroundings, front
@@ -28,6 +28,9 @@ IN_A_HURRY = {
     "batch": 20,
 }
 
+# Seconds after which receipts come mostly too late to answer what the provider must then be asked.
+LATE = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -36,14 +39,15 @@ class Row:
     share: float
     kind: str
     providers: tuple[str, ...]
+    receipts_after: float = 1.0
     reconcile: bool = True
 
 
 ROWS = {
-    "can_be_asked": Row(0.4, "otp", ("twilio",)),
+    "can_be_asked": Row(0.4, "otp", ("twilio",), LATE),
     "drops_a_second_copy": Row(0.3, "otp", ("esms",)),
     "can_neither": Row(0.3, "appointment-booked", ("zalo", "esms")),
-    "control": Row(0.2, "otp", ("twilio",), reconcile=False),
+    "control": Row(0.2, "otp", ("twilio",), LATE, reconcile=False),
 }
 
 
@@ -78,7 +82,8 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
 
 def _row(row: Row, options: argparse.Namespace, database: BenchDatabase, seed: int) -> dict[str, object]:
     orders = Orders(row.providers, {**IN_A_HURRY, "reconcile": row.reconcile})
-    with scene(database, options.port, latency_ms=50, receipts_port=options.port + 1) as here:
+    receipts = Receipts(options.port + 1, row.receipts_after)
+    with scene(database, options.port, latency_ms=50, receipts=receipts) as here:
         plan = Plan(
             seed=seed,
             kind=row.kind,

@@ -66,11 +66,14 @@ class Provider:
 
 
 @contextmanager
-def sandbox(env: Mapping[str, str], port: int, *, latency_ms: float, receipts: bool) -> Iterator[Provider]:
-    """Run a sandbox with an empty ledger. Without `receipts` it never calls back."""
+def sandbox(
+    env: Mapping[str, str], port: int, *, latency_ms: float, receipts_after: float | None
+) -> Iterator[Provider]:
+    """Run a sandbox with an empty ledger. It calls back after so many seconds, or never."""
     with empty_folder() as folder:
         ledger = folder / "ledger.jsonl"
         command = ["--port", str(port), "--ledger", str(ledger), "--latency-ms", str(latency_ms)]
+        command += ["--delivery-seconds", str(receipts_after or 1.0)]
         process = subprocess.Popen(
             [sys.executable, "-m", "notifications.sandbox", *command], env=env, stdout=subprocess.DEVNULL
         )
@@ -78,7 +81,7 @@ def sandbox(env: Mapping[str, str], port: int, *, latency_ms: float, receipts: b
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/_sandbox/messages", seconds=30)
             found = Provider(url, ledger, psutil.Process(process.pid))
-            if not receipts:
+            if receipts_after is None:
                 for name in PROVIDERS:
                     found.plan(name, "no-receipts", times=10**9)
             yield found

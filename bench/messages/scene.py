@@ -30,6 +30,14 @@ class Reading:
     cpu: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """Where the provider calls the product back, and how many seconds after a message on average."""
+
+    port: int
+    after: float
+
+
 class Scene:
     """Use `scene()` to have one."""
 
@@ -109,18 +117,20 @@ class Scene:
 
 @contextmanager
 def scene(
-    database: BenchDatabase, port: int, *, latency_ms: float, receipts_port: int | None = None
+    database: BenchDatabase, port: int, *, latency_ms: float, receipts: Receipts | None = None
 ) -> Iterator[Scene]:
-    """Have an empty outbox and an empty provider on that port, which calls the product back on the other."""
+    """Have an empty outbox and an empty provider on that port."""
     tables = ", ".join(f"{table.schema}.{table.name}" for table in Base.metadata.sorted_tables)
     with psycopg.connect(database.admin_url) as admin:
         admin.execute(f"TRUNCATE {tables}".encode())
     env = {**database.env, "SANDBOX_PORT": str(port)}
-    if receipts_port is not None:
-        env["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{receipts_port}"
+    if receipts is not None:
+        env["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{receipts.port}"
     with (
         empty_folder() as folder,
-        sandbox(env, port, latency_ms=latency_ms, receipts=receipts_port is not None) as provider,
+        sandbox(
+            env, port, latency_ms=latency_ms, receipts_after=receipts.after if receipts else None
+        ) as provider,
     ):
         found = Scene(database, env, provider, folder / "workers.log")
         try:

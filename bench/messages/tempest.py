@@ -23,6 +23,8 @@ from telehealth.core.clock import system_clock
 from telehealth.embedded.postgres import Server, until
 from telehealth.embedded.refusal import Refusal
 
+OUTCOMES = "SELECT outcome, count(*) FROM notifications.delivery_attempt GROUP BY outcome"
+STATES = "SELECT state, count(*) FROM notifications.notification GROUP BY state"
 TICK_SECONDS = 0.1
 LONGEST_SECONDS = 240.0
 # One message in so many is for the phone of the one before; one in so many is due a little later.
@@ -160,21 +162,23 @@ class Tempest:
         }
 
     def _counted(self) -> dict[str, object]:
+        """A message that one provider took twice is a duplicate; by two channels it came by policy."""
         accepted = self._here.provider.accepted()
-        times = Counter(item.number for item in accepted)
-        double = {number for number, often in times.items() if often > 1}
-        excused = {number for number in double if _phone(number) in self._too_late}
+        carried = Counter((item.number, item.provider) for item in accepted)
+        carriers = Counter(number for number, _provider in carried)
+        twice = {number for (number, _provider), times in carried.items() if times > 1}
+        by_two = {number for number, providers in carriers.items() if providers > 1} - twice
+        excused = {number for number in twice | by_two if _phone(number) in self._too_late}
         return {
-            "lost": len(self._due.keys() - times.keys()),
-            "duplicates": len(double - excused),
+            "lost": len(self._due.keys() - carriers.keys()),
+            "duplicates": len(twice - excused),
+            "came_by_two_channels": len(by_two - excused),
             "duplicates_by_too_late_acceptance": len(excused),
             "too_early": sum(item.at < self._due[item.number] for item in accepted),
             "left_in_outbox": self._left(),
             "by_provider": dict(Counter(item.provider for item in accepted)),
-            "outcomes": self._here.counts(
-                "SELECT outcome, count(*) FROM notifications.delivery_attempt GROUP BY 1"
-            ),
-            "states": self._here.counts("SELECT state, count(*) FROM notifications.notification GROUP BY 1"),
+            "outcomes": self._here.counts(OUTCOMES),
+            "states": self._here.counts(STATES),
         }
 
 

@@ -28,25 +28,29 @@ WAITING = """SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock
 
 def run(database: BenchDatabase, port: int, policy: Mapping[str, Any]) -> dict[str, object]:
     """Return the token's state, the alarms, and by which provider everything went."""
-    orders = Orders(("zalo", "esms"), policy)
+    orders = Orders(("zalo", "esms"), {**policy, "config_pause": 2.0})
     with scene(database, port, latency_ms=300) as here:
         here.post(message("appointment-booked", number, system_clock()) for number in range(MESSAGES))
         _die_with_the_answer(here, database, orders)
         began = time.monotonic()
         with here.working(orders):
+            asked = here.flow(
+                "appointment-booked", first=MESSAGES, step=1.0, going=lambda: _unnoticed(database, began)
+            )
             drained = until(
                 lambda: here.count("SELECT count(*) FROM notifications.outbox") == 0, LONGEST_SECONDS
             )
+        messages = MESSAGES + len(asked)
         accepted = here.provider.accepted()
         times = Counter(item.number for item in accepted)
         return {
-            "messages": MESSAGES,
+            "messages": messages,
             "kills": 1,
             "token": _value(database, STATE),
             "alarms": here.log.read_text().count("authorise again"),
             "drained": drained,
             "seconds": round(time.monotonic() - began, 1),
-            "lost": MESSAGES - len(times),
+            "lost": messages - len(times),
             "duplicates": len(accepted) - len(times),
             "by_provider": dict(Counter(item.provider for item in accepted)),
         }
@@ -60,6 +64,11 @@ def _die_with_the_answer(here: Scene, database: BenchDatabase, orders: Orders) -
         _expect(lambda: _value(database, WAITING) == 1)
         process.kill()
         process.wait()
+
+
+def _unnoticed(database: BenchDatabase, began: float) -> bool:
+    """Whether nobody knows yet that the application has to be authorised again."""
+    return _value(database, STATE) != "needs_reauth" and time.monotonic() - began < LONGEST_SECONDS
 
 
 def _expect(condition: Callable[[], bool]) -> None:
