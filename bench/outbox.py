@@ -15,7 +15,7 @@ from bench.surroundings import BenchDatabase, Surroundings, percentiles
 from telehealth.core.clock import system_clock
 
 # By provider: a kind of message whose first channel is that provider's.
-ROUTES = {"zalo": "appointment-reminder-day", "twilio": "otp"}
+ROUTES = {"zalo": "appointment-reminder-day", "esms": "otp", "twilio": "otp"}
 WARM_UP_MESSAGES = 500
 TRICKLE_SECONDS = 0.2
 FLOW_STEP_SECONDS = 0.1
@@ -81,7 +81,7 @@ def _burst(options: argparse.Namespace, database: BenchDatabase) -> dict[str, ob
         def waiting() -> bool:
             return bool(len(here.provider.accepted()) < options.burst)
 
-        with here.working(_orders(options, *ROUTES)):
+        with here.working(_orders(options, "zalo", "esms")):
             asked = here.flow("otp", first=options.burst, step=TRICKLE_SECONDS, going=waiting)
             here.provider.wait_for(options.burst + len(asked), 60)
         accepted = here.provider.accepted()
@@ -102,7 +102,7 @@ def _flow(options: argparse.Namespace, database: BenchDatabase) -> dict[str, obj
     step = FLOW_STEP_SECONDS
     with (
         scene(database, options.port, latency_ms=options.latency_ms) as here,
-        here.working(_orders(options, *ROUTES)),
+        here.working(_orders(options, "zalo", "esms")),
     ):
         here.post(message("otp", WAKE_UP + number, system_clock()) for number in range(20))
         here.provider.wait_for(20, 60)

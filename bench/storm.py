@@ -40,8 +40,9 @@ class Row:
 
 
 ROWS = {
-    "can_be_asked": Row(0.6, "otp", ("twilio",)),
-    "can_neither": Row(0.4, "appointment-booked", ("zalo", "twilio")),
+    "can_be_asked": Row(0.4, "otp", ("twilio",)),
+    "drops_a_second_copy": Row(0.3, "otp", ("esms",)),
+    "can_neither": Row(0.3, "appointment-booked", ("zalo", "esms")),
     "control": Row(0.2, "otp", ("twilio",), reconcile=False),
 }
 

@@ -10,7 +10,7 @@ const source = here("./src");
 const dist = here("../telehealth/web/static/dist");
 
 /** Every file of these folders is a page asset of its own; names that start with `_` are parts of others. */
-const entries = (["styles", "islands"] as const).flatMap((folder) =>
+const entries = (["styles", "islands", "workers"] as const).flatMap((folder) =>
   readdirSync(join(source, folder), { withFileTypes: true })
     .filter((file) => file.isFile() && !file.name.startsWith("_"))
     .map((file) => join(source, folder, file.name))

@@ -98,6 +98,8 @@ class Delivery:
             return self._repeat(item, recipient, carrier)
         sendable = self._sendable(item, recipient, carrier)
         if not carrier.adapter.capabilities.lookup:
+            if item.orphaned:
+                return self._held_back(item, sendable, carrier)
             return _result(item, item.channel, "", "undecided", rules.undecided(self._policy, sendable))
         started = time.monotonic()
         found = carrier.adapter.lookup(
@@ -107,10 +109,20 @@ class Delivery:
             self._leases.taken_references(item, carrier.provider),
         )
         if found is None:
-            return self._repeat(item, recipient, carrier)
+            return (
+                self._held_back(item, sendable, carrier)
+                if item.orphaned
+                else self._repeat(item, recipient, carrier)
+            )
         if not isinstance(found, Accepted):
             found = Ambiguous(reason="lookup failed")
         return self._judged(item, recipient, carrier, found, time.monotonic() - started)
+
+    def _held_back(self, item: Leased, sendable: Sendable, carrier: Carrier) -> Result:
+        """Its sender died, perhaps with the request on its way: as long as after any lost answer."""
+        lost = Ambiguous(reason="its sender is gone")
+        verdict = rules.decide(self._policy, sendable, lost, carrier.adapter.capabilities)
+        return _result(item, item.channel, "", "orphaned", verdict)
 
     def _repeat(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Result:
         """Send it again by the same provider under the same key: it was not sent, or the copy is dropped."""
@@ -230,6 +242,7 @@ def _result(
     name, code, ref, segments = _described(outcome)
     return Result(
         id=item.id,
+        attempt=item.attempt,
         state=_state(item, verdict),
         channel=channel,
         provider=carrier.provider if isinstance(carrier, Carrier) else carrier,

@@ -81,7 +81,16 @@ KINDS: Mapping[str, Kind] = {
         _urgent("appointment-cancelled", "facility time date code"),
         _urgent("appointment-moved", "facility time date code link"),
         Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
+        _urgent("appointment-disrupted", "facility time date code link"),
+        _told("appointment-stands", "facility time date code link"),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         _urgent("video-join", "facility time date link", _ELECTRONIC),
+        Kind(
+            "operator-alarm",
+            frozenset({"name", "since", "link"}),
+            ("sms", "email", "zalo"),
+            Priority.URGENT,
+            copies=(),
+        ),
     )
 }

@@ -54,7 +54,7 @@ WITH moment AS MATERIALIZED (
       provider = CASE WHEN o.in_doubt OR o.lease_owner IS NOT NULL THEN o.provider
                       ELSE %(picks)s::jsonb -> o.channel ->> (picked.place::int - 1) END
   FROM picked WHERE o.notification_id = picked.notification_id
-  RETURNING o.*
+  RETURNING o.*, picked.place IS NULL AS orphaned
 )
 UPDATE notifications.notification n
 SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' AND l.fallback
@@ -63,7 +63,7 @@ SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' A
 FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n.state, n.recipient_index,
   n.owner, n.copy_of, greatest(n.created_at, n.not_before) AS since, n.expires_at, moment.now,
-  l.channel, l.provider, l.attempt, l.in_doubt, l.fallback, l.cancelled, l.idem_key, l.priority,
+  l.channel, l.provider, l.attempt, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key, l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
         WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable,
   ARRAY(SELECT p.kind || ' ' || p.channel FROM notifications.preference p
@@ -75,21 +75,22 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
             WHERE t.recipient_index = n.recipient_index AND t.day = {_LOCAL_DAY}), 0) AS sent_today
 """
 
-# An attempt whose provider reference already belongs to another one finishes nothing: its lease runs out and
-# it is looked up anew. That keeps two messages to one phone from both claiming one found send.
+# An attempt whose provider reference already belongs to another message finishes nothing: its lease runs out
+# and it is looked up anew. That keeps two messages to one phone from both claiming one found send. A receipt
+# may have overtaken us and have logged the reference already.
 # Counters are written in a fixed order, so that two workers never wait for each other in a ring.
 _FINISH = f"""
 WITH result AS (
   SELECT * FROM unnest(
-    %(id)s::uuid[], %(state)s::text[], %(channel)s::text[], %(provider)s::text[], %(outcome)s::text[],
-    %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(vnd)s::int[], %(latency_ms)s::int[],
-    %(slow)s::bool[], %(next_channel)s::text[], %(delay)s::float8[], %(in_doubt)s::bool[],
-    %(next_key)s::uuid[], %(fallback)s::bool[]
-  ) AS r (id, state, channel, provider, outcome, code, ref, segments, vnd, latency_ms, slow, next_channel,
-          delay, in_doubt, next_key, fallback)
+    %(id)s::uuid[], %(attempt)s::int[], %(state)s::text[], %(channel)s::text[], %(provider)s::text[],
+    %(outcome)s::text[], %(code)s::text[], %(ref)s::text[], %(segments)s::smallint[], %(vnd)s::int[],
+    %(latency_ms)s::int[], %(slow)s::bool[], %(next_channel)s::text[], %(delay)s::float8[],
+    %(in_doubt)s::bool[], %(next_key)s::uuid[], %(fallback)s::bool[]
+  ) AS r (id, attempt, state, channel, provider, outcome, code, ref, segments, vnd, latency_ms, slow,
+          next_channel, delay, in_doubt, next_key, fallback)
 ), mine AS (
   SELECT o.notification_id, o.idem_key, o.attempt, o.cancelled FROM notifications.outbox o
-  JOIN result ON result.id = o.notification_id
+  JOIN result ON result.id = o.notification_id AND result.attempt = o.attempt
   WHERE o.lease_owner = %(owner)s ORDER BY o.notification_id FOR UPDATE OF o
 ), logged AS (
   INSERT INTO notifications.delivery_attempt
@@ -100,9 +101,14 @@ WITH result AS (
   FROM result r JOIN mine ON mine.notification_id = r.id
   ON CONFLICT (provider, provider_ref) WHERE provider_ref IS NOT NULL DO NOTHING
   RETURNING notification_id
+), known AS (
+  SELECT notification_id FROM logged
+  UNION
+  SELECT a.notification_id FROM notifications.delivery_attempt a
+  JOIN result r ON a.notification_id = r.id AND a.provider = r.provider AND a.provider_ref = r.ref
 ), done AS (
   SELECT r.*, mine.cancelled, r.outcome IN ('accepted', 'reconciled') AS taken
-  FROM result r JOIN mine ON mine.notification_id = r.id JOIN logged ON logged.notification_id = r.id
+  FROM result r JOIN mine ON mine.notification_id = r.id JOIN known ON known.notification_id = r.id
 ), over AS (
   DELETE FROM notifications.outbox o USING done
   WHERE o.notification_id = done.id AND (done.next_channel IS NULL OR done.cancelled)
@@ -155,8 +161,8 @@ _RELEASE = f"""
 WITH back AS (
   UPDATE notifications.outbox
   SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1, in_doubt = doubt
-  FROM unnest(%(id)s::uuid[], %(in_doubt)s::bool[]) AS r (id, doubt)
-  WHERE notification_id = r.id AND lease_owner = %(owner)s
+  FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(in_doubt)s::bool[]) AS r (id, held, doubt)
+  WHERE notification_id = r.id AND attempt = r.held AND lease_owner = %(owner)s
   RETURNING notification_id, fallback
 )
 UPDATE notifications.notification n
@@ -183,6 +189,7 @@ class Leased:
     """A message in our hands. `now` is the host's clock at the claim; `since`: no send of it can be older.
 
     `provider` is who shall carry it, or may have it already when `in_doubt`; None: nobody serves its channel.
+    `orphaned`: its last holder never said what became of it, and may have sent it only just before.
     `muted` holds the recipient's "kind channel" pairs; `sent_today` counts what the recipient had today;
     `subscribed`: the owner has turned push messages on somewhere.
     """
@@ -204,6 +211,7 @@ class Leased:
     provider: str | None
     attempt: int
     in_doubt: bool
+    orphaned: bool
     fallback: bool
     cancelled: bool
     idem_key: UUID
@@ -217,10 +225,14 @@ class Leased:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished attempt. `next_channel` None: the message leaves the outbox. `provider` is empty when
-    nothing was sent. `fallback`: accepted, and sent by the next channel if no receipt comes meanwhile."""
+    """One finished attempt. It counts for the lease it began on, and for no later one, not even of our own.
+
+    `next_channel` None: the message leaves the outbox. `provider` is empty when nothing was sent. `fallback`:
+    accepted, and sent by the next channel if no receipt comes meanwhile.
+    """
 
     id: UUID
+    attempt: int
     state: State
     channel: str
     provider: str
@@ -284,10 +296,10 @@ class Leases:
 
     def release(self, items: Iterable[Leased]) -> None:
         """Give back what was never tried."""
-        pairs = [(item.id, item.in_doubt) for item in items]
-        if pairs:
-            ids, doubts = zip(*pairs, strict=True)
-            self._run("release", {"id": list(ids), "in_doubt": list(doubts), "owner": self._owner})
+        held = list(items)
+        columns = {name: [getattr(item, name) for item in held] for name in ("id", "attempt", "in_doubt")}
+        if held:
+            self._run("release", columns | {"owner": self._owner})
 
     def taken_references(self, item: Leased, provider: str) -> frozenset[str]:
         """What the provider has of other messages to the same phone."""

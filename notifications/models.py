@@ -198,7 +198,8 @@ class ProviderToken(Base):
 
 
 class ProviderState(Base):
-    """How a provider stands: resting until then, and its share of its channel (None: the configured one)."""
+    """How a provider stands: resting until then, its share of its channel (None: the configured one), and the
+    messages that it had left for that day when it was last asked."""
 
     __tablename__ = "provider_state"
     __table_args__ = (
@@ -212,6 +213,8 @@ class ProviderState(Base):
     reason: Mapped[str | None]
     weight: Mapped[int | None] = mapped_column(SmallInteger)
     weight_changed_at: Mapped[datetime | None]
+    remaining: Mapped[int | None]
+    remaining_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
 
 

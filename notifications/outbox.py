@@ -1,7 +1,7 @@
 """Putting messages into the outbox, inside the transaction of the act that they tell of."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -96,26 +96,80 @@ SELECT (SELECT count(*) FROM fresh),
 _ABOUT = """n.subject = %(subject)s::uuid
   AND (%(kinds)s::text[] IS NULL OR n.kind = ANY(%(kinds)s::text[]))"""
 # Flagged first, in a statement of its own: who is leasing a row is waited for, and whose lease it is by then
-# only a new snapshot shows.
+# only a new snapshot shows. What is to stay loses a flag that somebody gave it while it was under way.
 FLAG = f"""
-WITH wanted AS (
-  SELECT o.notification_id FROM notifications.outbox o
-  JOIN notifications.notification n ON n.id = o.notification_id
+WITH found AS (
+  SELECT o.notification_id, n.dedupe_key = ANY(%(keep)s::text[]) AND n.language = %(language)s::text
+           AND n.recipient_index IS NOT DISTINCT FROM %(recipient_index)s::bytea AS kept
+  FROM notifications.outbox o JOIN notifications.notification n ON n.id = o.notification_id
   WHERE {_ABOUT} ORDER BY o.notification_id FOR UPDATE OF o
 )
-UPDATE notifications.outbox o SET cancelled = true FROM wanted
-WHERE o.notification_id = wanted.notification_id
+UPDATE notifications.outbox o SET cancelled = NOT coalesce(found.kept, false) FROM found
+WHERE o.notification_id = found.notification_id
 """
+# What is taken back gives its key away, when the same thing is to be said after all.
 CANCEL = f"""
 WITH dropped AS (
   DELETE FROM notifications.outbox o USING notifications.notification n
   WHERE o.notification_id = n.id AND {_ABOUT} AND o.lease_owner IS NULL AND o.cancelled
   RETURNING o.notification_id, o.fallback
+), freed AS (
+  UPDATE notifications.notification n SET dedupe_key = n.dedupe_key || ':' || n.id
+  WHERE n.dedupe_key = ANY(%(keep)s::text[]) AND n.state = '{State.CANCELLED}'
 )
 UPDATE notifications.notification n
-SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz
+SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz,
+  dedupe_key = n.dedupe_key || CASE WHEN n.dedupe_key = ANY(%(keep)s::text[]) THEN ':' || n.id ELSE '' END
 FROM dropped WHERE n.id = dropped.notification_id AND NOT dropped.fallback
 """
+_WAITING = f"""
+SELECT n.kind, n.dedupe_key, n.not_before, n.expires_at FROM notifications.outbox o
+JOIN notifications.notification n ON n.id = o.notification_id
+WHERE {_ABOUT} AND NOT o.cancelled AND NOT o.fallback ORDER BY n.not_before, n.id
+"""
+_SAID = f"""
+SELECT dedupe_key FROM notifications.notification WHERE dedupe_key = ANY(%(keys)s::text[])
+  AND state IN ('{State.SENDING}', '{State.IN_DOUBT}', '{State.ACCEPTED}', '{State.DELIVERED}')
+"""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that has not left yet."""
+
+    kind: str
+    dedupe_key: str
+    not_before: datetime
+    expires_at: datetime
+
+
+def take_back(session: Session, subject: UUID, *, kinds: Collection[str] | None = None, now: datetime) -> int:
+    """Take back what has not left yet and is about `subject`; returns how many.
+
+    A message whose send is under way is not counted: it is not tried again, but may arrive.
+    """
+    return _take_back(session, subject, kinds, (), now)
+
+
+def _take_back(
+    session: Session,
+    subject: UUID,
+    kinds: Collection[str] | None,
+    wanted: Sequence[dict[str, Any]],
+    now: datetime,
+) -> int:
+    first = wanted[0] if wanted else {"language": None, "recipient_index": None}
+    parameters = {
+        "subject": subject,
+        "kinds": None if kinds is None else list(kinds),
+        "keep": [row["dedupe_key"] for row in wanted],
+        "language": first["language"],
+        "recipient_index": first["recipient_index"],
+        "now": now,
+    }
+    connection = session.connection()
+    connection.exec_driver_sql(FLAG, parameters)
+    return connection.exec_driver_sql(CANCEL, parameters).rowcount
 
 
 class Outbox:
@@ -142,16 +196,46 @@ class Outbox:
         return ENQUEUE, columns | {"now": now}
 
     def cancel(
-        self, session: Session, subject: UUID, *, kinds: Sequence[str] | None = None, now: datetime
+        self, session: Session, subject: UUID, *, kinds: Collection[str] | None = None, now: datetime
     ) -> int:
         """Take back what has not left yet and is about `subject`; returns how many.
 
         A message whose send is under way is not counted: it is not tried again, but may arrive.
         """
-        parameters = {"subject": subject, "kinds": None if kinds is None else list(kinds), "now": now}
-        connection = session.connection()
-        connection.exec_driver_sql(FLAG, parameters)
-        return connection.exec_driver_sql(CANCEL, parameters).rowcount
+        return take_back(session, subject, kinds=kinds, now=now)
+
+    def replace(
+        self,
+        session: Session,
+        subject: UUID,
+        messages: Iterable[Message],
+        *,
+        kinds: Collection[str] | None = None,
+        now: datetime,
+    ) -> None:
+        """Let `messages` be all that still waits to be said about `subject` (of `kinds`; None: of all).
+
+        What waits already stays as it is, unless it goes to another address or in another language than now
+        wanted; what has left is not said again; what was taken back is. All go to one recipient. The caller
+        lets nobody else do the same at the same time.
+        """
+        rows = [self._row(message, now) for message in messages]
+        _take_back(session, subject, kinds, rows, now)
+        if rows:
+            columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+            session.connection().exec_driver_sql(ENQUEUE, columns | {"now": now})
+
+    def waiting(
+        self, session: Session, subject: UUID, *, kinds: Collection[str] | None = None
+    ) -> list[Waiting]:
+        """What has not left yet and is about `subject`."""
+        parameters = {"subject": subject, "kinds": None if kinds is None else list(kinds)}
+        rows = session.connection().exec_driver_sql(_WAITING, parameters)
+        return [Waiting(*row) for row in rows]
+
+    def said(self, session: Session, keys: Collection[str]) -> frozenset[str]:
+        """Those of the dedupe keys whose message has left, or may have."""
+        return frozenset(session.connection().exec_driver_sql(_SAID, {"keys": list(keys)}).scalars())
 
     def _row(self, message: Message, now: datetime) -> dict[str, Any]:
         kind = _checked(message)

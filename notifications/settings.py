@@ -1,5 +1,6 @@
 """Which providers to speak to, and as whom: read once from the environment, odd values refused."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -33,11 +34,18 @@ class Configured:
 
 @dataclass(frozen=True)
 class NotificationSettings:
-    """A provider that is not configured is left out. `monthly_budget`: VND that reminders may use up."""
+    """A provider that is not configured is left out. `monthly_budget`: VND that reminders may use up.
+
+    `keep_days`: how long the words and the address of a message that has ended are kept. Alarms are told to
+    `alarm_phone` (E.164) and `alarm_email`.
+    """
 
     public_base_url: str
     configured: Mapping[str, Configured]
     monthly_budget: int | None = None
+    keep_days: int = 60
+    alarm_phone: str | None = None
+    alarm_email: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, sandbox_url: str | None = None) -> Self:
@@ -58,11 +66,21 @@ class NotificationSettings:
             public_base_url=public.rstrip("/"),
             configured=_configured(environ, known),
             monthly_budget=amount(environ, "NOTIFICATION_MONTHLY_BUDGET_VND"),
+            keep_days=amount(environ, "NOTIFICATION_KEEP_DAYS") or 60,
+            alarm_phone=_matching(environ, "ALARM_PHONE", r"\+\d{8,15}", "+84912345678"),
+            alarm_email=_matching(environ, "ALARM_EMAIL", r"[^@\s]+@[^@\s]+", "ops@example.vn"),
         )
 
     def carriers(self, host: Host) -> tuple[Carrier, ...]:
         """An adapter for each configured provider."""
         return tuple(configured.carrier(host) for configured in self.configured.values())
+
+
+def _matching(environ: Mapping[str, str], name: str, form: str, example: str) -> str | None:
+    value = environ.get(name, "").strip()
+    if value and not re.fullmatch(form, value):
+        raise BadNotificationSettings(f"{name} must look like {example}")
+    return value or None
 
 
 def _refuse_sandbox_secrets(environ: Mapping[str, str], known: Sequence[Provider]) -> None:

@@ -48,7 +48,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     _S.EXPIRED: frozenset({_S.DELIVERED}),
     _S.CANCELLED: frozenset({_S.DELIVERED}),
     _S.SUPPRESSED: frozenset(),
-    _S.DEAD: frozenset({_S.QUEUED, _S.DELIVERED}),
+    # An operator sends it again, or lets it rest.
+    _S.DEAD: frozenset({_S.QUEUED, _S.CANCELLED, _S.DELIVERED}),
 }
 
 

@@ -23,11 +23,12 @@ _LONGEST_AGENT = 200
 
 @dataclass(frozen=True)
 class Offered:
-    """A subscription as a browser offers it; the keys are base64url."""
+    """A subscription as a browser offers it; the keys are base64url. `under`: our public key of that time."""
 
     endpoint: str
     p256dh: str
     auth: str
+    under: str = ""
     user_agent: str | None = None
 
 
@@ -105,7 +106,7 @@ class Subscriptions:
         return self._sealer.index(endpoint.encode(), sealing.ENDPOINT)
 
     def _sealed(self, offered: Offered, index: bytes) -> bytes:
-        fields = {"endpoint": offered.endpoint, "p256dh": offered.p256dh, "auth": offered.auth}
+        fields = {name: getattr(offered, name) for name in ("endpoint", "p256dh", "auth", "under")}
         plaintext = json.dumps(fields, separators=(",", ":")).encode()
         return self._sealer.seal(plaintext, sealing.SUBSCRIPTION + index)
 

@@ -28,17 +28,22 @@ from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.messaging import policies as messaging_policies
+from telehealth.messaging import routes as messaging_routes
+from telehealth.messaging.commands import messages as message_commands
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
 from telehealth.provincial_import.cli import import_command
+from telehealth.push import policies as push_policies
+from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.reminders import routes as webhooks
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
-from telehealth.web import api_docs, health, pages
+from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
 from telehealth.web.context import Services, db, may, principal
@@ -58,9 +63,11 @@ def policy() -> Policy:
         consultation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
+        push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
         encounter_policies.RULES,
+        messaging_policies.RULES,
         queueing_policies.RULES,
     )
 
@@ -140,7 +147,10 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        push_routes.pages,
+        installable.blueprint,
         administration_pages,
+        messaging_routes.pages,
         desk_pages,
         consultation_routes.pages,
         answer_pages,
@@ -152,14 +162,17 @@ def _register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        push_routes.api,
         consultation_routes.api,
         directory_api,
         patient_routes.api,
         scheduling_api,
         booking_api,
         queueing_routes.api,
+        messaging_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)
+    app.cli.add_command(message_commands)
     app.cli.add_command(directory_commands(import_command))
     app.cli.add_command(demo)

@@ -149,6 +149,7 @@ def settings(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> 
         demo=True,
         metrics_token="metrics",
         sandbox_url="http://127.0.0.1:8001",
+        environ={"VAPID_PRIVATE_KEY": random_base64(bytes(range(1, 33))).rstrip("=")},
     )
 
 

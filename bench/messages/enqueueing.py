@@ -51,6 +51,7 @@ class _Desk:
         self._engine = engine
         self._cipher = settings.cipher
         self._outbox = Outbox(settings.cipher)
+        self._links = settings.answer_links
 
     def book(self, number: int, person: province.Patient, slot: str) -> float:
         """Return the milliseconds of the transaction."""
@@ -68,7 +69,7 @@ class _Desk:
                 now=system_clock(),
                 cipher=self._cipher,
                 outbox=self._outbox,
-                base_url="http://127.0.0.1",
+                links=self._links,
             )
         return 1000 * (time.perf_counter() - began)
 

@@ -28,7 +28,7 @@ WAITING = """SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock
 
 def run(database: BenchDatabase, port: int, policy: Mapping[str, Any]) -> dict[str, object]:
     """Return the token's state, the alarms, and by which provider everything went."""
-    orders = Orders(("zalo", "twilio"), policy)
+    orders = Orders(("zalo", "esms"), policy)
     with scene(database, port, latency_ms=300) as here:
         here.post(message("appointment-booked", number, system_clock()) for number in range(MESSAGES))
         _die_with_the_answer(here, database, orders)

@@ -65,12 +65,16 @@ Outcome = Accepted | Rejected | Retry | Ambiguous
 
 @dataclass(frozen=True)
 class Subscription:
-    """A browser that takes push messages. The keys are base64url, as the browser gives them."""
+    """A browser that takes push messages. The keys are base64url, as the browser gives them.
+
+    `under`: the sender's public key that it was subscribed under, and takes messages from alone.
+    """
 
     id: UUID
     endpoint: str
     p256dh: str
     auth: str
+    under: str = ""
 
 
 @dataclass(frozen=True)

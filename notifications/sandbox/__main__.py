@@ -59,6 +59,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     await uvicorn.Server(config).serve(sockets=[listener])
     mail_server.close()
     await desk.callbacks.close()
+    desk.ledger.close()
 
 
 def _arguments() -> argparse.Namespace:

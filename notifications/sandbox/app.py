@@ -23,6 +23,7 @@ _SHOWN = (
     "late", "incoming", "title", "paragraphs", "rows", "button", "details",
 )  # fmt: skip
 _LONGEST_LIST = 2000
+_ON_THE_PAGE = 200
 # A message cannot bring code along: scripts come from this address only.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
@@ -39,17 +40,18 @@ def create_app(desk: Desk, issuer: ZaloTokenIssuer) -> Starlette:
             *zalo.routes(desk, issuer, account),
             *zalo_oauth.routes(desk, issuer),
             *zalo_account.routes(desk, issuer, account),
-            *_own(desk),
+            *_own(desk, account),
             *push.routes(desk),
         ]
     )
 
 
-def _own(desk: Desk) -> list[Route]:
+def _own(desk: Desk, account: OfficialAccount) -> list[Route]:
     return [
         Route("/", _page("inbox.html")),
         Route("/_sandbox/inbox.js", _page("inbox.js")),
         Route("/_sandbox/inbox.css", _page("inbox.css")),
+        Route("/_sandbox/inbox", _inbox(desk, account), methods=["GET"]),
         Route("/_sandbox/messages", _messages(desk), methods=["GET", "DELETE"]),
         Route("/_sandbox/tally", _tally(desk), methods=["GET"]),
         Route("/_sandbox/faults", _faults(desk), methods=["POST", "DELETE"]),
@@ -66,24 +68,40 @@ def _page(name: str) -> Any:
     return page
 
 
+def _inbox(desk: Desk, account: OfficialAccount) -> Any:
+    async def inbox(request: Request) -> Response:
+        """What the page shows: the latest messages with those that people wrote, and what to know of them.
+
+        ?to= is a phone or a mail address. Answers 304 to the ETag of the latest state.
+        """
+        tag = f'"{desk.ledger.life}-{desk.ledger.version}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        to = recipient(request.query_params.get("to", "")) or None
+        entries = desk.ledger.latest(_ON_THE_PAGE, to, incoming=True)
+        people = {
+            phone: {"zalo": desk.has_zalo(phone), "follows": account.follows(phone)}
+            for phone in dict.fromkeys([*([to] if to else []), *(entry.to for entry in entries)])
+            if phone.startswith("+")
+        }
+        shown = {"items": [_shown(entry) for entry in entries], "people": people, "life": desk.ledger.life}
+        return JSONResponse(shown, headers={"ETag": tag})
+
+    return inbox
+
+
 def _messages(desk: Desk) -> Any:
     async def messages(request: Request) -> Response:
-        """GET ?to&limit&incoming lists, newest first, and answers 304 to the ETag of the latest state;
-        DELETE forgets."""
+        """GET ?to&limit lists, newest first; DELETE forgets."""
         if request.method == "DELETE":
             desk.ledger.clear()
             return Response(status_code=204)
-        tag = f'"{desk.ledger.version}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
         query = request.query_params
         to = recipient(query["to"]) if query.get("to") else None
         wanted = query.get("limit", "200")
         limit = min(int(wanted), _LONGEST_LIST) if wanted.isdecimal() and int(wanted) else 200
-        shown = [
-            _shown(entry) for entry in desk.ledger.latest(limit, to, incoming=query.get("incoming") == "1")
-        ]
-        return JSONResponse({"items": shown, "total": desk.ledger.count(to)}, headers={"ETag": tag})
+        shown = [_shown(entry) for entry in desk.ledger.latest(limit, to)]
+        return JSONResponse({"items": shown, "total": desk.ledger.count(to)})
 
     return messages
 

@@ -1,6 +1,7 @@
 """Who received what, how many times: kept by the sandbox alone."""
 
 import json
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -90,7 +91,7 @@ class Ledger:
     """Entries in the order of acceptance; with a file, they outlive a restart.
 
     The latest `kept` stay in full, so that memory is bounded; the tally knows of all. `version` changes
-    with every change, so that a page can ask whether there is something new.
+    with every change, so that a page can ask whether there is something new, and `life` when it begins anew.
     """
 
     def __init__(self, path: Path | None = None, *, kept: int = KEPT) -> None:
@@ -100,6 +101,7 @@ class Ledger:
         self._by_recipient: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self.tally = Tally()
         self.version = 0
+        self.life = secrets.token_hex(4)
         earlier = list(_earlier(path, kept)) if path is not None else []
         for entry in earlier:
             self._remember(entry)
@@ -140,7 +142,18 @@ class Ledger:
     def clear(self) -> None:
         for kept in (self._entries, self._by_key, self._by_recipient):
             kept.clear()
+        if self._file is not None:
+            self._file.truncate(0)
         self.tally = Tally()
+        self.life = secrets.token_hex(4)
+        self.version += 1
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def touch(self) -> None:
+        """Something else that a page shows has changed."""
         self.version += 1
 
     def _remember(self, entry: Entry) -> None:
@@ -169,7 +182,7 @@ def _earlier(path: Path, kept: int) -> Iterator[Entry]:
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[-kept:]
-    found = [(line, Entry(**json.loads(line))) for line in lines]
+    found = [(line, entry) for line in lines if (entry := _read(line)) is not None]
     if found:
         oldest = datetime.fromisoformat(found[-1][1].at) - _REMEMBERED
         young = next(i for i, (_, entry) in enumerate(found) if datetime.fromisoformat(entry.at) >= oldest)
@@ -178,6 +191,14 @@ def _earlier(path: Path, kept: int) -> Iterator[Entry]:
     for _, entry in found:
         entry.status = "delivered"
         yield entry
+
+
+def _read(line: str) -> Entry | None:
+    """None for a line that a killed process left half-written, or that another version wrote."""
+    try:
+        return Entry(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 def _digest(*parts: str) -> bytes:

@@ -57,7 +57,10 @@ def routes(desk: Desk) -> list[Route]:
     async def listing(request: Request) -> Response:
         if (refusal := unauthorised(request)) is not None:
             return refusal
-        found = [_resource(desk, entry) for entry in reversed(_matching(desk, request))]
+        try:
+            found = [_resource(desk, entry) for entry in reversed(_matching(desk, request))]
+        except ValueError:
+            return _refusal(Refusal(400, 20001))
         page = {"page": 0, "page_size": len(found), "next_page_uri": None, "previous_page_uri": None}
         return JSONResponse({"messages": found, **page})
 
@@ -135,6 +138,7 @@ async def _tell(desk: Desk, entry: Entry, status: str, course: Course) -> None:
 
 
 def _matching(desk: Desk, request: Request) -> list[Entry]:
+    """Raises ValueError for a date that is none."""
     to = request.query_params.get("To")
     after = request.query_params.get("DateSent>")
     entries = desk.ledger.to(phone_number(to) if to else None, "twilio")

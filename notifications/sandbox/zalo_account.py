@@ -59,6 +59,9 @@ class OfficialAccount:
     def known(self, user: str) -> str | None:
         return self._phones.get(user)
 
+    def follows(self, phone: str) -> bool:
+        return self.user_of(phone) in self.followers
+
     def may_answer(self, user: str) -> bool:
         wrote_at = self._wrote_at.get(user)
         return wrote_at is not None and instant() - wrote_at < _ANSWERABLE
@@ -73,6 +76,7 @@ class OfficialAccount:
         }
         if name in {"follow", "unfollow"}:
             (self.followers.add if name == "follow" else self.followers.discard)(user)
+            self.desk.ledger.touch()
             return {**event, "oa_id": OA_ID, "follower": {"id": user}, "source": "oa_profile"}
         self._wrote_at[user] = instant()
         talk = {**event, "sender": {"id": user}, "recipient": {"id": OA_ID}, "user_id_by_app": user}

@@ -11,7 +11,9 @@ from typing import Any
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.templates.segments import unaccented
 
+FOLDER = Path(__file__).parent
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_LINK_SENTENCE = re.compile(r"[^.!?]*\{link\}[.!?]?")
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,29 @@ def _email(source: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | No
     return (source["subject"], tuple(source["paragraphs"])) if source else None
 
 
-def _read(path: Path, kind: str, language: str) -> Template:
-    source = tomllib.loads(path.read_text(encoding="utf-8"))
+def _without_link(text: str) -> str:
+    """Leave out the sentence that ends in a link: on a phone's screen the whole notice is one."""
+    return _LINK_SENTENCE.sub("", text).strip()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text as it is written in its file: `version`, and what each channel says."""
+
+    kind: str
+    language: str
+    text: Mapping[str, Any]
+
+
+def sources(folder: Path) -> Iterator[Source]:
+    """Every kind in every language; a missing file is an error at start, not at two in the morning."""
+    for kind in KINDS:
+        for language in LANGUAGES:
+            path = folder / language / f"{kind}.toml"
+            yield Source(kind, language, tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def parsed(kind: str, language: str, source: Mapping[str, Any]) -> Template:
     zalo = source["zalo"]
     push = source.get("push", {})
     button = zalo.get("button")
@@ -136,16 +159,10 @@ def _read(path: Path, kind: str, language: str) -> Template:
         ),
         push=PushTemplate(
             title=push.get("title", zalo["title"]),
-            body=push.get("body", source["sms"]),
+            body=push.get("body") or _without_link(source["sms"]) or zalo["paragraphs"][0],
         ),
     )
 
 
-def load(folder: Path) -> Catalogue:
-    """Every kind in every language; a missing file is an error at start, not at two in the morning."""
-    return Catalogue(
-        _read(folder / language / f"{kind}.toml", kind, language) for kind in KINDS for language in LANGUAGES
-    )
-
-
-CATALOGUE = load(Path(__file__).parent)
+SOURCES = tuple(sources(FOLDER))
+CATALOGUE = Catalogue(parsed(source.kind, source.language, source.text) for source in SOURCES)

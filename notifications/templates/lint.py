@@ -26,6 +26,8 @@ LONGEST = {
     "room": "Phòng khám số 12",
     "link": "h" * 60,
     "minutes": "10",
+    "name": "N" * 44,
+    "since": "08:30 24/11",
 }
 # Words that would tell a stranger who picks up the phone what somebody is treated for, or who they are.
 TELLING = (
@@ -84,6 +86,8 @@ def _push_problems(push: PushTemplate, params: frozenset[str]) -> Iterator[str]:
     unknown = (placeholders(push.title) | placeholders(push.body)) - params
     if unknown:
         yield f"push uses {sorted(unknown)}, which the kind does not have"
+    if "{link}" in push.title + push.body:
+        yield "a push text has no link: the tap opens it"
     if len(fill(push.title, LONGEST)) > 50:
         yield "a push title has at most 50 characters: phones cut the rest off"
     if len(fill(push.body, LONGEST)) > 240:

@@ -31,11 +31,11 @@ class Choice:
         return frozenset(channel for each, channel in self.wanted if each == topic)
 
 
-def chosen(form: Mapping[str, str]) -> Choice:
+def chosen(form: Mapping[str, Collection[str]]) -> Choice:
     """Read a choice from the form of answers/_choices.html; the button that stops all leaves the accents."""
     every = ((topic, channel) for topic in TOPICS for channel in CHANNELS)
-    wanted = frozenset(pair for pair in every if "-".join(pair) in form and STOP_ALL not in form)
-    return Choice(wanted, "accented" in form)
+    ticked = frozenset(pair for pair in every if pair[1] in form.get(pair[0], ()))
+    return Choice(frozenset() if STOP_ALL in form else ticked, "accented" in form)
 
 
 def choice_of(wishes: Wishes) -> Choice:

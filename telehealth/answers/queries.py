@@ -26,6 +26,9 @@ _SUBJECT = text("SELECT appointment_id, about, moved_from FROM answer_subject(:i
 _ENTER = text("SELECT set_config('app.kind', :kind, true), set_config('app.appointment', :appointment, true)")
 
 
+_OF_OFFERS = (Purpose.ACCEPT_OFFER, Purpose.DECLINE_OFFER)
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What a genuine link is about, and who acts by it.
@@ -70,7 +73,7 @@ def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datet
     if row is None or not _signed(link, links, (row.about, row.moved_from)):
         raise AnswerLinkUnknown
     view = _entered(session, row.appointment_id)
-    offer = booking.offer(session, link.subject, now=now)
+    offer = booking.offer(session, link.subject, now=now) if link.purpose in _OF_OFFERS else None
     if offer is not None:
         return _opened_offer(session, link.purpose, view, offer, now)
     stands = standing(link.purpose, view, now)

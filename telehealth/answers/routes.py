@@ -64,6 +64,13 @@ def show(token: str) -> ResponseReturnValue:
     return _page(token, opened, phone=phone)
 
 
+@pages.get("/j/<answer_token:token>/<purpose>")
+@public
+def back(token: str, purpose: str) -> ResponseReturnValue:
+    """Go back to the page of a button: its address stands in the browser after a refusal."""
+    return redirect(url_for("answers.show", token=token), 303)
+
+
 @pages.post("/j/<answer_token:token>/messages")
 @public
 def choose(token: str) -> ResponseReturnValue:
@@ -78,7 +85,7 @@ def choose(token: str) -> ResponseReturnValue:
                 work,
                 opened.principal,
                 phone,
-                chosen(request.form),
+                chosen(request.form.to_dict(flat=False)),
                 source=Source.LINK,
                 facility_id=opened.view.facility.id,
                 now=now(),

@@ -10,7 +10,7 @@ from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
 from telehealth.core.answer_link import Purpose
 
-MESSAGES_FOR = timedelta(days=30)  # how long after a visit its link still opens the choice of messages
+LIFE = timedelta(days=30)  # so long after a visit its links still tell of it
 
 
 class Standing(StrEnum):
@@ -23,6 +23,7 @@ class Standing(StrEnum):
     CANCELLED = "cancelled"
     MOVED = "moved"
     OVER = "over"
+    OLD = "old"
     TAKEN = "taken"
     WITHDRAWN = "withdrawn"
 
@@ -35,6 +36,7 @@ STATUS: Mapping[Standing, int] = {
     Standing.CANCELLED: 410,
     Standing.MOVED: 410,
     Standing.OVER: 410,
+    Standing.OLD: 410,
     Standing.TAKEN: 409,
     Standing.WITHDRAWN: 410,
 }
@@ -42,8 +44,10 @@ STATUS: Mapping[Standing, int] = {
 
 def standing(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
     """Return how a link about the appointment's present time stands."""
+    if now >= view.end + LIFE:
+        return Standing.OLD
     if purpose is Purpose.MESSAGES:
-        return Standing.OPEN if now < view.end + MESSAGES_FOR else Standing.OVER
+        return Standing.OPEN
     if view.status == AppointmentStatus.CANCELLED:
         return Standing.DONE if purpose is Purpose.CANCEL else Standing.CANCELLED
     if view.status == AppointmentStatus.ARRIVED:

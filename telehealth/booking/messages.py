@@ -5,8 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from notifications import Message, Recipient
+from notifications.kinds import KINDS
+from telehealth.booking.plan import Notice, Standing, at_a_decent_hour, plan
 from telehealth.booking.queries import AppointmentView, OfferView
-from telehealth.booking.rules import Notice, notices
+from telehealth.booking.rules import message_link
 from telehealth.core.answer_link import AnswerLinks, Purpose
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
@@ -25,24 +27,64 @@ def moved(view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, no
     return _told(view, to, "appointment-moved", links=links, now=now)
 
 
+def reminders(
+    view: AppointmentView, to: Recipient | None, *, disrupted: bool = False, links: AnswerLinks, now: datetime
+) -> list[Message]:
+    """Return the reminders that must be waiting now: one key for each kind and time, however often."""
+    standing = Standing(view.status, view.start, view.agreed_at or view.created_at, disrupted)
+    return [
+        message(view, to, notice, f"{int(view.start.timestamp())}", links=links)
+        for notice in sorted(plan(standing, now), key=lambda notice: notice.not_before)
+        if to is not None
+    ]
+
+
+def disrupted(
+    view: AppointmentView, to: Recipient, disruption_id: UUID, *, links: AnswerLinks, now: datetime
+) -> Message:
+    """Return what is said once when the doctor is away or the place closed at that time."""
+    notice = Notice("appointment-disrupted", at_a_decent_hour(now, view.start), view.start)
+    return message(view, to, notice, str(disruption_id), links=links)
+
+
+def stands(
+    view: AppointmentView, to: Recipient, disruption_id: UUID, *, links: AnswerLinks, now: datetime
+) -> Message:
+    """Return what is said to those who were told otherwise: the appointment can be kept after all."""
+    notice = Notice("appointment-stands", at_a_decent_hour(now, view.start), view.start)
+    return message(view, to, notice, str(disruption_id), links=links)
+
+
+def message(
+    view: AppointmentView, to: Recipient, notice: Notice, which: str, *, links: AnswerLinks
+) -> Message:
+    """Return one message about an appointment. `which` tells two of one kind apart."""
+    words = {**_params(view), "link": _link(notice, view, links)}
+    return Message(
+        kind=notice.kind,
+        recipient=to,
+        params={name: words[name] for name in KINDS[notice.kind].params},
+        dedupe_key=f"{notice.kind}:{view.id}:{which}",
+        not_before=notice.not_before,
+        expires_at=notice.expires_at,
+        subject=view.id,
+    )
+
+
 def _told(
     view: AppointmentView, to: Recipient | None, first: str, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
     if to is None:
         return []
-    params = _params(view)
-    return [
-        Message(
-            kind=notice.kind,
-            recipient=to,
-            params={**params, "link": links.address(_asked(notice, view), view.id, view.start)},
-            dedupe_key=f"{notice.kind}:{view.id}:{view.version}",
-            not_before=notice.not_before,
-            expires_at=notice.expires_at,
-            subject=view.id,
-        )
-        for notice in notices(view.start, now, first)
-    ]
+    told = message(view, to, Notice(first, now, view.start), str(view.version), links=links)
+    return [told, *reminders(view, to, links=links, now=now)]
+
+
+def _link(notice: Notice, view: AppointmentView, links: AnswerLinks) -> str:
+    """Return where a message leads: to an answer, or where another time can be chosen."""
+    if notice.kind == "appointment-disrupted":
+        return message_link(links.base_url, view.code)
+    return links.address(_asked(notice, view), view.id, view.start)
 
 
 def _asked(notice: Notice, view: AppointmentView) -> Purpose:
@@ -60,7 +102,7 @@ def cancelled(view: AppointmentView, to: Recipient | None, *, now: datetime) -> 
             kind="appointment-cancelled",
             recipient=to,
             params=_params(view),
-            dedupe_key=f"appointment-cancelled:{view.id}",
+            dedupe_key=f"appointment-cancelled:{view.id}:{view.version}",
             not_before=now,
             expires_at=view.start,
             subject=view.id,

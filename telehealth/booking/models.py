@@ -13,11 +13,14 @@ from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel
 
-__all__ = ["Appointment", "AppointmentOffer", "AppointmentStatus", "Claim", "Idempotency"]
+__all__ = ["Appointment", "AppointmentOffer", "AppointmentStatus", "Claim", "Disruption", "Idempotency"]
 
 
 class Appointment(Base):
-    """A slot held for, or given to, a patient. A hold is the same row with status `held`."""
+    """A slot held for, or given to, a patient. A hold is the same row with status `held`.
+
+    `agreed_at`: since when its time stands. A trigger sets it when the slot is booked or moved.
+    """
 
     __tablename__ = "appointment"
     __table_args__ = (
@@ -69,6 +72,7 @@ class Appointment(Base):
     confirmed_at: Mapped[datetime | None]
     on_the_way_at: Mapped[datetime | None]
     moved_from: Mapped[datetime | None]
+    agreed_at: Mapped[datetime | None]
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -98,6 +102,30 @@ class AppointmentOffer(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+
+
+class Disruption(Base):
+    """A time that cannot be kept: the doctor is away, or the place is closed. One is open at a time.
+
+    It is over when the time can be kept again, or when another one was chosen.
+    """
+
+    __tablename__ = "appointment_disruption"
+    __table_args__ = (
+        CheckConstraint("resolved_at >= found_at", name="times"),
+        Index(
+            "uq_appointment_disruption_open",
+            "appointment_id",
+            unique=True,
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"))
+    start_at: Mapped[datetime]
+    found_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
 
 
 class Claim(Base):

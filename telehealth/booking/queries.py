@@ -35,7 +35,10 @@ STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKin
 
 @dataclass(frozen=True, slots=True)
 class AppointmentView:
-    """An appointment as others see it. `coverage_checked` is False until staff confirm the basis."""
+    """An appointment as others see it. `coverage_checked` is False until staff confirm the basis.
+
+    `agreed_at`: since when its time stands.
+    """
 
     id: UUID
     code: str
@@ -63,6 +66,7 @@ class AppointmentView:
     cancel_reason: str | None = None
     confirmed_at: datetime | None = None
     on_the_way_at: datetime | None = None
+    agreed_at: datetime | None = None
 
     @property
     def scope(self) -> AppointmentScope:
@@ -112,7 +116,7 @@ _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
-       a.cancel_reason, a.confirmed_at, a.on_the_way_at, s.room, s.id AS session_id,
+       a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, s.room, s.id AS session_id,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
        t.full_name AS patient_name,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
@@ -138,6 +142,12 @@ _SHOWN = f"a.status NOT IN ('{AppointmentStatus.HELD}', '{AppointmentStatus.EXPI
 def appointment(session: Session, appointment_id: UUID) -> AppointmentView | None:
     """Return an appointment the entered principal may see, or None."""
     return _one(session, "WHERE a.id = %(id)s", {"id": appointment_id})
+
+
+def appointments_by_ids(session: Session, ids: Sequence[UUID]) -> list[AppointmentView]:
+    """Return several appointments at once, in the order of their ids."""
+    sql = f"{_SELECT} WHERE a.id = ANY(%(ids)s::uuid[]) ORDER BY a.id"
+    return [_view(row) for row in session.connection().exec_driver_sql(sql, {"ids": list(ids)})]
 
 
 def appointment_by_code(session: Session, code: str) -> AppointmentView | None:
@@ -338,4 +348,5 @@ def _view(row: Row[Any]) -> AppointmentView:
         cancel_reason=row.cancel_reason,
         confirmed_at=row.confirmed_at,
         on_the_way_at=row.on_the_way_at,
+        agreed_at=row.agreed_at,
     )

@@ -24,7 +24,7 @@ from telehealth.booking.errors import (
     TooManyThatDay,
     TooManyWithPractitioner,
 )
-from telehealth.core.clock import at_local, local
+from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
 from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel, SessionStatus
@@ -244,39 +244,6 @@ def open_actions(
         "calendar": status == AppointmentStatus.BOOKED,
     }
     return tuple(name for name, open_ in offered.items() if open_)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A message about an appointment: its kind and when it may go out."""
-
-    kind: str
-    not_before: datetime
-    expires_at: datetime
-
-
-DAY_REMINDER_MINUTES = (8 * 60, 20 * 60)  # nobody is reminded of tomorrow before 08:00 or after 20:00
-HOURS_BEFORE = timedelta(hours=2)
-WORTH_REMINDING = timedelta(hours=1)
-
-
-def notices(start: datetime, now: datetime, first: str = "appointment-booked") -> list[Notice]:
-    """Return the messages of a time that is new: the first at once, the day before, two hours before.
-
-    A reminder that would follow the first message within the hour is left out.
-    """
-    day_before = local(start).date() - timedelta(days=1)
-    minute = min(
-        max(local(start).hour * 60 + local(start).minute, DAY_REMINDER_MINUTES[0]), DAY_REMINDER_MINUTES[1]
-    )
-    reminders = (
-        Notice("appointment-reminder-day", at_local(day_before, minute), start - HOURS_BEFORE),
-        Notice("appointment-reminder-hours", start - HOURS_BEFORE, start),
-    )
-    return [
-        Notice(first, now, start),
-        *(item for item in reminders if item.not_before > now + WORTH_REMINDING),
-    ]
 
 
 def message_link(base_url: str, code: str) -> str:

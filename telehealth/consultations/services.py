@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from telehealth.audit.services import Entry
 from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.models import Appointment
-from telehealth.booking.rules import video_window
+from telehealth.booking.rules import VIDEO_CLOSES_AFTER, VIDEO_OPENS_BEFORE, video_window
 from telehealth.consultations.errors import NotBooked, NotByVideo, RoomNotOpenYet, RoomOver
 from telehealth.consultations.models import EndReason, JoinLink, Room, RoomKind
 from telehealth.consultations.queries import (
@@ -156,6 +156,22 @@ def close_cancelled_rooms(session: Session, *, now: datetime) -> int:
     )
     session.execute(links.values(revoked_at=now))
     return len(closed)
+
+
+def move_windows(session: Session) -> None:
+    """Let rooms that are open already follow appointments that were moved. For the worker."""
+    opens_at = Appointment.start_at - literal(VIDEO_OPENS_BEFORE, Interval)
+    session.execute(
+        update(Room)
+        .where(
+            Room.appointment_id == Appointment.id,
+            Room.ended_at.is_(None),
+            Appointment.status.in_(_OPEN),
+            Room.opens_at != opens_at,
+        )
+        .values(opens_at=opens_at, closes_at=Appointment.end_at + literal(VIDEO_CLOSES_AFTER, Interval))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def settle_an_ended_room(session: Session, principal: Principal, *, now: datetime) -> bool:

@@ -221,7 +221,7 @@ def choose_messages(patient_id: UUID) -> ResponseReturnValue:
             work,
             principal(),
             phone,
-            chosen(request.form),
+            chosen(request.form.to_dict(flat=False)),
             source=Source.DESK,
             facility_id=_desk().facility_id,
             now=now(),

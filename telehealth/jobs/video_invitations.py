@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
+from telehealth.consultations.services import move_windows
 from telehealth.core.uow import system_unit_of_work
 from telehealth.jobs.work import Work
-from telehealth.reminders.services import Means, invite_to_video
+from telehealth.reminders.services import invite_to_video
 
 
 def run(work: Work, now: datetime) -> None:
-    """Invite those whose time has come."""
-    means = Means(work.settings.cipher, work.outbox, work.settings.public_base_url)
+    """Invite those whose time has come, into rooms that keep the time of their appointments."""
     with system_unit_of_work(work.engine) as session:
-        invite_to_video(session, means, now=now)
+        move_windows(session)
+        invite_to_video(session, work.means, now=now)

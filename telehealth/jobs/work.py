@@ -8,6 +8,7 @@ from notifications import Outbox
 from notifications.channels.provider import Carrier, Host
 from notifications.settings import NotificationSettings
 from telehealth.core.clock import Clock, system_clock
+from telehealth.reminders.services import Means
 from telehealth.settings import Settings
 
 _POOL_SIZE = 8
@@ -23,6 +24,11 @@ class Work:
     outbox: Outbox
     carriers: tuple[Carrier, ...]
     clock: Clock = system_clock
+
+    @property
+    def means(self) -> Means:
+        """What writing a message takes."""
+        return Means(self.settings.cipher, self.outbox, self.settings.answer_links)
 
 
 def work(settings: Settings, *, clock: Clock = system_clock) -> Work:

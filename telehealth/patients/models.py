@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
@@ -159,3 +159,13 @@ class Consent(Base):
     given_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     given_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class ContactChange(Base):
+    """A person whose telephone, language or guardian changed: a worker lets their messages follow."""
+
+    __tablename__ = "contact_change"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patient.id"))
+    changed_at: Mapped[datetime]

@@ -124,6 +124,8 @@ def recipient_of(
     whose browsers get a copy in any case.
     """
     row = session.get(Patient, patient_id)
+    if row is not None and row.merged_into is not None:
+        row = session.get(Patient, row.merged_into)
     if row is None:
         return None
     phone = _phone(row, cipher)
@@ -132,7 +134,7 @@ def recipient_of(
         phone = None if guardian is None else _phone(guardian, cipher)
     if phone is None and account_id is not None:
         phone = phone_of_account(session, account_id, cipher)
-    family = _family_account(session, patient_id)
+    family = _family_account(session, row.id)
     if phone is None and family is not None:
         phone = phone_of_account(session, family, cipher)
     return None if phone is None else Recipient(phone=phone, language=row.language, owner=family)

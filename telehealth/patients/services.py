@@ -21,6 +21,7 @@ from telehealth.patients.errors import BadPatient, PatientChanged, PatientNotFou
 from telehealth.patients.models import (
     AccountPatient,
     Consent,
+    ContactChange,
     IdentifierSystem,
     Patient,
     PatientFacility,
@@ -47,6 +48,7 @@ from telehealth.patients.rules import (
 )
 
 MOST_RELATIVES = 20
+_CONTACT = frozenset({"phone", "language", "guardian_id"})
 _BY_IDENTIFIER = text("SELECT patients_by_identifier(:system, :value_index)")
 
 
@@ -165,6 +167,8 @@ def change(
         raise PatientChanged
     session.expire(current)
     _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
+    if _CONTACT & set(changes):
+        session.execute(insert(ContactChange).values(patient_id=patient_id, changed_at=now))
     record(
         session,
         principal,

@@ -1,10 +1,11 @@
 """Schedules (roster lines), exceptions, and the clinic sessions of days."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import SmallInteger
 
@@ -141,7 +142,10 @@ class MaterialisedDay(Base):
 
 
 class RosterChange(Base):
-    """A session that a re-import would have removed or changed though people hold places in it."""
+    """A session that a re-import would have removed or changed though people hold places in it.
+
+    `worked`: when the roster still has that practitioner for that service there, on that day.
+    """
 
     __tablename__ = "roster_change"
     __table_args__ = (
@@ -160,5 +164,6 @@ class RosterChange(Base):
     clinic_session_id: Mapped[UUID] = mapped_column(ForeignKey("clinic_session.id"))
     facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
     reason: Mapped[str]
+    worked: Mapped[Any] = mapped_column(TSTZMULTIRANGE, server_default=text("'{}'"))
     created_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local, business_date
-from telehealth.core.ids import derived_id
+from telehealth.core.ids import new_id
 from telehealth.directory.calendar import Override, day_kind
 from telehealth.directory.queries import calendar_overrides
 from telehealth.scheduling import queries
@@ -233,11 +233,11 @@ _CHANGE = (
     schedule_id = w.schedule_id, exception_id = w.exception_id, slot_minutes = w.slot_minutes,
     slot_count = w.slot_count, capacity = w.capacity, room = w.room, start_at = w.start_at, end_at = w.end_at,
     start_minute = w.start_minute, online_quota = greatest(w.online_quota, s.online_booked),
-    status = CASE s.status WHEN '{SessionStatus.CANCELLED}' THEN '{SessionStatus.OPEN}' ELSE s.status END,
+    status = '{SessionStatus.OPEN}',
     version = s.version + 1
   FROM wanted w
  WHERE s.id = w.id AND {_FITS}
-   AND (s.status = '{SessionStatus.CANCELLED}' OR ({", ".join("s." + name for name in _SHAPE)})
+   AND (s.status <> '{SessionStatus.OPEN}' OR ({", ".join("s." + name for name in _SHAPE)})
         IS DISTINCT FROM ({", ".join("w." + name for name in _SHAPE if name != "online_quota")},
                           greatest(w.online_quota, s.online_booked)))"""
 )
@@ -247,15 +247,27 @@ _CANCEL = f"""UPDATE clinic_session SET status = '{SessionStatus.CANCELLED}', ve
 _UNFIT = (
     _WANTED
     + f"""SELECT s.id, s.facility_id, CASE WHEN w.id IS NULL THEN '{RosterChangeReason.REMOVED}'
-                                         ELSE '{RosterChangeReason.CHANGED}' END
+                                         ELSE '{RosterChangeReason.CHANGED}' END,
+       coalesce((SELECT range_agg(tstzrange(o.start_at, o.end_at)) FROM wanted o
+                  WHERE (o.facility_id, o.practitioner_id, o.service_id, o.modality)
+                      = (s.facility_id, s.practitioner_id, s.service_id, s.modality)), '{{}}')::text
   FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
  WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
    AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
 )
-_WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, created_at)
-SELECT * FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[],
-                     %(at)s::timestamptz[])
-ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO NOTHING"""
+_WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, worked, created_at)
+SELECT id, session, facility, reason, worked::tstzmultirange, at
+  FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[],
+              %(worked)s::text[], %(at)s::timestamptz[]) AS r (id, session, facility, reason, worked, at)
+ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO UPDATE
+SET worked = excluded.worked WHERE roster_change.worked <> excluded.worked"""
+_FITS_AGAIN = """UPDATE roster_change r SET resolved_at = %(now)s FROM clinic_session s
+ WHERE s.id = r.clinic_session_id AND r.resolved_at IS NULL AND s.business_date = %(day)s
+   AND NOT (r.clinic_session_id, r.reason) IN (
+       SELECT * FROM unnest(%(session)s::uuid[], %(reason)s::text[]))"""
+# Nobody new is let into a session that is not to be: those who are in it have to find another time.
+_CLOSE = f"""UPDATE clinic_session SET status = '{SessionStatus.CLOSED}', version = version + 1
+ WHERE id = ANY(%(removed)s::uuid[]) AND status = '{SessionStatus.OPEN}'"""
 
 
 def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> Materialised:
@@ -268,18 +280,23 @@ def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> M
     changed = _execute(session, _CHANGE, wanted)
     cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
     unfit = _rows(session, _UNFIT, {**wanted, **bounds})
-    kept = _execute(
-        session,
-        _WORKLIST,
-        {
-            "id": [derived_id("roster_change", row[0], row[2], now) for row in unfit],
-            "session": [row[0] for row in unfit],
-            "facility": [row[1] for row in unfit],
-            "reason": [row[2] for row in unfit],
-            "at": [now] * len(unfit),
-        },
-    )
-    return Materialised(1, added, changed, cancelled, kept)
+    return Materialised(1, added, changed, cancelled, _note_unfit(session, day, unfit, now))
+
+
+def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime) -> int:
+    """Put sessions that no longer fit on the worklist, take those off that fit again; return how many."""
+    found = {
+        "id": [new_id() for _ in unfit],
+        "session": [row[0] for row in unfit],
+        "facility": [row[1] for row in unfit],
+        "reason": [row[2] for row in unfit],
+        "worked": [row[3] for row in unfit],
+        "at": [now] * len(unfit),
+    }
+    removed = [row[0] for row in unfit if row[2] == RosterChangeReason.REMOVED]
+    _execute(session, _FITS_AGAIN, {**found, "day": day, "now": now})
+    _execute(session, _CLOSE, {"removed": removed})
+    return _execute(session, _WORKLIST, found)
 
 
 def _arrays(planned: Sequence[PlannedSession], terms: Mapping[UUID, _Terms]) -> dict[str, list[Any]]:

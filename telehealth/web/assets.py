@@ -26,7 +26,16 @@ def _manifest(_written_at: int) -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """Return the address of a built file. Raises KeyError for one that was never built."""
-    return url_for("built", filename=_manifest(_MANIFEST.stat().st_mtime_ns)[name]["file"])
+    return url_for("built", filename=_file(name))
+
+
+def built_text(name: str) -> str:
+    """Return what a built file says. Raises KeyError for one that was never built."""
+    return (DIST / _file(name)).read_text(encoding="utf-8")
+
+
+def _file(name: str) -> str:
+    return str(_manifest(_MANIFEST.stat().st_mtime_ns)[name]["file"])
 
 
 @public

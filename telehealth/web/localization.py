@@ -52,6 +52,11 @@ def current_locale() -> str:
     return str(g.locale)
 
 
+def speak(locale: str) -> None:
+    """Answer this request in one language, whatever the reader chose."""
+    g.locale = locale
+
+
 def _choose() -> str:
     asked = request.args.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
     if asked in LOCALES:

@@ -2,21 +2,19 @@
 
 import hmac
 import time
-from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
-from sqlalchemy import text
 
+from notifications.metrics import MessageMetrics
 from telehealth.core.errors import Forbidden, Unauthenticated
-from telehealth.web.context import session, settings
+from telehealth.web.context import now, session, settings
 from telehealth.web.guard import public
 
 blueprint = Blueprint("metrics", __name__)
@@ -29,15 +27,6 @@ _SECONDS = Histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
     registry=_REGISTRY,
-)
-_OUTBOX_DEPTH = Gauge("outbox_depth", "Messages waiting to be handed over", registry=_REGISTRY)
-_OUTBOX_OLDEST = Gauge(
-    "outbox_oldest_ready_seconds", "Age of the oldest message that is due", registry=_REGISTRY
-)
-
-_OUTBOX = text(
-    "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at) "
-    "FILTER (WHERE due_at <= clock_timestamp())), 0) FROM notifications.outbox"
 )
 
 
@@ -63,12 +52,11 @@ def _count(response: Response) -> Response:
 @blueprint.get("/metrics")
 @public
 def metrics() -> Response:
-    """Answer with this process's counters and the outbox as it stands."""
+    """Answer with this process's counters and the messages as they stand."""
     _check_token()
-    waiting: Any = session().execute(_OUTBOX).one()
-    _OUTBOX_DEPTH.set(waiting[0])
-    _OUTBOX_OLDEST.set(float(waiting[1]))
-    return Response(generate_latest(_REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    messages = CollectorRegistry()
+    messages.register(MessageMetrics(session(), now=now()))
+    return Response(generate_latest(_REGISTRY) + generate_latest(messages), content_type=CONTENT_TYPE_LATEST)
 
 
 def _check_token() -> None:

@@ -27,8 +27,9 @@ def browser(app: Flask, engine: Engine, settings: Settings, clinic: None, clock:
 
 @pytest.fixture
 def booked(web: FlaskClient, lan: Person) -> dict:
-    """Lan's appointment in two days, at 08:00 with doctor An."""
-    slot = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[0]
+    """Lan's appointment in two days, at 09:00 with doctor An."""
+    free = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"], limit=50)
+    slot = next(slot for slot in free if "T09:00" in slot["start"])
     return book(web, lan, slot_id=slot["id"]).json
 
 

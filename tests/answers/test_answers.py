@@ -10,11 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from telehealth.accounts.models import Account
 from telehealth.core.answer_link import Purpose
 from telehealth.core.ids import new_id
+from telehealth.core.principal import Role
+from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
 from tests.architecture.test_routes import snapshot
-from tests.booking.clinic import DOCTORS, Employee, Person
+from tests.booking.clinic import DOCTORS, Employee, Person, add_employee
 from tests.booking.test_booking_over_http import IN_TWO_DAYS, book, count, move, slots
 from tests.cast import messages
 from tests.conftest import MovableClock
@@ -52,7 +55,7 @@ def changes(engine: Engine) -> list[tuple[str, str]]:
 def test_the_message_of_a_booking_asks_whether_they_come(browser: Browser, booked: dict, told: Told):
     page = browser.go(told("booked"))
     assert page.status == 200
-    assert page.sees("Tôi sẽ đến", "Bệnh viện Thử 77001", booked["code"], "phòng P1", "08:00")
+    assert page.sees("Tôi sẽ đến", "Bệnh viện Thử 77001", booked["code"], "phòng P1", "09:00")
     assert page.links("/j/x"), "a way to cancel"
     assert page.links(f"/appointments/{booked['id']}/move"), "a way to another time"
 
@@ -175,7 +178,7 @@ def test_who_is_on_the_way_is_expected(
 
 def test_nobody_is_on_the_way_days_before(web: FlaskClient, browser: Browser, booked: dict, told: Told):
     page = browser.go(told("reminder-hours"))
-    assert (page.status, page.sees("Còn sớm", "04:00", "Báo trước là tôi sẽ đến")) == (409, True)
+    assert (page.status, page.sees("Còn sớm", "05:00", "Báo trước là tôi sẽ đến")) == (409, True)
     assert press(web, told("reminder-hours"), "on-my-way") == 409
 
 
@@ -193,6 +196,34 @@ def test_after_its_time_a_link_says_what_to_do(
     page = browser.go(link)
     assert (page.status, page.sees("Giờ hẹn này đã qua", "Đặt lịch mới", "19009095")) == (410, True)
     assert press(web, link, purpose) == 410
+
+
+def test_a_link_tells_nothing_of_a_visit_long_past(
+    browser: Browser, booked: dict, settings: Settings, clock: MovableClock
+):
+    clock.now = datetime.fromisoformat(booked["end"]) + timedelta(days=30)
+    for purpose in (Purpose.CONFIRM, Purpose.CANCEL, Purpose.ON_MY_WAY, Purpose.MESSAGES):
+        page = browser.go(link_to(settings, purpose, booked))
+        assert page.status == 410
+        assert booked["code"] not in page.text
+
+
+def test_the_address_of_a_button_leads_back_to_its_page(browser: Browser, booked: dict, told: Told):
+    page = browser.go(f"{told('booked')}/confirm")
+    assert (page.address, page.status) == (told("booked"), 200)
+
+
+def test_the_doctor_sees_who_will_come(
+    browser: Browser, web: FlaskClient, booked: dict, told: Told, engine: Engine, clock: MovableClock
+):
+    browser.go(told("booked")).send("confirm")
+    with system_unit_of_work(engine) as session:
+        doctor = add_employee(session, Role.PRACTITIONER, "77001")
+        session.get_one(Account, doctor.account_id).practitioner_id = DOCTORS["an"]
+    clock.now = start_of(booked) - timedelta(minutes=30)
+    with web.session_transaction() as cookie:
+        cookie["_user_id"] = doctor.token
+    assert "Sẽ đến" in web.get("/clinic").get_data(as_text=True)
 
 
 def test_a_cancelled_visit_is_not_confirmed(

@@ -69,7 +69,7 @@ def test_the_desk_offers_and_the_patient_takes_it(
     assert not OfferSchema().validate(made.json)
     page = browser.go(told("offer"))
     assert page.status == 200
-    assert page.sees("Có giờ khám khác", later["start"][11:16], "08:00", booked["code"], "Giữ giờ cũ")
+    assert page.sees("Có giờ khám khác", later["start"][11:16], "09:00", booked["code"], "Giữ giờ cũ")
     page.send("accept-offer")
     assert (page.status, page.sees("Đã đổi sang giờ mới")) == (200, True)
     seen = web.get(f"/api/v1/appointments/{booked['id']}", headers=desk.headers).json
@@ -132,12 +132,14 @@ def test_a_slot_that_is_gone_leaves_the_old_place(
 
 
 def test_the_same_offer_made_again_is_one_offer_and_another_takes_its_place(
-    web: FlaskClient, browser: Browser, offered: Offered, told: Told, engine: Engine, settings: Settings
-):
+    web: FlaskClient, browser: Browser, offered: Offered, told: Told, engine: Engine, settings: Settings,
+    clock: MovableClock,
+):  # fmt: skip
     first, again = offered().json, offered().json
     assert first["id"] == again["id"]
     old = told("offer")
     assert len(messages(engine, settings.cipher, "appointment-offer")) == 1
+    clock.forward(minutes=1)
     second = offered(slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[2])
     assert second.status_code == 201
     assert state(engine) == ["withdrawn", "open"]

@@ -74,7 +74,7 @@ def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestRespo
         body = BODIES.get(rule.endpoint, {})
         if rule.endpoint == "queueing-api.transfer":
             body = {"queue_id": town.records["queues"]["registration"]}
-        if rule.endpoint == "booking-api.reschedule_appointment":
+        if rule.endpoint in ("booking-api.reschedule_appointment", "booking-api.offer_slot"):
             body = {"slot_id": town.records["free slot"]}
         return caller.api(method, path, headers=version, **({} if method == "GET" else {"json": body}))
     form = {"csrf_token": "csrf", "version": "1", "reason_code": "patient", "note": "x", "agree": "yes"}

@@ -106,7 +106,6 @@ def test_a_patient_books_sees_and_cancels(web: FlaskClient, lan: Person, engine:
         ("appointment-booked", "cancelled"),
         ("appointment-cancelled", "queued"),
         ("appointment-reminder-day", "cancelled"),
-        ("appointment-reminder-hours", "cancelled"),
     ]
 
 
@@ -493,8 +492,6 @@ def test_an_appointment_moves_with_its_code_its_places_and_its_messages(
         ("appointment-moved", "queued"),
         ("appointment-reminder-day", "cancelled"),
         ("appointment-reminder-day", "queued"),
-        ("appointment-reminder-hours", "cancelled"),
-        ("appointment-reminder-hours", "queued"),
     ]
     calendar = web.get(f"/api/v1/appointments/{booked['id']}.ics", headers=lan.headers)
     event = icalendar.Calendar.from_ical(calendar.data).walk("VEVENT")[0]

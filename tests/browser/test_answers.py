@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from notifications.channels.provider import Host
 from notifications.dispatcher import Dispatcher
 from notifications.settings import NotificationSettings
+from telehealth.core.answer_link import Purpose
 from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, Employee, Person
 from tests.booking.conftest import clinic, desk, lan, set_database_clock, web
@@ -152,3 +153,42 @@ def test_who_cannot_come_frees_the_place_without_scripts(
         expect(page.get_by_role("heading", name="Lịch khám này đã hủy")).to_be_visible()
     free = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])
     assert booked["slot_id"] in [slot["id"] for slot in free]
+
+
+def pages_of(web: Any, desk: Employee, booked: dict[str, Any], settings: Settings) -> Iterator[str]:
+    """Every page that the links of an appointment open, and one that is none of ours."""
+    last = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[-1]
+    asked = f"/api/v1/appointments/{booked['id']}/offers"
+    made = web.post(asked, json={"slot_id": last["id"]}, headers=desk.headers).json
+    offers = (Purpose.ACCEPT_OFFER, Purpose.DECLINE_OFFER)
+    for purpose in Purpose:
+        subject, about = (
+            (made["id"], made["expires_at"]) if purpose in offers else (booked["id"], booked["start"])
+        )
+        yield "/j/" + settings.answer_links.token(purpose, UUID(subject), datetime.fromisoformat(about))
+    yield "/j/c" + "A" * 32
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1366, 768)], ids=["phone", "desk"])
+def test_no_answer_page_has_a_fault_before_or_after_its_time(
+    chromium: Browser, web: Any, desk: Employee, booked: dict[str, Any], settings: Settings,
+    clock: MovableClock, site: str, size: tuple[int, int],
+) -> None:  # fmt: skip
+    pages = list(pages_of(web, desk, booked, settings))
+    with opened(chromium, *size) as (page, _):
+        for instant in (clock.now, datetime.fromisoformat(booked["end"]), clock.now + timedelta(days=90)):
+            clock.now = instant
+            for path in pages:
+                page.goto(site + path)
+                no_faults(page)
+
+
+def test_the_desk_chooses_messages_on_a_page_without_faults(
+    clerk: Page, lan: Person, booked: dict[str, Any], site: str
+) -> None:
+    clerk.goto(f"{site}/desk/people/{lan.patient_id}")
+    clerk.get_by_role("link", name="Tin nhắn muốn nhận").click()
+    expect(clerk.get_by_role("checkbox", checked=True)).to_have_count(4)
+    no_faults(clerk)
+    clerk.get_by_role("button", name="Ngừng mọi tin nhắc").click()
+    expect(clerk.get_by_role("checkbox", checked=True)).to_have_count(0)

@@ -36,6 +36,8 @@ SAMPLE = {
     "room": "Phòng 12",
     "link": "http://127.0.0.1:8000/j/abc",
     "minutes": "5",
+    "name": "Zalo đang nghỉ",
+    "since": "08:30 24/11",
 }
 
 

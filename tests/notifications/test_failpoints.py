@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from notifications import receipts
 from notifications.channels.receipt import Receipt, Told
 from notifications.channels.zalo.account import ZaloAccount
 from tests.notifications.conftest import World
+from tests.notifications.hosting import QUICK
 
 
 def die_at(world: World, point: str) -> None:
@@ -59,6 +61,31 @@ def test_who_dies_after_sending_leaves_a_message_that_is_found_at_the_provider(
     assert len(world.sandbox.messages(phone)) == 1
     assert world.attempts() == [("sms", "reconciled")]
     assert world.states() == ["accepted"]
+
+
+def test_who_finds_nothing_at_the_provider_yet_looks_again_after_the_grace(world: World) -> None:
+    phone = world.new_phone()
+    world.sandbox.fault("twilio", "late-accept", to=phone, seconds=2.0)
+    world.enqueue(world.message("otp", phone))
+    die_at(world, "before_finish")
+    world.dispatch_until_empty(replace(QUICK, grace=2.5))
+    world.until(lambda: any(message["late"] for message in world.sandbox.messages(phone)))
+    assert len(world.sandbox.messages(phone)) == 1
+
+
+@pytest.mark.parametrize("point", ["after_send", "before_finish"])
+def test_what_cannot_be_asked_for_waits_for_its_receipt_as_long_as_after_a_lost_answer(
+    world: World, point: str
+) -> None:
+    phone = world.new_phone()
+    world.enqueue(world.message("appointment-booked", phone))
+    die_at(world, point)
+    with world.dispatching(replace(QUICK, doubt_hold=3.0)):
+        world.until(lambda: world.states() == ["in_doubt"])
+        take_receipt(world, phone)
+        world.until(lambda: world.count("outbox") == 0)
+    assert [message["channel"] for message in world.sandbox.messages(phone)] == ["zalo"]
+    assert world.states() == ["delivered"]
 
 
 @pytest.mark.parametrize("point", ["after_send", "before_finish"])

@@ -27,7 +27,7 @@ from tests.notifications.push_service import MadeUpBrowser, PushService, base64u
 NOW = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
 PRIVATE_KEY = base64url(bytes(range(1, 33)))
 SUBJECT = "mailto:it@hospital.vn"
-OF_OUR_OWN = {"bad-keys", "foreign-endpoint", "no-subscription"}
+OF_OUR_OWN = {"bad-keys", "former-key", "foreign-endpoint", "no-subscription"}
 MEANT = {
     CodeClass.OK: Accepted,
     CodeClass.RECIPIENT: Rejected,
@@ -171,6 +171,18 @@ def test_keys_that_are_no_keys_count_as_gone(push: WebPush, service: PushService
     outcome = push.send(outgoing(subscriptions=tuple(broken)), uuid4())
     assert outcome == Rejected("bad-keys", Scope.RECIPIENT, tuple(each.id for each in broken))
     assert service.posted == []
+
+
+def test_a_browser_subscribed_under_a_former_key_of_ours_counts_as_gone(
+    push: WebPush, service: PushService
+) -> None:
+    """A service would refuse it with 403, as it refuses a wrong setting, and everybody else would wait."""
+    former = replace(MadeUpBrowser().subscription, under="former")
+    present = replace(MadeUpBrowser().subscription, under=Signer(PRIVATE_KEY, SUBJECT).public_key)
+    outcome = push.send(outgoing(subscriptions=(former, present)), uuid4())
+    assert isinstance(outcome, Accepted)
+    assert outcome.gone == (former.id,)
+    assert len(service.posted) == 1
 
 
 def test_a_service_that_cannot_be_reached_certainly_got_nothing() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifications.kinds import KINDS, LANGUAGES
-from notifications.templates import CATALOGUE, Catalogue, fill
+from notifications.templates import CATALOGUE, Catalogue, PushTemplate, fill, parsed
 from notifications.templates.lint import problems
 from notifications.templates.segments import measure, unaccented
 from notifications.wording import date_text, time_text
@@ -134,6 +134,23 @@ def test_local_times_read_as_people_say_them() -> None:
 def test_what_a_phone_shows_is_accented_and_leaves_the_link_behind_the_tap() -> None:
     booked = CATALOGUE.template("appointment-booked", "vi").push
     assert fill(booked.body, SAMPLE).startswith("BV Bà Rịa, 08:30 thứ Ba 24/11.")
-    assert not [template for template in CATALOGUE if "{link}" in template.push.body]
     code = CATALOGUE.template("otp", "vi")
     assert (code.push.title, code.push.body) == (code.zalo.title, code.sms), "made of the others by default"
+
+
+@pytest.mark.parametrize(
+    ("sms", "body"),
+    [
+        (
+            "{facility}: Lịch khám {time} {date}. Xem hoặc đổi lịch: {link}",
+            "{facility}: Lịch khám {time} {date}.",
+        ),
+        ("{facility}: Mời đổi lịch. Nhận: {link}. Cảm ơn!", "{facility}: Mời đổi lịch. Cảm ơn!"),
+        ("{facility}: Xem {link}", "Lịch khám của quý vị."),
+        ("Sắp đến lượt số {number}.", "Sắp đến lượt số {number}."),
+    ],
+)
+def test_where_no_push_text_is_written_the_short_message_without_its_link_serves(sms: str, body: str) -> None:
+    zalo = {"template_id": "1", "title": "Lịch khám", "paragraphs": ["Lịch khám của quý vị."]}
+    source = {"version": 1, "sms": sms, "zalo": zalo}
+    assert parsed("x", "vi", source).push == PushTemplate("Lịch khám", body)

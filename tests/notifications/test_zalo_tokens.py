@@ -1,20 +1,25 @@
 """A refresh token that works once, used by many at once."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import requests
 
+from notifications.channels.base import Outgoing, Retry
 from notifications.channels.provider import Host
 from notifications.channels.zalo.account import ZaloAccount
+from notifications.channels.zalo.channel import ZaloTemplateMessages
 from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.settings import NotificationSettings
-from tests.notifications.conftest import World
+from notifications.templates import CATALOGUE
+from tests.notifications.conftest import SAMPLE, World
 
 
 def zalo_tokens(world: World, settings: NotificationSettings | None = None) -> ZaloTokens:
     account = (settings or world.settings).configured["zalo"].account
     assert isinstance(account, ZaloAccount)
-    return account.tokens(Host(world.engine, world.sealer, world.settings.public_base_url))
+    return account.tokens(Host(world.engine, world.sealer, world.settings.public_base_url, timeout=1.0))
 
 
 def version_and_state(world: World) -> tuple[int, str]:
@@ -89,6 +94,38 @@ def test_a_burnt_token_needs_a_person_and_meanwhile_sms_goes_out(world: World) -
     tokens = zalo_tokens(world, renewed)
     assert tokens.current() is not None
     assert version_and_state(world)[1] == "ok"
+
+
+def test_one_thread_waits_in_vain_for_another_process_and_not_each_after_the_other(world: World) -> None:
+    cut_off(world)
+    world.run("UPDATE notifications.provider_token SET refresh_started_at = clock_timestamp()")
+    tokens = zalo_tokens(world)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: tokens.current(), range(8))) == {None}
+    assert time.monotonic() - began < 4
+
+
+class SlowTokens:
+    """Tokens that take long to come, as when another process refreshes them."""
+
+    def current(self) -> str:
+        time.sleep(1.1)
+        return "a good one"
+
+    def renewed(self, stale: str) -> str:
+        return stale
+
+    def renew_when_due(self) -> None: ...
+
+
+def test_who_waited_long_for_a_token_may_have_lost_the_lease_and_sends_nothing(world: World) -> None:
+    phone = world.new_phone()
+    template = CATALOGUE.template("appointment-booked", "vi")
+    message = Outgoing(address=phone, template=template, params=SAMPLE)
+    outcome = ZaloTemplateMessages(SlowTokens(), world.sandbox.url).send(message, uuid4())
+    assert isinstance(outcome, Retry)
+    assert world.sandbox.messages(phone) == []
 
 
 def burnt(world: World) -> bytes:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from notifications import Outbox
+from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.uow import system_unit_of_work
 from telehealth.patients.models import Patient
 from telehealth.reminders.services import Means, invite_to_video
@@ -25,7 +26,9 @@ Tick = Callable[[datetime], int]
 
 @pytest.fixture
 def tick(engine: Engine, settings: Settings) -> Tick:
-    means = Means(settings.cipher, Outbox(settings.cipher), "https://kham.example")
+    means = Means(
+        settings.cipher, Outbox(settings.cipher), AnswerLinks.of(settings.secret_key, "https://kham.example")
+    )
 
     def run(now: datetime) -> int:
         with system_unit_of_work(engine) as session:

@@ -76,14 +76,21 @@ def test_a_session_with_bookings_stays_and_somebody_must_look(engine: Engine):
     change(engine, active=False)
     done = again(engine)
     assert (done.cancelled, done.kept) == (0, 1)
-    assert an_on(engine)[0].status == "open"
+    assert an_on(engine)[0].status == "closed"
     change(engine, active=True, slot_minutes=20)
     assert again(engine).kept == 1
     assert an_on(engine)[0].slot_minutes == 10
     assert again(engine) == Materialised()
     with system_unit_of_work(engine) as session:
-        reasons = session.execute(text("SELECT reason FROM roster_change ORDER BY reason")).scalars().all()
-    assert reasons == ["changed", "removed"]
+        rows = session.execute(
+            text("SELECT reason, resolved_at IS NULL, isempty(worked) FROM roster_change ORDER BY reason")
+        ).all()
+    assert [tuple(row) for row in rows] == [("changed", True, False), ("removed", False, True)]
+    change(engine, slot_minutes=10)
+    again(engine)
+    assert an_on(engine)[0].status == "open"
+    with system_unit_of_work(engine) as session:
+        assert session.scalar(text("SELECT count(*) FROM roster_change WHERE resolved_at IS NULL")) == 0
 
 
 def test_a_session_with_bookings_may_grow(engine: Engine):

@@ -35,7 +35,7 @@ def test_metrics_open_only_with_the_operators_token(client: FlaskClient):
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 403
     answer = client.get("/metrics", headers={"Authorization": "Bearer metrics"})
     assert answer.status_code == 200
-    assert "outbox_depth 0.0" in answer.get_data(as_text=True)
+    assert "outbox_ready 0.0" in answer.get_data(as_text=True)
 
 
 def test_the_api_page_lists_what_the_openapi_document_holds(client: FlaskClient):

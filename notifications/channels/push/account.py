@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from notifications.channels.base import Channel
@@ -23,7 +24,7 @@ class PushAccount:
     subject: str
     services: PushServices
 
-    @property
+    @cached_property
     def public_key(self) -> str:
         """What a browser needs for subscribing: the uncompressed point in base64url."""
         return Signer(self.private_key, self.subject).public_key

@@ -83,6 +83,8 @@ class WebPush:
             return Retry(code="late")
         if not usable(to.p256dh, to.auth):
             return _judged("bad-keys", None)
+        if to.under not in ("", self._signer.public_key):
+            return _judged("former-key", None)
         signed = {**headers, "Authorization": self._signer.authorization(address, now)}
         try:
             # A redirect would lead past the list of known services.

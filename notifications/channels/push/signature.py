@@ -24,14 +24,11 @@ class Signer:
 
     def __init__(self, private_key: str, subject: str) -> None:
         self._vapid = Vapid02(_parsed(private_key))
+        point = self._vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        # What browsers subscribe under, in base64url.
+        self.public_key = base64.urlsafe_b64encode(point).rstrip(b"=").decode()
         self._subject = subject
         self._signed: dict[str, tuple[datetime, str]] = {}
-
-    @property
-    def public_key(self) -> str:
-        """What browsers subscribe under: the uncompressed point in base64url."""
-        point = self._vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
 
     def authorization(self, address: str, now: datetime) -> str:
         """The Authorization header for an address; one signature serves a service for hours."""

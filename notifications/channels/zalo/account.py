@@ -55,6 +55,7 @@ class ZaloAccount:
             app_secret=self.app_secret,
             oauth_url=self.oauth_url,
             bootstrap_refresh_token=self.bootstrap_refresh_token,
+            timeout=host.timeout,
         )
 
     def receipts(self, webhook: Webhook, *, now: datetime) -> Sequence[Receipt]:

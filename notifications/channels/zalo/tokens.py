@@ -27,6 +27,8 @@ CUT_OFF_SECONDS = 30
 RENEW_BEFORE_SECONDS = 6 * 3600
 _KEEP_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.1
+# After one has waited in vain the others need not, one after the other.
+_GIVEN_UP_SECONDS = 5.0
 
 _ROW = """
 SELECT version, bootstrap_index, refresh_token, access_token, state, refresh_started_at,
@@ -101,6 +103,7 @@ class ZaloTokens:
         self._session = pooled_session()
         self._lock = threading.Lock()
         self._kept: tuple[str, float] | None = None
+        self._given_up_until = float("-inf")
 
     def current(self) -> str | None:
         kept = self._kept
@@ -124,7 +127,11 @@ class ZaloTokens:
     def _kept_or_refreshed(self, margin: int, stale: str | None = None) -> str | None:
         if self._kept and time.monotonic() < self._kept[1]:
             return self._kept[0]
+        if time.monotonic() < self._given_up_until:
+            return None
         token = self._stored_or_refreshed(margin, stale)
+        if token is None:
+            self._given_up_until = time.monotonic() + _GIVEN_UP_SECONDS
         self._kept = (token, time.monotonic() + _KEEP_SECONDS) if token else None
         return token
 

@@ -1,4 +1,4 @@
-"""Sign-ins: opened with a token nobody guesses, closed at once."""
+"""Sign-ins: opened with a token nobody guesses, closed at once; with one go the messages in its browser."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
+from notifications.subscriptions import drop_of_sign_ins
 from telehealth.accounts.models import AccessSession, LoginEvent
 from telehealth.accounts.rules import Lifetime
 from telehealth.core.crypto import token_hash
@@ -77,6 +78,7 @@ def sign_out(session: Session, session_id: UUID, now: datetime) -> None:
         .where(AccessSession.id == session_id, AccessSession.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+    drop_of_sign_ins(session, [session_id])
 
 
 def sign_out_one(session: Session, account_id: UUID, session_id: UUID, now: datetime) -> bool:
@@ -91,7 +93,9 @@ def sign_out_one(session: Session, account_id: UUID, session_id: UUID, now: date
         .values(revoked_at=now)
         .returning(AccessSession.id)
     )
-    return closed.first() is not None
+    ids = closed.scalars().all()
+    drop_of_sign_ins(session, ids)
+    return bool(ids)
 
 
 def sign_out_everywhere(
@@ -103,7 +107,8 @@ def sign_out_everywhere(
     )
     if but is not None:
         statement = statement.where(AccessSession.id != but)
-    session.execute(statement.values(revoked_at=now))
+    closed = session.execute(statement.values(revoked_at=now).returning(AccessSession.id))
+    drop_of_sign_ins(session, closed.scalars().all())
 
 
 def note_login(

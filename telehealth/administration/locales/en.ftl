@@ -72,3 +72,4 @@ administration-staff-accounts = Staff accounts
 administration-code = Code
 administration-facility = Facility
 administration-hotline = Hotline
+administration-messages = Messages

@@ -72,3 +72,4 @@ administration-staff-accounts = Tài khoản nhân viên
 administration-code = Mã
 administration-facility = Cơ sở
 administration-hotline = Tổng đài
+administration-messages = Tin nhắn

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from notifications import Outbox
+from notifications import Outbox, take_back
 from telehealth.booking import messages, queries
 from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.plan import BEFORE_THE_VISIT
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import check_cancel, check_missed, check_no_show
 from telehealth.booking.services.context import account_of
@@ -53,8 +54,7 @@ def cancel(
     )
     give_back(session, appointment_id)
     withdraw_offers(session, appointment_id, now)
-    outbox.cancel(session, appointment_id, now=now)
-    outbox.enqueue(session, messages.cancelled(view, to, now=now), now=now)
+    outbox.replace(session, appointment_id, messages.cancelled(view, to, now=now), now=now)
     note(session, principal, "booking.cancel", view, now, reason=reason_code)
     return changed
 
@@ -98,6 +98,7 @@ def record_no_show(
         raise PreconditionFailed
     check_no_show(view.status, view.start, now)
     changed = change(session, view, AppointmentStatus.NOSHOW, now=now, version=version)
+    take_back(session, view.id, kinds=BEFORE_THE_VISIT, now=now)
     note(session, principal, f"booking.{AppointmentStatus.NOSHOW}", view, now)
     return changed
 
@@ -152,5 +153,6 @@ def _mark(
     if view.status == status:
         return view
     changed = change(session, view, status, now=now)
+    take_back(session, view.id, kinds=BEFORE_THE_VISIT, now=now)
     note(session, principal, f"booking.{status}", view, now)
     return changed

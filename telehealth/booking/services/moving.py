@@ -92,10 +92,11 @@ def reschedule(
     raise_refusal(_moved(session, context, view, start, move.channel, now))
     withdraw_offers(session, appointment_id, now)
     moved = found_appointment(session, appointment_id)
-    outbox.cancel(session, appointment_id, now=now)
+    told = []
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
-        outbox.enqueue(session, messages.moved(moved, to, links=links, now=now), now=now)
+        told = messages.moved(moved, to, links=links, now=now)
+    outbox.replace(session, appointment_id, told, now=now)
     note(session, principal, "booking.reschedule", view, now, slot=view.slot_id, to=moved.slot_id)
     return moved
 

@@ -293,4 +293,5 @@ def _booked_view(
         lane=1,
         slot_id=str(SlotId(context.session_id, context.minute)),
         created_at=now,
+        agreed_at=now,
     )

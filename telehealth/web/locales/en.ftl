@@ -68,6 +68,7 @@ privacy-who = Who may see it
 privacy-who-text = You, those you allow, and the staff of the place of care while they look after you. Each time a record is seen or changed is written down: who, and when.
 privacy-messages = In messages
 privacy-messages-text = A message holds the time, the place and the booking code; no patient’s name and nothing about the illness. Call boards show numbers and rooms only.
+privacy-push-text = Reminders on the phone itself come only when you turn them on. They are encrypted for your device alone; the maker of the browser (Google, Apple, Mozilla, Microsoft) passes them on and cannot read them. Signing out ends them on that device.
 privacy-rights = Your rights
 privacy-rights-text = You may see your information, and ask for it to be corrected or deleted. Call { $number } or ask at the registration desk.
 
@@ -81,3 +82,11 @@ accessibility-keyboard = Keyboard and screen reader
 accessibility-keyboard-text = Everything can be done from the keyboard. Fields have labels; errors are read out and lead to their field. Booking works with JavaScript off.
 accessibility-tell = Something is hard to use
 accessibility-tell-text = Please call { $number } and say which page, so that we can mend it.
+
+web-reminder = You have a new reminder. Tap to see it.
+offline-title = No network
+offline-lead = This page could not be opened because there is no connection.
+offline-kept = Your appointments are kept as they are.
+offline-check = Check Wi-Fi or mobile data, and turn off airplane mode.
+offline-call = A phone call needs no internet:
+offline-again = Try again

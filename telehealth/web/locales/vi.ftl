@@ -68,6 +68,7 @@ privacy-who = Ai được xem
 privacy-who-text = Quý vị, người quý vị cho phép, và nhân viên của nơi khám khi họ chăm sóc quý vị. Mỗi lần xem hoặc sửa hồ sơ đều được ghi lại: ai, lúc nào.
 privacy-messages = Trong tin nhắn
 privacy-messages-text = Tin nhắn chỉ có giờ, nơi khám và mã hẹn; không có tên người bệnh và không nói khám bệnh gì. Bảng gọi số chỉ hiện số và phòng.
+privacy-push-text = Lời nhắc hiện ngay trên điện thoại chỉ có khi quý vị bật. Nội dung được mã hóa riêng cho máy của quý vị; hãng làm trình duyệt (Google, Apple, Mozilla, Microsoft) chuyển đi mà không đọc được. Đăng xuất là lời nhắc ngừng trên máy đó.
 privacy-rights = Quyền của quý vị
 privacy-rights-text = Quý vị có quyền xem, xin sửa hoặc xin xóa thông tin của mình. Gọi { $number } hoặc hỏi quầy đăng ký nơi khám.
 
@@ -81,3 +82,11 @@ accessibility-keyboard = Bàn phím và trình đọc màn hình
 accessibility-keyboard-text = Mọi việc đều làm được bằng bàn phím. Các ô có nhãn, lỗi được đọc lên và dẫn đến đúng ô. Đặt lịch được cả khi trình duyệt tắt JavaScript.
 accessibility-tell = Gặp chỗ khó dùng
 accessibility-tell-text = Xin gọi { $number } và cho biết trang nào, để chúng tôi sửa.
+
+web-reminder = Có lời nhắc mới. Chạm để xem.
+offline-title = Chưa có mạng
+offline-lead = Máy đang không nối được mạng nên chưa mở được trang này.
+offline-kept = Lịch hẹn của quý vị vẫn được giữ nguyên.
+offline-check = Kiểm tra Wi-Fi hoặc dữ liệu di động, tắt chế độ máy bay.
+offline-call = Gọi điện thì không cần Internet:
+offline-again = Thử lại

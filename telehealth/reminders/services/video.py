@@ -1,68 +1,66 @@
-"""Messages whose time comes while nobody asks: the link into a video room."""
+"""The link into a video room, when the room opens."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
 
-from notifications import Message, Outbox, Recipient
+from notifications import Message, Recipient
 from notifications.wording import date_text, time_text
 from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.models import Appointment
+from telehealth.booking.models import Appointment, Disruption
 from telehealth.booking.rules import VIDEO_OPENS_BEFORE
 from telehealth.consultations.models import JoinLink
 from telehealth.consultations.queries import Participant, consultation
 from telehealth.consultations.services import invite
-from telehealth.core.crypto import FieldCipher
 from telehealth.core.join_ticket import ParticipantRole
 from telehealth.directory.codes import Modality
 from telehealth.directory.naming import short_name
 from telehealth.patients.models import Patient
 from telehealth.patients.queries import recipient_of
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What writing a message takes."""
-
-    cipher: FieldCipher
-    outbox: Outbox
-    base_url: str
+from telehealth.reminders.services.means import Means
 
 
 def invite_to_video(session: Session, means: Means, *, now: datetime) -> int:
     """Send the one-tap link of every video appointment whose room has opened; return how many.
 
-    An appointment that has a link already is left alone, so that a tick run twice sends once. A person
-    who cannot be reached gets no link: the room opens from their own appointments.
+    An appointment that has a link since its time was agreed is left alone, so that a tick run twice sends
+    once. A person who cannot be reached gets no link: the room opens from their own appointments.
     """
     invited = 0
-    for appointment_id, patient_id, account_id in _due(session, now):
-        to = recipient_of(session, patient_id, account_id, means.cipher)
+    for row in _due(session, now):
+        to = recipient_of(session, row.patient_id, row.account_id, means.cipher)
         if to is not None:
-            guest = _guest(session, patient_id, account_id)
-            message = _message(session, appointment_id, to, guest, means, now)
+            guest = _guest(session, row.patient_id, row.account_id)
+            message = _message(session, row, to, guest, means, now)
             means.outbox.enqueue(session, [message], now=now)
             invited += 1
     return invited
 
 
-def _due(session: Session, now: datetime) -> list[tuple[UUID, UUID, UUID | None]]:
-    rows = session.execute(
-        select(Appointment.id, Appointment.patient_id, Appointment.account_id)
+def _due(session: Session, now: datetime) -> Sequence[Any]:
+    return session.execute(
+        select(Appointment.id, Appointment.patient_id, Appointment.account_id, Appointment.agreed_at)
         .where(
             Appointment.modality == Modality.VIDEO,
             Appointment.status == AppointmentStatus.BOOKED,
             Appointment.start_at <= now + VIDEO_OPENS_BEFORE,
             Appointment.end_at > now,
-            ~exists().where(JoinLink.appointment_id == Appointment.id),
+            ~exists().where(
+                JoinLink.appointment_id == Appointment.id, JoinLink.created_at >= Appointment.agreed_at
+            ),
+            ~exists().where(
+                Disruption.appointment_id == Appointment.id,
+                Disruption.start_at == Appointment.start_at,
+                Disruption.resolved_at.is_(None),
+            ),
         )
         .order_by(Appointment.start_at, Appointment.id)
         .with_for_update(of=Appointment, skip_locked=True)
-    )
-    return [(row.id, row.patient_id, row.account_id) for row in rows]
+    ).all()
 
 
 def _guest(session: Session, patient_id: UUID, account_id: UUID | None) -> Participant:
@@ -76,9 +74,9 @@ def _guest(session: Session, patient_id: UUID, account_id: UUID | None) -> Parti
 
 
 def _message(
-    session: Session, appointment_id: UUID, to: Recipient, guest: Participant, means: Means, now: datetime
+    session: Session, due: Row[Any], to: Recipient, guest: Participant, means: Means, now: datetime
 ) -> Message:
-    found = consultation(session, appointment_id)
+    found = consultation(session, due.id)
     if found is None:
         msg = "a booked appointment has a patient, a practitioner and a facility"
         raise LookupError(msg)
@@ -89,9 +87,9 @@ def _message(
             "facility": short_name(found.facility_name),
             "time": time_text(found.start_at),
             "date": date_text(found.start_at, to.language),
-            "link": f"{means.base_url}/j/{invite(session, found, guest, now=now)}",
+            "link": f"{means.links.base_url}/j/{invite(session, found, guest, now=now)}",
         },
-        dedupe_key=f"video-join:{found.appointment_id}:{int(found.start_at.timestamp())}",
+        dedupe_key=f"video-join:{due.id}:{due.agreed_at.timestamp():.6f}",
         not_before=now,
         expires_at=found.end_at,
         subject=found.appointment_id,

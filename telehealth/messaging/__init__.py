@@ -1,0 +1,1 @@
+"""What the province's operators see of the messages and do with them."""

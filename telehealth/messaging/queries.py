@@ -1,0 +1,97 @@
+"""What operators look at. Figures are the package's; what they mean for appointments is ours."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from notifications.alarms import OpenAlarm, alarms, open_alarms
+from notifications.figures import History, Vitals, history, vitals
+from notifications.settings import NotificationSettings
+from notifications.template_versions import Standing, standings
+from notifications.templates import SOURCES
+from telehealth.booking import queries as bookings
+from telehealth.booking.models import Appointment
+from telehealth.core.uow import beside
+from telehealth.messaging.rules import AppointmentStand, Health, health
+
+_BEAT = text("SELECT beat_at FROM worker_heartbeat WHERE name = 'clock'")
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How it is now. `alarms`: what is wrong this very moment, since when, the oldest first."""
+
+    health: Health
+    vitals: Vitals
+    alarms: tuple[OpenAlarm, ...]
+    worker_beat: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The glance, and the day behind it."""
+
+    glance: Glance
+    history: History
+
+
+def read_vitals(session: Session, settings: NotificationSettings, *, now: datetime) -> Vitals:
+    """Return the figures that alarms are made of."""
+    return vitals(session, settings.configured, budget=settings.monthly_budget, sources=SOURCES, now=now)
+
+
+def glance(session: Session, settings: NotificationSettings, *, now: datetime) -> Glance:
+    """Return how it is now, whether or not the job that writes alarms down has run."""
+    figures = read_vitals(session, settings, now=now)
+    raised = alarms(figures, now)
+    since = {each.raised: each.since for each in open_alarms(session)}
+    beat: datetime | None = session.execute(_BEAT).scalar_one_or_none()
+    standing = sorted((OpenAlarm(each, since.get(each, now)) for each in raised), key=_oldest_first)
+    return Glance(health(raised, beat, now), figures, tuple(standing), beat)
+
+
+def _oldest_first(alarm: OpenAlarm) -> tuple[datetime, str, str]:
+    return alarm.since, alarm.raised.name, alarm.raised.subject
+
+
+def overview(session: Session, settings: NotificationSettings, *, now: datetime) -> Overview:
+    """Return everything that the page and the API show."""
+    return Overview(glance(session, settings, now=now), history(session, now=now))
+
+
+def registered_texts(session: Session) -> list[Standing]:
+    """Return the texts that a provider has to know: what it has an id for, and all of Zalo's."""
+    return [
+        text for text in standings(session) if text.channel == "zalo" or text.provider_template_id is not None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The appointment that messages are about, as far as an operator may know of it."""
+
+    id: UUID
+    patient_id: UUID | None
+    facility_id: UUID
+
+
+def subject_by_code(session: Session, code: str) -> Subject | None:
+    """Return the appointment of a booking code; operators see no more of it than that it is there."""
+    with beside(session) as system:
+        view = bookings.appointment_by_code(system, code)
+    return None if view is None else Subject(view.id, view.patient_id, view.facility.id)
+
+
+def stands_of(session: Session, subjects: Collection[UUID]) -> Mapping[UUID, AppointmentStand]:
+    """Return status and start of those subjects that are appointments."""
+    if not subjects:
+        return {}
+    wanted = select(Appointment.id, Appointment.status, Appointment.start_at).where(
+        Appointment.id.in_(subjects)
+    )
+    with beside(session) as system:
+        return {row.id: AppointmentStand(row.status, row.start_at) for row in system.execute(wanted)}

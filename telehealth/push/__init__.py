@@ -1,0 +1,1 @@
+"""Reminders in the browser itself: who turns them on, and what a page shows of that."""

@@ -1,0 +1,99 @@
+"""Who hears of an appointment, and which appointments a change touches."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from notifications import Recipient
+from telehealth.booking import messages
+from telehealth.core.crypto import FieldCipher
+
+# In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, the one
+# that looks after them.
+_CONTACTS = """
+SELECT a.id, p.id AS patient_id, p.phone_sealed AS patient_phone, p.language, g.id AS guardian_id,
+       g.phone_sealed AS guardian_phone, b.id AS booker_id, b.phone_sealed AS booker_phone,
+       f.id AS family_id, f.phone_sealed AS family_phone
+  FROM appointment a
+  JOIN patient named ON named.id = a.patient_id
+  JOIN patient p ON p.id = coalesce(named.merged_into, named.id)
+  LEFT JOIN patient g ON g.id = p.guardian_id
+  LEFT JOIN account b ON b.id = a.account_id
+  LEFT JOIN LATERAL (
+      SELECT c.id, c.phone_sealed FROM account_patient ap JOIN account c ON c.id = ap.account_id
+       WHERE ap.patient_id = p.id AND (ap.valid_to IS NULL OR ap.valid_to > app_clock())
+       ORDER BY ap.relation <> 'self', ap.valid_from LIMIT 1
+  ) f ON true
+ WHERE a.id = ANY(%(ids)s::uuid[])
+"""
+
+_STANDING = "a.status = 'booked' AND a.start_at > %(now)s"
+# A time that the roster no longer has: its session is on the worklist, and nobody works then.
+_LOST = """EXISTS (SELECT FROM roster_change r WHERE r.clinic_session_id = a.clinic_session_id
+                      AND r.resolved_at IS NULL AND NOT r.worked @> tstzrange(a.start_at, a.end_at))"""
+_OPEN = "d.appointment_id = a.id AND d.start_at = a.start_at AND d.resolved_at IS NULL"
+_NEWLY_LOST = f"""
+SELECT a.id FROM appointment a
+ WHERE a.clinic_session_id IN (SELECT clinic_session_id FROM roster_change WHERE resolved_at IS NULL)
+   AND {_STANDING} AND {_LOST} AND NOT EXISTS (SELECT FROM appointment_disruption d WHERE {_OPEN})
+ ORDER BY a.id LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED
+"""
+_FOUND_AGAIN = f"""
+SELECT a.id, d.id AS disruption_id FROM appointment_disruption d JOIN appointment a ON {_OPEN}
+ WHERE {_STANDING} AND NOT {_LOST}
+ ORDER BY a.id LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED
+"""
+_OF_PEOPLE = f"""
+SELECT a.id, EXISTS (SELECT FROM appointment_disruption d WHERE {_OPEN}) AS disrupted
+  FROM appointment a JOIN patient p ON p.id = a.patient_id
+ WHERE (p.id = ANY(%(people)s::uuid[]) OR p.guardian_id = ANY(%(people)s::uuid[])
+        OR p.merged_into = ANY(%(people)s::uuid[]))
+   AND a.start_at > %(now)s AND a.status IN ('booked', 'cancelled')
+ ORDER BY a.id FOR UPDATE OF a
+"""
+
+
+def recipients(
+    session: Session, appointment_ids: Sequence[UUID], cipher: FieldCipher
+) -> Mapping[UUID, Recipient]:
+    """Return who hears of each appointment, one statement; those whom nobody can reach are left out."""
+    found = {}
+    for row in _rows(session, _CONTACTS, {"ids": list(appointment_ids)}):
+        to = messages.reachable(
+            (
+                ("patient", row.patient_id, row.patient_phone),
+                ("patient", row.guardian_id, row.guardian_phone),
+                ("account", row.booker_id, row.booker_phone),
+                ("account", row.family_id, row.family_phone),
+            ),
+            row.language,
+            cipher,
+            owner=row.family_id,
+        )
+        if to is not None:
+            found[row.id] = to
+    return found
+
+
+def newly_lost(session: Session, *, now: datetime, most: int) -> list[UUID]:
+    """Return and lock appointments whose time the roster has lost; those being changed now come next time."""
+    return [row.id for row in _rows(session, _NEWLY_LOST, {"now": now, "most": most})]
+
+
+def found_again(session: Session, *, now: datetime, most: int) -> Mapping[UUID, UUID]:
+    """Return and lock appointments whose time the roster has again, each with the disruption that is over."""
+    rows = _rows(session, _FOUND_AGAIN, {"now": now, "most": most})
+    return {row.id: row.disruption_id for row in rows}
+
+
+def coming_of(session: Session, people: Sequence[UUID], *, now: datetime) -> Mapping[UUID, bool]:
+    """Return and lock the appointments to come of people and of those they answer for: is it disrupted?"""
+    rows = _rows(session, _OF_PEOPLE, {"people": list(people), "now": now})
+    return {row.id: row.disrupted for row in rows}
+
+
+def _rows(session: Session, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    return session.connection().exec_driver_sql(sql, dict(parameters)).all()
