@@ -204,7 +204,7 @@ def leased(appointments: Appointments, engine: Engine, kind: str) -> tuple[Lease
     clock = f"timestamptz '{appointments.clock.now.isoformat()}'"
     leases = Leases(engine, "sender:1:abc", seconds=60, clock=clock)
     (item,) = [item for item in leases.claim(50, {"zalo": 50}, {}) if item.kind == kind]
-    accepted = Result(item.id, State.ACCEPTED, "zalo", "zalo", "accepted", ref="z1")
+    accepted = Result(item.id, item.attempt, State.ACCEPTED, "zalo", "zalo", "accepted", ref="z1")
     return leases, accepted
 
 
@@ -232,7 +232,20 @@ def test_a_reminder_that_was_refused_while_it_was_taken_back_does_not_come_again
     made = at_the_reminder(appointments, lan)
     leases, accepted = leased(appointments, engine, "appointment-reminder-day")
     leave = appointments.away("an", THURSDAY)
-    leases.finish([Result(accepted.id, State.QUEUED, "zalo", "zalo", "retry", next_channel="zalo", delay=5)])
+    leases.finish(
+        [
+            Result(
+                accepted.id,
+                accepted.attempt,
+                State.QUEUED,
+                "zalo",
+                "zalo",
+                "retry",
+                next_channel="zalo",
+                delay=5,
+            )
+        ]
+    )
     assert appointments.states(made.id, "appointment-reminder-day") == ["cancelled"]
     appointments.send_due()
     appointments.back(leave)
