@@ -35,10 +35,10 @@ class CallList:
         self._timeout = timeout
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
-        now = self._clock().astimezone(LOCAL)
+        now = message.now.astimezone(LOCAL)
         facility = message.params.get("facility", "")
         today, yesterday = (self._folder / list_name(day, facility) for day in (now, now - timedelta(days=1)))
-        written = line(message, key, now)
+        written = line(message, key)
         try:
             fresh = append_once(today, HEADING, written, str(key), also_in=yesterday, timeout=self._timeout)
         except AppendFailed as error:

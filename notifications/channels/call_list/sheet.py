@@ -38,12 +38,12 @@ HEADING = (
 ).encode()  # fmt: skip
 
 
-def line(message: Outgoing, key: UUID, now: datetime) -> bytes:
+def line(message: Outgoing, key: UUID) -> bytes:
     """One person to call. The key comes last, so that a line which was cut off does not count as written."""
     code = message.params.get("code", "")
     cells = (
-        _time(now),
-        _time(message.expires_at) if message.expires_at else "",
+        _time(message.now),
+        _time(message.expires_at),
         _spoken(message.address),
         message.template.sms_text(message.params, accented=True),
         f"mã {code}" if code else "",

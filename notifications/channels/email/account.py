@@ -23,7 +23,7 @@ class EmailAccount:
     sender: str
 
     def connect(self, host: Host) -> Channel:
-        return SmtpEmail(self.relay, self.sender, timeout=host.timeout, clock=host.clock)
+        return SmtpEmail(self.relay, self.sender, timeout=host.timeout)
 
 
 def read(environ: Mapping[str, str]) -> EmailAccount | None:

@@ -26,7 +26,6 @@ from notifications.channels.base import (
 from notifications.channels.codes import CodeClass
 from notifications.channels.email.letter import letter, message_id
 from notifications.channels.email.relay import Broken, Refused, Relay, Step, deliver
-from notifications.channels.provider import Clock
 from notifications.channels.transport import TIMEOUT
 
 __all__ = ["Relay", "SmtpEmail"]
@@ -42,17 +41,16 @@ class SmtpEmail:
     provider = "email"
     capabilities = Capabilities(idempotent=True)
 
-    def __init__(self, relay: Relay, sender: str, *, timeout: float = TIMEOUT, clock: Clock) -> None:
+    def __init__(self, relay: Relay, sender: str, *, timeout: float = TIMEOUT) -> None:
         self._relay = relay
         self._sender = sender
         _, self._from = parseaddr(sender)
         self._timeout = timeout
-        self._clock = clock
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
         if not message.address.isascii() or not _ADDRESS.fullmatch(message.address):
             return Rejected(code="address", scope=Scope.RECIPIENT)
-        written = letter(message, key, sender=self._sender, now=self._clock())
+        written = letter(message, key, sender=self._sender)
         try:
             deliver(self._relay, written, self._from, message.address, timeout=self._timeout)
         except Refused as refusal:

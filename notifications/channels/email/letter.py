@@ -1,7 +1,6 @@
 """A message as an e-mail: plain text and the same as simple HTML, without anything that tells of opening."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -38,7 +37,7 @@ font:18px/1.5 Arial,Helvetica,sans-serif">
 """
 
 
-def letter(message: Outgoing, key: UUID, *, sender: str, now: datetime) -> EmailMessage:
+def letter(message: Outgoing, key: UUID, *, sender: str) -> EmailMessage:
     """Write it. Header names: RFC 5322, RFC 3834 (Auto-Submitted), RFC 2369 and 8058 (List-Unsubscribe)."""
     template = message.template
     words = template.email_words
@@ -47,7 +46,7 @@ def letter(message: Outgoing, key: UUID, *, sender: str, now: datetime) -> Email
     written["From"] = Address(name, addr_spec=mailbox)
     written["To"] = message.address
     written["Subject"] = fill(words.subject, message.params)
-    written["Date"] = format_datetime(now)
+    written["Date"] = format_datetime(message.now)
     written["Message-ID"] = message_id(key, mailbox)
     written["Content-Language"] = template.language
     written["Auto-Submitted"] = "auto-generated"

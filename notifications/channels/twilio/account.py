@@ -28,9 +28,7 @@ class TwilioAccount:
 
     def connect(self, host: Host) -> Channel:
         client = PooledHttpClient(self.base_url, timeout=host.timeout)
-        return TwilioSms(
-            self.account_sid, self.auth_token, self.sender, host.public_base_url, client, host.clock
-        )
+        return TwilioSms(self.account_sid, self.auth_token, self.sender, host.public_base_url, client)
 
     def receipts(self, webhook: Webhook, *, now: datetime) -> Sequence[Receipt]:
         return status_receipts(webhook, self.auth_token)

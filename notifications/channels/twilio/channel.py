@@ -26,7 +26,6 @@ from notifications.channels.base import (
     Scope,
 )
 from notifications.channels.codes import CodeClass
-from notifications.channels.provider import Clock
 from notifications.channels.transport import lost
 from notifications.channels.twilio.client import Throttled
 
@@ -36,8 +35,6 @@ WEBHOOK_PATH = "/webhooks/twilio"
 _log = logging.getLogger(__name__)
 # Twilio's clock and ours, and its times in whole seconds.
 _CLOCK_SLACK = timedelta(seconds=90)
-# A stale reminder is worse than none: the carrier stops trying when the message expires, or after an hour.
-_VALID_SECONDS = 3600
 _LONGEST_VALID_SECONDS = 36000
 # What the SDK raises for an answer that is no JSON, or not of a message.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
@@ -66,14 +63,12 @@ class TwilioSms:
         sender: Sender,
         public_base_url: str,
         http_client: HttpClient,
-        clock: Clock,
     ) -> None:
         self._client = Client(account_sid, auth_token, http_client=http_client)
         # The SDK imports what it needs at first use, half a second that no one-time code should wait for.
         self._messages = self._client.messages
         self._sender = sender
         self._callback = public_base_url.rstrip("/") + WEBHOOK_PATH
-        self._clock = clock
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
         """The text is discarded at Twilio. The number stays: hidden, it could not be looked up any more."""
@@ -84,7 +79,7 @@ class TwilioSms:
                 messaging_service_sid=self._sender.messaging_service_sid or values.unset,
                 body=message.sms,
                 status_callback=f"{self._callback}?{urlencode({'key': str(key)})}",
-                validity_period=validity(message.expires_at, self._clock()),
+                validity_period=validity(message.expires_at, message.now),
                 content_retention="discard" if self._sender.redacts else values.unset,
             )
         except Throttled as error:
@@ -117,10 +112,8 @@ class TwilioSms:
         return None
 
 
-def validity(expires_at: datetime | None, now: datetime) -> int:
+def validity(expires_at: datetime, now: datetime) -> int:
     """Seconds during which the carrier may still deliver: until the message expires, as far as Twilio can."""
-    if expires_at is None:
-        return _VALID_SECONDS
     return min(max(int((expires_at - now).total_seconds()), 1), _LONGEST_VALID_SECONDS)
 
 

@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "var" / "call-lists"
 
 
-def call_list(folder: Path, now: datetime = NOW) -> CallList:
-    return CallList(folder, clock=lambda: now, timeout=0.3)
+def call_list(folder: Path) -> CallList:
+    return CallList(folder, clock=lambda: NOW, timeout=0.3)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -60,9 +60,9 @@ def test_a_line_says_whom_to_call_until_when_and_what_to_say(folder: Path, outgo
 
 def test_the_same_message_is_there_once_also_over_midnight(folder: Path, outgoing: Build) -> None:
     late = datetime(2026, 11, 30, 16, 59, tzinfo=UTC)
-    assert call_list(folder, late).send(outgoing(), KEY) == Accepted(f"call:{KEY}")
+    assert call_list(folder).send(outgoing(now=late), KEY) == Accepted(f"call:{KEY}")
     for now in (late, late + timedelta(minutes=2)):
-        assert call_list(folder, now).send(outgoing(), KEY) == Accepted(f"call:{KEY}", reconciled=True)
+        assert call_list(folder).send(outgoing(now=now), KEY) == Accepted(f"call:{KEY}", reconciled=True)
     assert [path.name for path in folder.iterdir()] == [NAME]
     assert len(rows(folder / NAME)) == 1
 
@@ -197,7 +197,11 @@ def test_a_number_from_abroad_and_a_message_without_a_code(folder: Path, outgoin
     message = outgoing("turn-near", address="+8562012345678", params=params)
     call_list(folder).send(message, KEY)
     (row,) = rows(folder / NAME)
-    assert (row["Điện thoại"], row["Mã lịch hẹn"], row["Gọi trước"]) == ("8562012345678", "", "")
+    assert (row["Điện thoại"], row["Mã lịch hẹn"], row["Gọi trước"]) == (
+        "8562012345678",
+        "",
+        "10:00 30/11/2026",
+    )
 
 
 def test_old_lists_go_and_nothing_else_does(folder: Path) -> None:

@@ -87,7 +87,7 @@ SENDERS = [Sender("SKTINH"), Sender("+12025550123", SERVICE), Sender(None, SERVI
 
 def twilio(provider: LocalProvider, sender: Sender) -> TwilioSms:
     client = PooledHttpClient(provider.url, timeout=1)
-    return TwilioSms("AC" + "a" * 32, "token", sender, PUBLIC, client, lambda: NOW)
+    return TwilioSms("AC" + "a" * 32, "token", sender, PUBLIC, client)
 
 
 @pytest.mark.parametrize("sender", SENDERS)

@@ -27,7 +27,7 @@ MUTE = "https://kham.example.vn/thong-bao/abc"
 
 def email(mail: LocalMail, **changed: Any) -> SmtpEmail:
     relay = Relay("127.0.0.1", mail.port, **changed)
-    return SmtpEmail(relay, SENDER, timeout=1.0, clock=lambda: NOW)
+    return SmtpEmail(relay, SENDER, timeout=1.0)
 
 
 def test_a_letter_says_the_same_in_plain_text_and_in_html(outgoing: Build) -> None:
@@ -63,7 +63,7 @@ def test_a_letter_says_the_same_in_plain_text_and_in_html(outgoing: Build) -> No
 def test_every_kind_becomes_a_letter_that_loads_nothing_and_runs_nothing(
     outgoing: Build, kind: str, language: str
 ) -> None:
-    written = letter(outgoing(kind, language, address=READER), KEY, sender=SENDER, now=NOW)
+    written = letter(outgoing(kind, language, address=READER), KEY, sender=SENDER)
     html = written.get_body(("html",))
     assert html is not None
     content = html.get_content()
@@ -75,7 +75,7 @@ def test_every_kind_becomes_a_letter_that_loads_nothing_and_runs_nothing(
 
 def test_values_are_written_as_text_and_never_as_a_header_or_as_html(outgoing: Build) -> None:
     params = dict(outgoing().params) | {"facility": "<b>BV</b>\r\nBcc: x@example.com", "link": "javascript:1"}
-    written = letter(outgoing(address=READER, params=params), KEY, sender=SENDER, now=NOW)
+    written = letter(outgoing(address=READER, params=params), KEY, sender=SENDER)
     html = written.get_body(("html",))
     assert html is not None
     assert "&lt;b&gt;BV&lt;/b&gt; Bcc: x@example.com" in html.get_content()
@@ -85,7 +85,7 @@ def test_values_are_written_as_text_and_never_as_a_header_or_as_html(outgoing: B
 
 def test_an_address_without_https_offers_no_one_click(outgoing: Build) -> None:
     plain = "http://127.0.0.1:8000/thong-bao/abc"
-    written = letter(outgoing(address=READER, unsubscribe_url=plain), KEY, sender=SENDER, now=NOW)
+    written = letter(outgoing(address=READER, unsubscribe_url=plain), KEY, sender=SENDER)
     assert written["List-Unsubscribe"] == f"<{plain}>"
     assert "List-Unsubscribe-Post" not in written
 
@@ -148,7 +148,7 @@ def test_where_nobody_listens_nothing_was_sent(outgoing: Build) -> None:
 def test_the_whole_conversation_has_one_timeout(outgoing: Build) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         relay = Relay("127.0.0.1", silent.getsockname()[1])
-        slow = SmtpEmail(relay, SENDER, timeout=0.2, clock=lambda: NOW)
+        slow = SmtpEmail(relay, SENDER, timeout=0.2)
         assert slow.send(outgoing(address=READER), KEY) == DOWN
 
 
@@ -196,7 +196,7 @@ def test_off_this_machine_a_password_needs_tls_with_a_good_certificate(
 ) -> None:
     with local_mail(extensions=extensions, certificate=self_signed(tmp_path)) as mail:
         relay = Distant("127.0.0.1", mail.port, user="thu", password="mat")
-        channel = SmtpEmail(relay, SENDER, timeout=1.0, clock=lambda: NOW)
+        channel = SmtpEmail(relay, SENDER, timeout=1.0)
         assert channel.send(outgoing(address=READER), KEY) == Rejected("tls", Scope.CONFIG)
     assert not [line for line in mail.heard if line.upper().startswith("AUTH")]
 
