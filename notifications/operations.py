@@ -44,7 +44,7 @@ WITH chosen AS (
 SELECT id, kind, idem_key, channel FROM first
 """
 # A code opens something for some minutes only: whoever still wants it asks for another.
-_CODES = [kind.name for kind in KINDS.values() if kind.priority == Priority.OTP]
+CODES = frozenset(kind.name for kind in KINDS.values() if kind.priority == Priority.OTP)
 _ENQUEUE = """
 INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)
 SELECT * FROM unnest(%(ids)s::uuid[], %(channels)s::text[], %(priorities)s::smallint[],
@@ -102,7 +102,7 @@ def replay(
     keys = [new_id(now) for _ in chosen]
     connection = session.connection()
     rows: Any = connection.exec_driver_sql(
-        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "codes": _CODES, "now": now}
+        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "codes": sorted(CODES), "now": now}
     ).all()
     if rows:
         connection.exec_driver_sql(_ENQUEUE, _items(rows, now))
