@@ -87,6 +87,7 @@ class ProviderFigures:
 
     name: str
     channel: str
+    configured: bool
     weight: int
     usual_weight: int
     rate: float | None
@@ -246,6 +247,7 @@ def _provider(
     return ProviderFigures(
         name=name,
         channel=channel,
+        configured=configured is not None,
         weight=usual if weight is None else weight,
         usual_weight=usual,
         rate=configured.rate if configured else None,

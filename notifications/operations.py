@@ -19,7 +19,7 @@ LONGEST_NEW_LIFE = timedelta(hours=48)
 LONGEST_PAUSE = timedelta(days=7)
 
 # The change of state is the lock: of two clicks one finds it dead. It goes by the channel that it was first
-# meant for, and under a new key, because the provider knows the old one.
+# meant for, under a new key because the provider knows the old one, and what refused the phone may try again.
 _REPLAY = f"""
 WITH chosen AS (
   SELECT * FROM unnest(%(ids)s::uuid[], %(keys)s::uuid[]) AS c (id, idem_key)
@@ -30,7 +30,9 @@ WITH chosen AS (
   WHERE n.id = chosen.id AND n.state = '{State.DEAD}' AND n.purged_at IS NULL
     AND greatest(n.expires_at, life.until) > %(now)s
     AND (life.until IS NULL OR n.kind <> ALL(%(codes)s::text[]))
-  RETURNING n.id, n.kind, chosen.idem_key
+  RETURNING n.id, n.kind, n.recipient_index, chosen.idem_key
+), forgiven AS (
+  DELETE FROM notifications.unreachable u USING alive WHERE u.recipient_index = alive.recipient_index
 ), first AS (
   SELECT alive.id, alive.kind, alive.idem_key, coalesce(
     (SELECT a.channel FROM notifications.delivery_attempt a WHERE a.notification_id = alive.id
@@ -44,7 +46,7 @@ WITH chosen AS (
 SELECT id, kind, idem_key, channel FROM first
 """
 # A code opens something for some minutes only: whoever still wants it asks for another.
-_CODES = [kind.name for kind in KINDS.values() if kind.priority == Priority.OTP]
+CODES = frozenset(kind.name for kind in KINDS.values() if kind.priority == Priority.OTP)
 _ENQUEUE = """
 INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)
 SELECT * FROM unnest(%(ids)s::uuid[], %(channels)s::text[], %(priorities)s::smallint[],
@@ -102,7 +104,7 @@ def replay(
     keys = [new_id(now) for _ in chosen]
     connection = session.connection()
     rows: Any = connection.exec_driver_sql(
-        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "codes": _CODES, "now": now}
+        _REPLAY, {"ids": chosen, "keys": keys, "until": until, "codes": sorted(CODES), "now": now}
     ).all()
     if rows:
         connection.exec_driver_sql(_ENQUEUE, _items(rows, now))

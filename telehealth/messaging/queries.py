@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from notifications.alarms import OpenAlarm, alarms, open_alarms
 from notifications.figures import History, Vitals, history, vitals
 from notifications.settings import NotificationSettings
-from notifications.template_versions import Standing, standings
+from notifications.template_versions import Approval, Standing, standings
 from notifications.templates import SOURCES
 from telehealth.booking import queries as bookings
 from telehealth.booking.models import Appointment
 from telehealth.core.uow import beside
 from telehealth.messaging.rules import AppointmentStand, Health, health
 
+_FIRST = {Approval.REFUSED: 0, Approval.UNLISTED: 1, Approval.WAITING: 2}
 _BEAT = text("SELECT beat_at FROM worker_heartbeat WHERE name = 'clock'")
 
 
@@ -64,10 +65,9 @@ def overview(session: Session, settings: NotificationSettings, *, now: datetime)
 
 
 def registered_texts(session: Session) -> list[Standing]:
-    """Return the texts that a provider has to know: what it has an id for, and all of Zalo's."""
-    return [
-        text for text in standings(session) if text.channel == "zalo" or text.provider_template_id is not None
-    ]
+    """Return the texts that a provider has to know (Zalo's, and others' with ids), trouble first."""
+    known = [text for text in standings(session) if text.channel == "zalo" or text.provider_template_id]
+    return sorted(known, key=lambda text: _FIRST.get(text.approval, len(_FIRST)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from notifications import figures
 from notifications.alarms import Raised
 from notifications.dead_letters import Cause, dead_causes, dead_letters
+from notifications.operations import CODES
 from notifications.settings import NotificationSettings
 from notifications.template_versions import changed
 from notifications.templates import SOURCES
@@ -45,7 +46,7 @@ def _read_settings(state: BlueprintSetupState) -> None:
     state.app.extensions[_EXTENSION] = NotificationSettings.from_environ(
         settings.environ, sandbox_url=settings.sandbox_url
     )
-    for filter_ in (_word, _subject, _when, _moment, _seconds, _cause):
+    for filter_ in (_word, _number, _subject, _when, _moment, _seconds, _cause):
         state.app.add_template_filter(filter_, f"message{filter_.__name__}")
 
 
@@ -176,6 +177,7 @@ def _dead_page(errors: dict[str, Any]) -> str:
         letters=page.items,
         following=following,
         lives=services.NEW_LIVES,
+        codes=CODES,
         errors=errors,
         now=now(),
     )
@@ -311,6 +313,11 @@ def _word(value: str, group: str) -> str:
     """The word for a code of the package; a code that has none is shown as it is."""
     key = f"messaging-{group}-{value}".replace("_", "-")
     return t(key) if has_message(current_locale(), key) else value
+
+
+def _number(value: int) -> str:
+    """`6.187` in Vietnamese, `6,187` in English."""
+    return f"{value:,}".replace(",", "." if current_locale() == "vi" else ",")
 
 
 def _subject(raised: Raised) -> str:

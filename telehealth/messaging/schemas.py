@@ -38,6 +38,7 @@ class MessageProviderSchema(Schema):
 
     name = fields.String()
     channel = fields.String()
+    configured = fields.Boolean()
     weight = fields.Integer()
     usual_weight = fields.Integer()
     rate = fields.Float(allow_none=True)

@@ -37,8 +37,9 @@ def queue(priority: int, seconds: float | None) -> Queue:
 
 def provider(**details: Any) -> ProviderFigures:
     usual: dict[str, Any] = {
-        "name": "zalo", "channel": "zalo", "weight": 100, "usual_weight": 100, "rate": 20.0,
-        "paused_until": None, "paused_by": None, "reason": None, "remaining": None, "remaining_at": None,
+        "name": "zalo", "channel": "zalo", "configured": True, "weight": 100, "usual_weight": 100,
+        "rate": 20.0, "paused_until": None, "paused_by": None, "reason": None, "remaining": None,
+        "remaining_at": None,
         "token": None, "five_minutes": NOTHING, "hour": NOTHING, "day": NOTHING,
     }  # fmt: skip
     return ProviderFigures(**usual | details)

@@ -34,11 +34,6 @@ def dead_letter(world: World, kind: str = "otp", **details: Any) -> tuple[str, U
     return phone, row.id
 
 
-def reachable_again(world: World) -> None:
-    """Forget what the refusals taught."""
-    world.run("DELETE FROM notifications.unreachable")
-
-
 def replay(world: World, ids: Sequence[UUID], **details: Any) -> list[UUID]:
     with Session(world.engine) as session, session.begin():
         return operations.replay(session, ids, now=world.now(), **details)
@@ -46,7 +41,6 @@ def replay(world: World, ids: Sequence[UUID], **details: Any) -> list[UUID]:
 
 def test_a_dead_letter_is_sent_again(world: World) -> None:
     phone, identifier = dead_letter(world)
-    reachable_again(world)
     (before,) = world.rows("SELECT max(idem_key::text) AS key FROM notifications.delivery_attempt")
     assert replay(world, [identifier]) == [identifier]
     (item,) = world.rows("SELECT channel, priority, idem_key FROM notifications.outbox")
@@ -59,7 +53,6 @@ def test_a_dead_letter_is_sent_again(world: World) -> None:
 
 def test_of_many_clicks_at_once_one_sends(world: World) -> None:
     phone, identifier = dead_letter(world)
-    reachable_again(world)
     found: list[UUID] = []
     start = threading.Barrier(8)
 
@@ -83,7 +76,6 @@ def test_without_the_change_of_state_each_click_would_send(
 ) -> None:
     """The control: the same code, its one guard taken away."""
     phone, identifier = dead_letter(world)
-    reachable_again(world)
     unguarded = operations._REPLAY.replace("n.state = 'dead'", "true")
     monkeypatch.setattr(operations, "_REPLAY", unguarded)
     for _ in range(2):
@@ -144,7 +136,6 @@ def test_dead_letters_are_found_by_their_cause(world: World) -> None:
 def test_the_way_of_a_message_is_told_without_its_words(world: World) -> None:
     subject = uuid4()
     phone, identifier = dead_letter(world, subject=subject)
-    reachable_again(world)
     replay(world, [identifier])
     world.dispatch_until_empty()
     index = world.outbox.recipient_index(phone)
