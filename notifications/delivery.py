@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from notifications import policy as rules
-from notifications import sealing
+from notifications import sealing, zalo_contacts
 from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, Rejected, Retry, Scope
 from notifications.channels.provider import Carrier
 from notifications.copies import Copies
@@ -55,12 +55,17 @@ class Delivery:
         settled = _settled(item)
         if settled is not None:
             return settled
-        recipient = Recipient(
-            **opened(self._sealer, item.recipient, sealing.RECIPIENT, item.id), owner=item.owner
-        )
+        recipient = self._recipient(item)
         if item.in_doubt:
             return self._resolve(item, recipient)
         return self._send(item, recipient)
+
+    def _recipient(self, item: Leased) -> Recipient:
+        """Who has linked their phone in Zalo is found there by their id; a code goes to the phone itself."""
+        known = opened(self._sealer, item.recipient, sealing.RECIPIENT, item.id)
+        if item.zalo_person is not None and KINDS[item.kind].priority > Priority.OTP:
+            known["zalo_uid"] = zalo_contacts.person(self._sealer, *item.zalo_person)
+        return Recipient(**known, owner=item.owner)
 
     def _send(self, item: Leased, recipient: Recipient) -> Result:
         kind = KINDS[item.kind]

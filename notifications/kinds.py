@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LANGUAGES = ("vi", "en")
-CHANNELS = ("zalo", "sms", "email", "push", "call-list")
+CHANNELS = ("zalo", "sms", "email", "push", "call-list", "zalo-chat")
 
 # The order that is tried; each falls back to the next that the person has.
 _ELECTRONIC = ("zalo", "sms", "email")
@@ -70,6 +70,13 @@ def _urgent(name: str, params: str, channels: tuple[str, ...] = _CERTAIN) -> Kin
     return Kind(name, frozenset(params.split()), channels, Priority.URGENT)
 
 
+def _reply(name: str, params: str = "") -> Kind:
+    """An answer in the conversation that somebody has begun; better none than two."""
+    return Kind(
+        name, frozenset(params.split()), ("zalo-chat",), doubt=Doubt.KEEP_SILENT, copies=(), mutable=False
+    )
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -84,6 +91,14 @@ KINDS: Mapping[str, Kind] = {
         _urgent("appointment-disrupted", "facility time date code link"),
         _told("appointment-stands", "facility time date code link"),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
+        Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),
+        _reply("chat-help", "link"),
+        _reply("chat-share", "link"),
+        _reply("chat-code"),
+        _reply("chat-code-wrong"),
+        _reply("chat-linked"),
+        _reply("chat-stopped", "link"),
+        _reply("chat-resumed"),
         _urgent("video-join", "facility time date link", _ELECTRONIC),
         Kind(
             "operator-alarm",

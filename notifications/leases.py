@@ -71,6 +71,9 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
   coalesce((SELECT c.accented FROM notifications.contact c
             WHERE c.recipient_index = n.recipient_index), false) AS accented,
   EXISTS (SELECT FROM notifications.push_subscription s WHERE s.owner = n.owner) AS subscribed,
+  (SELECT ARRAY[z.uid_index, z.uid] FROM notifications.zalo_contact z
+   WHERE z.phone_index = n.recipient_index AND z.following
+   ORDER BY z.linked_at DESC LIMIT 1) AS zalo_person,
   coalesce((SELECT t.messages FROM notifications.daily_tally t
             WHERE t.recipient_index = n.recipient_index AND t.day = {_LOCAL_DAY}), 0) AS sent_today
 """
@@ -221,6 +224,7 @@ class Leased:
     accented: bool
     subscribed: bool
     sent_today: int
+    zalo_person: list[bytes] | None = None
 
 
 @dataclass(frozen=True)

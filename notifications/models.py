@@ -377,3 +377,58 @@ class PushSubscription(Base):
     user_agent: Mapped[str | None]
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class ZaloContact(Base):
+    """A person as the official account knows them. `uid` and `phone` are sealed.
+
+    The phone is there only once its owner has proven it; until then `claim` holds, sealed, what was typed and
+    the code that was sent there. `asked_at`: when we asked for the phone; `replied_at`: our last hint.
+    """
+
+    __tablename__ = "zalo_contact"
+    __table_args__ = (
+        CheckConstraint(
+            "(phone_index IS NULL) = (phone IS NULL) AND (phone_index IS NULL) = (linked_at IS NULL)",
+            name="phone",
+        ),
+        CheckConstraint("(claim IS NULL) = (claim_until IS NULL)", name="claim"),
+        Index(
+            "zalo_contact_by_phone",
+            "phone_index",
+            "linked_at",
+            postgresql_where=text("phone_index IS NOT NULL"),
+        ),
+    )
+
+    uid_index: Mapped[bytes] = mapped_column(primary_key=True)
+    uid: Mapped[bytes]
+    following: Mapped[bool] = mapped_column(server_default=text("false"))
+    following_at: Mapped[datetime | None]
+    phone_index: Mapped[bytes | None]
+    phone: Mapped[bytes | None]
+    linked_at: Mapped[datetime | None]
+    claim: Mapped[bytes | None]
+    claim_until: Mapped[datetime | None]
+    claim_tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    asked_at: Mapped[datetime | None]
+    last_wrote_at: Mapped[datetime | None]
+    replied_at: Mapped[datetime | None]
+
+
+class ZaloEvent(Base):
+    """Something that a person did towards the official account. What it was is sealed, and gone once it has
+    been acted on; the key stays as long as Zalo may repeat it."""
+
+    __tablename__ = "zalo_event"
+    __table_args__ = (
+        CheckConstraint("(content IS NULL) = (processed_at IS NOT NULL)", name="content"),
+        Index("zalo_event_waiting", "at", postgresql_where=text("processed_at IS NULL")),
+        Index("zalo_event_processed", "processed_at", postgresql_where=text("processed_at IS NOT NULL")),
+    )
+
+    event_key: Mapped[bytes] = mapped_column(primary_key=True)
+    content: Mapped[bytes | None]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]

@@ -44,7 +44,13 @@ class Recipient:
             return self.zalo_uid or self.phone
         if channel == "push":
             return None if self.owner is None else str(self.owner)
-        return {"sms": self.phone, "call-list": self.phone, "email": self.email}.get(channel)
+        addresses = {
+            "sms": self.phone,
+            "call-list": self.phone,
+            "email": self.email,
+            "zalo-chat": self.zalo_uid,
+        }
+        return addresses.get(channel)
 
 
 @dataclass(frozen=True)

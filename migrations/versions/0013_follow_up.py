@@ -1,4 +1,8 @@
-"""Messages follow the appointment: since when its time stands, when it cannot be kept, who changed a telephone."""
+"""Messages follow the appointment, and the official account at Zalo listens.
+
+Since when an appointment's time stands, when it cannot be kept, who has another telephone; and who follows the
+account, with which telephone, and what they did that has not been acted on yet.
+"""
 
 from alembic import op
 
@@ -51,16 +55,61 @@ CREATE TABLE contact_change (
 );
 """
 
+ZALO = """
+CREATE TABLE notifications.zalo_contact (
+    uid_index bytea CONSTRAINT zalo_contact_pkey PRIMARY KEY,
+    uid bytea NOT NULL,
+    following boolean NOT NULL DEFAULT false,
+    following_at timestamptz,
+    phone_index bytea,
+    phone bytea,
+    linked_at timestamptz,
+    claim bytea,
+    claim_until timestamptz,
+    claim_tries smallint NOT NULL DEFAULT 0,
+    asked_at timestamptz,
+    last_wrote_at timestamptz,
+    replied_at timestamptz,
+    CONSTRAINT zalo_contact_phone CHECK (
+        (phone_index IS NULL) = (phone IS NULL) AND (phone_index IS NULL) = (linked_at IS NULL)),
+    CONSTRAINT zalo_contact_claim CHECK ((claim IS NULL) = (claim_until IS NULL))
+);
+CREATE INDEX zalo_contact_by_phone ON notifications.zalo_contact (phone_index, linked_at)
+    WHERE phone_index IS NOT NULL;
+
+CREATE TABLE notifications.zalo_event (
+    event_key bytea CONSTRAINT zalo_event_pkey PRIMARY KEY,
+    content bytea,
+    at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    processed_at timestamptz,
+    CONSTRAINT zalo_event_content CHECK ((content IS NULL) = (processed_at IS NOT NULL))
+);
+CREATE INDEX zalo_event_waiting ON notifications.zalo_event (at) WHERE processed_at IS NULL;
+CREATE INDEX zalo_event_processed ON notifications.zalo_event (processed_at) WHERE processed_at IS NOT NULL;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'telehealth_app') THEN
+        GRANT SELECT, INSERT, UPDATE ON notifications.zalo_contact TO telehealth_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON notifications.zalo_event TO telehealth_app;
+    END IF;
+END
+$$;
+"""
+
 
 def upgrade() -> None:
     op.execute(AGREEMENT)
     op.execute(DISRUPTIONS)
     op.execute(CONTACT_CHANGES)
+    op.execute(ZALO)
 
 
 def downgrade() -> None:
     op.execute(
         """
+        DROP TABLE notifications.zalo_event, notifications.zalo_contact;
         DROP TABLE contact_change;
         DROP TABLE appointment_disruption;
         ALTER TABLE roster_change DROP COLUMN worked;

@@ -14,6 +14,7 @@ import yaml
 from sqlalchemy import Engine
 
 from notifications.channels.base import Channel
+from notifications.channels.conversation import Heard
 from notifications.channels.receipt import Claim, Receipt, Webhook
 from notifications.sealing import Sealer
 
@@ -99,6 +100,15 @@ class Listening(Protocol):
 
     def receipts(self, webhook: Webhook, *, now: datetime) -> Sequence[Receipt]:
         """The receipts in one call; empty for an event that is none. Raises BadReceipt."""
+        ...
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """An account whose provider tells what people do towards it: follow, share their number, write."""
+
+    def heard(self, webhook: Webhook, *, now: datetime) -> Sequence[Heard]:
+        """The deeds in one call; empty for one that is about something else. Raises BadReceipt."""
         ...
 
 

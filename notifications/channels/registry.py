@@ -3,12 +3,13 @@
 import importlib
 from collections.abc import Mapping, Sequence
 
-from notifications.channels import call_list, email, esms, push, twilio, zalo
+from notifications.channels import call_list, email, esms, push, twilio, zalo, zalo_chat
 from notifications.channels.provider import Provider
 from notifications.environment import BadNotificationSettings
 
 BUILT_IN: tuple[Provider, ...] = (
     zalo.PROVIDER,
+    zalo_chat.PROVIDER,
     twilio.PROVIDER,
     esms.PROVIDER,
     email.PROVIDER,

@@ -19,6 +19,7 @@ from telehealth.jobs import (
     provider_shares,
     provider_upkeep,
     video_invitations,
+    zalo_events,
 )
 from telehealth.jobs.work import Work
 
@@ -34,6 +35,7 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
+    Job("zalo-events", 3, zalo_events.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),

@@ -1,18 +1,20 @@
 """Where message providers tell what became of a message. The signature is all that guards these routes."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 
-from notifications import receipts
-from notifications.channels.provider import Listening
+from notifications import receipts, zalo_contacts
+from notifications.channels.conversation import Heard
+from notifications.channels.provider import Account, Conversing, Listening
 from notifications.channels.receipt import BadReceipt, Webhook
 from notifications.settings import NotificationSettings
 from telehealth.core.errors import NotFound
 from telehealth.core.uow import unit_of_work
 from telehealth.reminders.errors import UnsignedWebhook
-from telehealth.web.context import now, session
+from telehealth.web.context import cipher, now, session
 from telehealth.web.guard import public
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -40,14 +42,21 @@ def receive(provider: str, token: str = "") -> Response:
     configured = _settings().configured.get(provider)
     if configured is None or not isinstance(configured.account, Listening):
         raise NotFound
-    body = request.get_data(cache=False)
+    webhook = _webhook(request.get_data(cache=False), token)
     try:
-        found = configured.account.receipts(_webhook(body, token), now=now())
+        found = configured.account.receipts(webhook, now=now())
+        heard = _heard(configured.account, webhook)
     except BadReceipt as error:
         raise UnsignedWebhook from error
     with unit_of_work(session()) as transaction:
         receipts.apply(transaction, found, now=now())
+        zalo_contacts.record(transaction, heard, cipher(), now=now())
     return Response(status=204)
+
+
+def _heard(account: Account, webhook: Webhook) -> Sequence[Heard]:
+    """Return what people did; a worker acts on it, not this request."""
+    return account.heard(webhook, now=now()) if isinstance(account, Conversing) else ()
 
 
 def _webhook(body: bytes, token: str) -> Webhook:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifications.channels.base import Channel
+from notifications.channels.conversation import Heard
 from notifications.channels.provider import Host
 from notifications.channels.receipt import Receipt, Webhook
 from notifications.channels.zalo.channel import ZaloTemplateMessages
 from notifications.channels.zalo.tokens import ZaloTokens
-from notifications.channels.zalo.webhook import message_receipts, verified_event
+from notifications.channels.zalo.webhook import deeds, message_receipts, verified_event
 from notifications.environment import all_or_none, pairs, switch
 
 MESSAGES = "https://business.openapi.zalo.me"
@@ -44,8 +45,12 @@ class ZaloAccount:
             self.base_url,
             dict(self.template_ids),
             timeout=host.timeout,
-            proof_secret=self.app_secret if self.proven else None,
+            proof_secret=self.proof_secret,
         )
+
+    @property
+    def proof_secret(self) -> str | None:
+        return self.app_secret if self.proven else None
 
     def tokens(self, host: Host) -> ZaloTokens:
         return ZaloTokens(
@@ -60,6 +65,9 @@ class ZaloAccount:
 
     def receipts(self, webhook: Webhook, *, now: datetime) -> Sequence[Receipt]:
         return message_receipts(verified_event(webhook, self.app_id, self.oa_secret, now=now))
+
+    def heard(self, webhook: Webhook, *, now: datetime) -> Sequence[Heard]:
+        return deeds(verified_event(webhook, self.app_id, self.oa_secret, now=now))
 
 
 def read(environ: Mapping[str, str]) -> ZaloAccount | None:

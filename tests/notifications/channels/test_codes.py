@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifications.channels import codes, email, esms, push, twilio, zalo
+from notifications.channels import codes, email, esms, push, twilio, zalo, zalo_chat
 from notifications.channels.base import Accepted, Ambiguous, Outcome, Rejected, Retry, Scope
 from notifications.channels.codes import CodeClass, CodeTable
 from notifications.channels.email.channel import judged as judged_by_email
@@ -15,11 +15,12 @@ from notifications.channels.email.relay import Refused, Step
 from notifications.channels.esms.channel import judged as judged_by_esms
 from notifications.channels.transport import Answer
 from notifications.channels.twilio.channel import judged as judged_by_twilio
-from notifications.channels.zalo.channel import judged as judged_by_zalo
+from notifications.channels.zalo.calls import judged as judged_by_zalo
 from tests.notifications.channels.conftest import KEY
 
 FOLDERS = {
-    Path(package.__path__[0]).name: Path(package.__path__[0]) for package in (email, esms, push, twilio, zalo)
+    Path(package.__path__[0]).name: Path(package.__path__[0])
+    for package in (email, esms, push, twilio, zalo, zalo_chat)
 }
 
 EXPECTED: Mapping[str, Mapping[str, str]] = {
@@ -41,6 +42,17 @@ EXPECTED: Mapping[str, Mapping[str, str]] = {
         "night": "-133 -234",
         "retry": "-32",
         "ambiguous": "-100",
+    },
+    "zalo_chat": {
+        "ok": "0",
+        "access": "-124 -216 -220",
+        "recipient": "-213 -217 -223 -227 -230 -232 -233 -244 -248",
+        "config": "-202 -204 -205 -207 -208 -209 -212 -214 -221 -224 -235 -240 -242 -320 -321",
+        "quota": "-211 -218 -231",
+        "template": "-201 -210 -241 -305",
+        "night": "-234",
+        "retry": "-32",
+        "ambiguous": "-100 -200",
     },
     "twilio": {
         "recipient": "21211 21214 21408 21610 21612 21614 21635 30003 30004 30005 30006 30008",
@@ -111,8 +123,8 @@ def judged(provider: str, code: str) -> Outcome | None:
         case "esms":
             body: dict[str, Any] = {"CodeResult": code, "SMSID": "ref"}
             return judged_by_esms(Answer(200, {}, json.dumps(body).encode()), KEY, 1)
-        case "zalo":
-            return judged_by_zalo({"error": int(code), "data": {"msg_id": "ref"}})
+        case "zalo" | "zalo_chat":
+            return judged_by_zalo({"error": int(code), "data": {"msg_id": "ref"}}, table(provider))
         case "twilio":
             return judged_by_twilio(400, int(code))
         case _:
@@ -143,7 +155,7 @@ def test_the_adapter_acts_on_it(provider: str, code: str, meaning: CodeClass) ->
             assert outcome.scope is REFUSALS[refused]
 
 
-@pytest.mark.parametrize("provider", ["email", "esms", "twilio", "zalo"])
+@pytest.mark.parametrize("provider", ["email", "esms", "twilio", "zalo", "zalo_chat"])
 def test_an_unknown_code_is_logged_as_an_error(provider: str, caplog: pytest.LogCaptureFixture) -> None:
     outcome = judged(provider, "599")
     assert isinstance(outcome, Rejected)

@@ -211,7 +211,8 @@ def test_the_mac_is_taken_with_its_prefix_and_without() -> None:
     ("age", "tries", "believed"),
     [
         (timedelta(minutes=4), "", True),
-        (timedelta(minutes=6), "", False),
+        (timedelta(minutes=6), "", True),  # a proxy may have dropped a header with an underscore
+        (timedelta(hours=4), "", False),
         (timedelta(minutes=6), "0", False),
         (timedelta(hours=2), "5", True),
         (timedelta(hours=4), "5", False),
@@ -220,12 +221,13 @@ def test_the_mac_is_taken_with_its_prefix_and_without() -> None:
 )
 def test_an_old_event_is_believed_only_as_a_repetition(age: timedelta, tries: str, believed: bool) -> None:
     headers, body = call(event())
-    headers |= {"num_retry": tries} if tries else {}
-    if believed:
-        assert len(heard(ZALO, headers, body, now=NOW + age)) == 1
-    else:
-        with pytest.raises(BadReceipt, match="too old"):
-            heard(ZALO, headers, body, now=NOW + age)
+    for name in ("num_retry", "num-retry"):
+        told = headers | ({name: tries} if tries else {})
+        if believed:
+            assert len(heard(ZALO, told, body, now=NOW + age)) == 1
+        else:
+            with pytest.raises(BadReceipt, match="too old"):
+                heard(ZALO, told, body, now=NOW + age)
 
 
 def test_a_chat_message_is_no_receipt() -> None:
