@@ -276,6 +276,11 @@ def test_in_a_demo_nothing_leaves_for_a_real_service() -> None:
     found = NotificationSettings.from_environ(environ, sandbox_url="http://127.0.0.1:9001").configured["push"]
     assert isinstance(found.account, account.PushAccount)
     assert found.account.services.base_url == "http://127.0.0.1:9001"
+    real = NotificationSettings.from_environ(
+        environ | {"PUSH_BASE_URL": ""}, sandbox_url="http://127.0.0.1:9001"
+    )
+    assert isinstance(real.configured["push"].account, account.PushAccount)
+    assert real.configured["push"].account.services.base_url is None, "unless it is wished"
 
 
 @pytest.mark.parametrize(
