@@ -18,6 +18,7 @@ from notifications.limiter import Limiter
 from notifications.policy import Pause, Policy
 from notifications.provider_states import ProviderStates, Standing
 from notifications.states import PausedBy
+from notifications.template_versions import CLOSED_WORDS
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ WHERE day >= date_trunc('month', {clock} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
 """
 _UNSENDABLE = """
 SELECT kind, language, channel, version FROM notifications.template
-WHERE provider_state IS NOT NULL AND provider_state <> 'ENABLE'
+WHERE upper(provider_state) = ANY(%(closed)s)
 """
 
 
@@ -113,7 +114,8 @@ class Fleet:
             return
         with self._engine.begin() as connection:
             self._standings = self._states.all(connection)
-            unsendable = frozenset(tuple(row) for row in connection.exec_driver_sql(_UNSENDABLE))
+            closed = connection.exec_driver_sql(_UNSENDABLE, {"closed": list(CLOSED_WORDS)})
+            unsendable = frozenset(tuple(row) for row in closed)
             over_budget = self._policy.monthly_budget is not None and (
                 connection.exec_driver_sql(self._spent_sql).scalar_one() >= self._policy.monthly_budget
             )

@@ -46,6 +46,7 @@ _WORDS = {
 }
 # A provider that lists a text as one of these refuses to send it.
 _CLOSED = (Approval.WAITING, Approval.REFUSED)
+CLOSED_WORDS = tuple(word for word, meaning in _WORDS.items() if meaning in _CLOSED)
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:

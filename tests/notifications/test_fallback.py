@@ -13,6 +13,7 @@ from notifications.kinds import KINDS
 from notifications.policy import Policy, gate
 from notifications.preferences import Preferences, Source
 from notifications.states import State
+from notifications.templates import CATALOGUE
 from tests.notifications.conftest import World
 from tests.notifications.hosting import QUICK
 
@@ -227,16 +228,22 @@ def test_what_messages_cost_is_counted_by_day_and_provider(world: World) -> None
     assert {row.provider: row.n for row in minutes} == {"twilio": 1, "zalo": 1}
 
 
-def test_a_text_that_zalo_has_not_approved_goes_by_sms(world: World) -> None:
+@pytest.mark.parametrize(
+    ("word", "channel"),
+    [("REJECT", "sms"), ("PENDING_REVIEW", "sms"), ("APPROVED", "zalo"), ("UNLISTED", "zalo"), ("?", "zalo")],
+)
+def test_a_text_that_zalo_has_not_approved_goes_by_sms(world: World, word: str, channel: str) -> None:
     phone = world.new_phone()
     world.run(
         "INSERT INTO notifications.template (kind, language, channel, version, state, content, digest,"
-        " provider_state, created_at) VALUES ('appointment-booked', 'vi', 'zalo', 1, 'approved', '{}', '',"
-        " 'REJECT', clock_timestamp())"
+        " provider_state, created_at) VALUES ('appointment-booked', 'vi', 'zalo', :version, 'approved', '{}',"
+        " '', :word, clock_timestamp())",
+        word=word,
+        version=CATALOGUE.template("appointment-booked", "vi").version,
     )
     world.enqueue(world.message("appointment-booked", phone))
     world.dispatch_until_empty()
-    assert channels(world, phone) == ["sms"]
+    assert channels(world, phone) == [channel]
 
 
 def test_when_zalo_is_down_the_urgent_falls_back_and_the_rest_waits(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -9,6 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from twilio.request_validator import RequestValidator
 
+from notifications.channels.esms.account import SANDBOX as SANDBOX_ESMS
+from notifications.channels.esms.webhook import CallbackToken
 from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
 
 BASE = "http://127.0.0.1:8000"
@@ -61,6 +64,26 @@ def test_what_is_not_signed_is_refused_and_leaves_nothing(
     client: FlaskClient = app.test_client()
     answer = client.post(path, data=body, headers={"X-Twilio-Signature": "x", "Accept": "application/json"})
     assert answer.status_code == 403
+    assert stored(received) == 0
+
+
+ESMS_QUERY = "SMSID=d533&SendFailed=1&SendStatus=5&SendSuccess=0&RequestId=&phonenumber=0912345678"
+
+
+def test_esms_calls_by_get_and_its_bad_news_is_only_a_claim(app: Flask, received: Engine) -> None:
+    token = CallbackToken(SANDBOX_ESMS["ESMS_SECRET_KEY"]).issue(UUID(int=7))
+    for _ in range(2):
+        assert app.test_client().get(f"/webhooks/esms/{token}?{ESMS_QUERY}").status_code == 204
+    with received.begin() as connection:
+        (row,) = connection.execute(text("SELECT status, idem_key, raw::text FROM notifications.receipt"))
+    assert (row.status, row.idem_key) == ("claimed", UUID(int=7))
+    assert "0912345678" not in row.raw
+
+
+@pytest.mark.parametrize("token", ["", "/", "/x", "/" + CallbackToken("another").issue(UUID(int=7))])
+def test_without_its_token_esms_is_not_believed(app: Flask, received: Engine, token: str) -> None:
+    answer = app.test_client().get(f"/webhooks/esms{token}?{ESMS_QUERY}")
+    assert answer.status_code in {403, 404, 405}
     assert stored(received) == 0
 
 

@@ -39,7 +39,6 @@ _CUSTOMER_CARE = "2"
 # The status API does not know a message yet that has only just been sent.
 _NOT_FOUND = "105"
 _ANSWERED = "100"
-_NETWORKS = ("Viettel", "MobiFone", "VinaPhone", "Vietnamobile", "Gtel", "Itel", "Reddi")
 
 
 class EsmsBrandname:
@@ -103,15 +102,12 @@ class EsmsBrandname:
         )
 
     def template_states(self) -> Mapping[str, str]:
-        """The registered texts. eSMS lists no others, one for each network."""
+        """The registered texts: eSMS lists those that the networks have approved, and no others."""
         wanted = {"SmsType": _CUSTOMER_CARE, "Brandname": self._brandname}
         fields = self._asked(f"{self._service}/GetTemplate/", wanted, post=True)
         if str(fields.get("CodeResult")) != _ANSWERED:
             raise Unanswered(f"eSMS answered {fields.get('CodeResult')}")
-        return {
-            str(listed["TempId"]): f"registered ({_network(listed.get('NetworkID'))})"
-            for listed in fields.get("BrandnameTemplates") or ()
-        }
+        return {str(listed["TempId"]): "APPROVED" for listed in fields.get("BrandnameTemplates") or ()}
 
     def _body(self, message: Outgoing, text: str, key: UUID) -> dict[str, Any]:
         return {
@@ -186,9 +182,3 @@ def _unread(status: int, *, readable: bool = False) -> Outcome:
 def _national(address: str) -> str:
     """As eSMS's own examples write a number: 0912345678."""
     return "0" + address[3:] if address.startswith("+84") else address.lstrip("+")
-
-
-def _network(number: object) -> str:
-    known = dict(enumerate(_NETWORKS, start=1))
-    text = str(number)
-    return known.get(int(text), text) if text.isdecimal() else text

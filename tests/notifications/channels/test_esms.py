@@ -201,12 +201,12 @@ def test_a_question_without_an_answer_says_so(
         esms.confirmed(Claim("esms", KEY, "named", None))
 
 
-def test_registered_texts_are_listed_by_network(esms: EsmsBrandname, provider: LocalProvider) -> None:
+def test_what_esms_lists_is_approved(esms: EsmsBrandname, provider: LocalProvider) -> None:
     listed = [{"NetworkID": 1, "TempContent": "{P1,20} la ma", "TempId": 458}]
     provider.will(Reply(body={"CodeResult": "100", "BrandnameTemplates": listed}))
     assert isinstance(esms, Templated)
     assert isinstance(esms, Confirming)
-    assert esms.template_states() == {"458": "registered (Viettel)"}
+    assert esms.template_states() == {"458": "APPROVED"}
     provider.will(Reply(body={"CodeResult": "101"}))
     with pytest.raises(Unanswered):
         esms.template_states()
