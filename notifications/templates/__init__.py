@@ -18,7 +18,10 @@ _LINK_SENTENCE = re.compile(r"[^.!?]*\{link\}[.!?]?")
 
 @dataclass(frozen=True)
 class ZaloTemplate:
-    """A template as registered with Zalo: the provider holds these words, we send only the values by name."""
+    """A template as registered with Zalo: the provider holds these words, we send only the values by name.
+
+    An answer in a conversation ("zalo-chat" in its file) needs no registration, and so has no `template_id`.
+    """
 
     template_id: str
     title: str
@@ -141,7 +144,7 @@ def sources(folder: Path) -> Iterator[Source]:
 
 
 def parsed(kind: str, language: str, source: Mapping[str, Any]) -> Template:
-    zalo = source["zalo"]
+    zalo = source.get("zalo") or source["zalo-chat"]
     push = source.get("push", {})
     button = zalo.get("button")
     return Template(
@@ -151,7 +154,7 @@ def parsed(kind: str, language: str, source: Mapping[str, Any]) -> Template:
         sms=source["sms"],
         email=_email(source.get("email")),
         zalo=ZaloTemplate(
-            template_id=zalo["template_id"],
+            template_id=zalo.get("template_id", ""),
             title=zalo["title"],
             paragraphs=tuple(zalo["paragraphs"]),
             rows=tuple((label, value) for label, value in zalo.get("rows", ())),

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from notifications.kinds import KINDS, LANGUAGES
@@ -41,12 +42,17 @@ _ADDRESSING = re.compile(r"\banh/chị\b", re.IGNORECASE)
 
 
 def problems(catalogue: Catalogue) -> list[str]:
-    found: list[str] = []
+    found = [f"Zalo knows two texts as {name}" for name in _shared_ids(catalogue)]
     for kind in KINDS.values():
         for template in (catalogue.template(kind.name, language) for language in LANGUAGES):
             where = f"{template.language}/{template.kind}"
             found += (f"{where}: {problem}" for problem in _template_problems(template, kind.params))
     return found
+
+
+def _shared_ids(catalogue: Catalogue) -> list[str]:
+    ids = Counter(template.zalo.template_id for template in catalogue if template.zalo.template_id)
+    return [name for name, times in ids.items() if times > 1]
 
 
 def _template_problems(template: Template, params: frozenset[str]) -> Iterator[str]:

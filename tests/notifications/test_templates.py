@@ -154,3 +154,12 @@ def test_where_no_push_text_is_written_the_short_message_without_its_link_serves
     zalo = {"template_id": "1", "title": "Lịch khám", "paragraphs": ["Lịch khám của quý vị."]}
     source = {"version": 1, "sms": sms, "zalo": zalo}
     assert parsed("x", "vi", source).push == PushTemplate("Lịch khám", body)
+
+
+def test_no_two_texts_are_registered_as_one_with_zalo() -> None:
+    moved, booked = (CATALOGUE.template(f"appointment-{name}", "vi") for name in ("moved", "booked"))
+    confused = dataclasses.replace(
+        moved, zalo=dataclasses.replace(moved.zalo, template_id=booked.zalo.template_id)
+    )
+    spoilt = Catalogue(confused if template is moved else template for template in CATALOGUE)
+    assert f"Zalo knows two texts as {booked.zalo.template_id}" in problems(spoilt)

@@ -1,5 +1,6 @@
 """Exactly the right messages go, the others do not: whatever happens to an appointment."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -232,20 +233,8 @@ def test_a_reminder_that_was_refused_while_it_was_taken_back_does_not_come_again
     made = at_the_reminder(appointments, lan)
     leases, accepted = leased(appointments, engine, "appointment-reminder-day")
     leave = appointments.away("an", THURSDAY)
-    leases.finish(
-        [
-            Result(
-                accepted.id,
-                accepted.attempt,
-                State.QUEUED,
-                "zalo",
-                "zalo",
-                "retry",
-                next_channel="zalo",
-                delay=5,
-            )
-        ]
-    )
+    refused = {"state": State.QUEUED, "outcome": "retry", "ref": None, "next_channel": "zalo", "delay": 5.0}
+    leases.finish([replace(accepted, **refused)])
     assert appointments.states(made.id, "appointment-reminder-day") == ["cancelled"]
     appointments.send_due()
     appointments.back(leave)

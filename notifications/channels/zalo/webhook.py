@@ -12,8 +12,8 @@ from notifications.channels.conversation import Deed, Heard, Intent
 from notifications.channels.receipt import BadReceipt, Receipt, Told, Webhook, key_of, without_phones
 from notifications.templates.segments import unaccented
 
-# Zalo repeats an event for almost two hours and counts the tries in a header. What somebody else repeats meanwhile
-# changes nothing, since every event is kept once.
+# Zalo repeats an event for almost two hours and counts the tries in a header. What somebody else repeats
+# meanwhile changes nothing, since every event is kept once.
 _FIRST_TRY_AGE = timedelta(minutes=5)
 _LAST_TRY_AGE = timedelta(hours=3)
 

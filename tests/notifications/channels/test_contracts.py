@@ -166,7 +166,7 @@ def test_our_requests_are_as_zalo_describes_them(provider: LocalProvider, outgoi
     schemas = contract("zalo")
     channel = ZaloTemplateMessages(Tokens("token"), provider.url, proof_secret="app-secret")
     provider.will(Reply(body={"error": 0, "data": {"msg_id": "z1"}}))
-    for kind in KINDS:
+    for kind in (name for name, kind in KINDS.items() if "zalo" in kind.channels):
         for language in LANGUAGES:
             channel.send(outgoing(kind, language), uuid4())
     channel.send(outgoing(address="4242424242"), uuid4())
