@@ -35,26 +35,24 @@ class Approval(StrEnum):
 
 _WORDS = {
     "ENABLE": Approval.APPROVED,
-    "APPROVED": Approval.APPROVED,
+    "REGISTERED": Approval.APPROVED,
     "PENDING_REVIEW": Approval.WAITING,
-    "PENDING": Approval.WAITING,
     "REJECT": Approval.REFUSED,
-    "REJECTED": Approval.REFUSED,
     "DISABLE": Approval.REFUSED,
     "DELETE": Approval.REFUSED,
     UNLISTED: Approval.UNLISTED,
 }
-# A provider that lists a text as one of these refuses to send it.
-_CLOSED = (Approval.WAITING, Approval.REFUSED)
+# Of these the provider has not said that it would not send them.
+_OPEN = (Approval.NONE, Approval.UNASKED, Approval.APPROVED)
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:
-    """Pure. A word that we do not know closes nothing: the provider's answer to a send will tell."""
+    """Pure. `word` may have something after it: "registered (Viettel)"."""
     if provider_template_id is None:
         return Approval.NONE
     if word is None:
         return Approval.UNASKED
-    return _WORDS.get(word.upper(), Approval.OTHER)
+    return _WORDS.get(word.partition(" ")[0].upper(), Approval.OTHER)
 
 
 @dataclass(frozen=True, order=True)
@@ -239,7 +237,7 @@ def standings(session: Session) -> tuple[Standing, ...]:
 def unsendable(session: Session) -> frozenset[tuple[str, str, str]]:
     """Kind, language and channel of each text that its provider would refuse to send now."""
     return frozenset(
-        (text.kind, text.language, text.channel) for text in standings(session) if text.approval in _CLOSED
+        (text.kind, text.language, text.channel) for text in standings(session) if text.approval not in _OPEN
     )
 
 
