@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import requests
@@ -122,7 +123,8 @@ class SlowTokens:
 def test_who_waited_long_for_a_token_may_have_lost_the_lease_and_sends_nothing(world: World) -> None:
     phone = world.new_phone()
     template = CATALOGUE.template("appointment-booked", "vi")
-    message = Outgoing(address=phone, template=template, params=SAMPLE)
+    now = world.now()
+    message = Outgoing(phone, template, SAMPLE, now=now, expires_at=now + timedelta(hours=1))
     outcome = ZaloTemplateMessages(SlowTokens(), world.sandbox.url).send(message, uuid4())
     assert isinstance(outcome, Retry)
     assert world.sandbox.messages(phone) == []
