@@ -67,7 +67,7 @@ EXPECTED: Mapping[str, Mapping[str, str]] = {
     },
     "push": {
         "ok": "200 201 202 204",
-        "recipient": "404 410 bad-keys foreign-endpoint no-subscription",
+        "recipient": "404 410 bad-keys former-key foreign-endpoint no-subscription",
         "config": "301 302 307 308 401 403",
         "template": "400 413",
         "retry": "406 429 503",
