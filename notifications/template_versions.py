@@ -35,11 +35,9 @@ class Approval(StrEnum):
 
 _WORDS = {
     "ENABLE": Approval.APPROVED,
-    "APPROVED": Approval.APPROVED,
+    "REGISTERED": Approval.APPROVED,
     "PENDING_REVIEW": Approval.WAITING,
-    "PENDING": Approval.WAITING,
     "REJECT": Approval.REFUSED,
-    "REJECTED": Approval.REFUSED,
     "DISABLE": Approval.REFUSED,
     "DELETE": Approval.REFUSED,
     UNLISTED: Approval.UNLISTED,
@@ -50,12 +48,13 @@ CLOSED_WORDS = tuple(word for word, meaning in _WORDS.items() if meaning in _CLO
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:
-    """Pure. A word that we do not know closes nothing: the provider's answer to a send will tell."""
+    """Pure. `word` may have something after it: "registered (Viettel)"; one that we do not know closes nothing,
+    the provider's answer to a send will tell."""
     if provider_template_id is None:
         return Approval.NONE
     if word is None:
         return Approval.UNASKED
-    return _WORDS.get(word.upper(), Approval.OTHER)
+    return _WORDS.get(word.partition(" ")[0].upper(), Approval.OTHER)
 
 
 @dataclass(frozen=True, order=True)
