@@ -187,6 +187,7 @@ def test_what_zalo_did_not_sign_is_refused_and_leaves_nothing(account: Account, 
         {"sender": None},
         {"sender": {"id": {"a": 1}}},
         {"sender": "x"},
+        {"sender": {"id": "\ud800"}},
     ],
 )
 def test_events_that_are_none_of_ours_are_answered_and_forgotten(account: Account, odd: dict[str, Any]):
