@@ -89,7 +89,7 @@ def sent(world: World) -> dict[str, str]:
 def test_who_writes_is_answered_in_zalo(world: World, hoa: Person) -> None:
     hoa.does("user_send_text", text="Tôi muốn xem lịch khám")
     (answer,) = hoa.read()
-    assert answer.startswith("Dạ, mời bạn bấm vào đường dẫn dưới đây")
+    assert answer.startswith("Dạ, mời quý vị bấm vào đường dẫn dưới đây")
     assert answer.endswith(PAGE)
     assert world.attempts() == [("zalo-chat", "accepted")]
 
