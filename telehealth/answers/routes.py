@@ -1,7 +1,8 @@
 """The pages behind the links in messages. Opening changes nothing: previews of messages open links too."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -14,7 +15,7 @@ from notifications.preferences import Source
 from telehealth.accounts.rules import address_key
 from telehealth.accounts.services.limits import spend
 from telehealth.answers import queries, services
-from telehealth.answers.choices import STOP_ALL, chosen
+from telehealth.answers.choices import Choice, chosen
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.queries import Opened, Phone
 from telehealth.answers.rules import STATUS, Standing, changeable, press_limits
@@ -85,13 +86,14 @@ def back(token: str, purpose: str) -> ResponseReturnValue:
 def choose(token: str) -> ResponseReturnValue:
     """Keep what the owner of the phone wishes to be told."""
     _count(session())
-    if _keep(token, request.form.to_dict(flat=False)):
+    wanted = chosen(request.form.to_dict(flat=False))
+    if _keep(token, lambda _standing: wanted):
         flash(t("answers-messages-kept"), "success")
     return redirect(url_for("answers.show", token=token), 303)
 
 
-def _keep(token: str, form: Mapping[str, Collection[str]]) -> bool:
-    """Keep what a form of choices says; False when the link is no longer good for it."""
+def _keep(token: str, choice: Callable[[Choice], Choice]) -> bool:
+    """Keep the choice that is made of the one that stands; False when the link is no longer good for it."""
     with _opened(token) as (work, opened):
         if opened.purpose is not Purpose.MESSAGES:
             raise NotFound
@@ -102,7 +104,7 @@ def _keep(token: str, form: Mapping[str, Collection[str]]) -> bool:
             work,
             opened.principal,
             phone,
-            chosen(form),
+            choice(phone.choice),
             source=Source.LINK,
             facility_id=opened.view.facility.id,
             now=now(),
@@ -125,7 +127,7 @@ def unsubscribe(token: str) -> ResponseReturnValue:
     _count(session())
     if request.form.get("List-Unsubscribe") != "One-Click":
         raise BadRequest
-    _keep(token, {STOP_ALL: [""]})
+    _keep(token, lambda standing: replace(standing, wanted=frozenset()))
     return Response(status=200, mimetype="text/plain")
 
 

@@ -103,7 +103,8 @@ def clerk(app: Flask, chromium: Browser, site: str, desk: Employee) -> Iterator[
 
 @pytest.fixture
 def booked(web: Any, lan: Person) -> dict[str, Any]:
-    slot = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[0]
+    # Late enough for a reminder two hours before that is no longer at night.
+    slot = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[-1]
     made: dict[str, Any] = book(web, lan, slot_id=slot["id"]).json
     return made
 
@@ -157,9 +158,9 @@ def test_who_cannot_come_frees_the_place_without_scripts(
 
 def pages_of(web: Any, desk: Employee, booked: dict[str, Any], settings: Settings) -> Iterator[str]:
     """Every page that the links of an appointment open, and one that is none of ours."""
-    last = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[-1]
+    other = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[0]
     asked = f"/api/v1/appointments/{booked['id']}/offers"
-    made = web.post(asked, json={"slot_id": last["id"]}, headers=desk.headers).json
+    made = web.post(asked, json={"slot_id": other["id"]}, headers=desk.headers).json
     offers = (Purpose.ACCEPT_OFFER, Purpose.DECLINE_OFFER)
     for purpose in Purpose:
         subject, about = (
