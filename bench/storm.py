@@ -27,7 +27,6 @@ IN_A_HURRY = {
     "urgent_doubt_hold": 8.0,
     "retry_base": 0.1,
     "retry_cap": 2.0,
-    "config_pause": 2.0,
     "threads": 16,
     "batch": 20,
 }
