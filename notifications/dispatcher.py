@@ -17,6 +17,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from notifications.channels.provider import Carrier
 from notifications.copies import Copies
@@ -34,11 +35,16 @@ _POLL_SECONDS = 0.5
 _LINGER_SECONDS = 0.01
 _LARGEST_FINISH = 200
 _DATABASE_BACK_OFF_SECONDS = 1.0
+_DATABASE_AWAY = (DBAPIError, NoConnection)
 
 
 def monotonic() -> float:
     """Seconds that also pass while the machine is suspended, so that an old lease is known to be old."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class RecorderGone(Exception):
+    """Nothing is recorded any more, so that nothing may be sent: the process has to be started anew."""
 
 
 class Dispatcher:
@@ -78,6 +84,8 @@ class Dispatcher:
                 ThreadPoolExecutor(self._policy.threads, thread_name_prefix="outbox-sender") as pool,
             ):
                 while not stop.is_set():
+                    if not recorder.is_alive():
+                        raise RecorderGone
                     if not self._round(pool, doorbell, stop):
                         doorbell.wait(_POLL_SECONDS, stop)
         finally:
@@ -94,8 +102,8 @@ class Dispatcher:
             openings = self._fleet.openings(room)
             claimed_at = monotonic()
             items = self._leases.claim(room, openings.rooms, openings.picks)
-        except DBAPIError as error:
-            _log.warning("the outbox cannot be read: %s", type(error.orig).__name__)
+        except _DATABASE_AWAY as error:
+            _log.warning("the outbox cannot be read: %s", type(error).__name__)
             stop.wait(_DATABASE_BACK_OFF_SECONDS)
             return False
         deadline = claimed_at + self._policy.lease - self._policy.timeout - self._policy.safety
@@ -129,8 +137,8 @@ class Dispatcher:
     def _give_back(self, item: Leased) -> None:
         try:
             self._leases.release([item])
-        except DBAPIError as error:
-            _log.warning("a lease was not given back: %s", type(error.orig).__name__)
+        except _DATABASE_AWAY as error:
+            _log.warning("a lease was not given back: %s", type(error).__name__)
 
     # Recording.
 
@@ -143,8 +151,8 @@ class Dispatcher:
                     self._leases.finish(results)
                     doorbell.ring()
                     break
-                except DBAPIError as error:
-                    _log.warning("results cannot be recorded: %s", type(error.orig).__name__)
+                except _DATABASE_AWAY as error:
+                    _log.warning("results cannot be recorded: %s", type(error).__name__)
                     time.sleep(_DATABASE_BACK_OFF_SECONDS)
                     if not going:
                         # Leaving: what is not recorded comes back in doubt and is looked up.

@@ -55,6 +55,18 @@ class Provider:
         wanted = {"provider": provider, "fault": fault, **details}
         requests.post(f"{self.url}/_sandbox/faults", json=wanted, timeout=10).raise_for_status()
 
+    def weather(
+        self, provider: str, *, seed: str, shares: Mapping[str, float], seconds: Mapping[str, object]
+    ) -> None:
+        """Have it go wrong by chance, in so many parts of the sends."""
+        wanted = {"provider": provider, "seed": seed, "shares": shares, "seconds": seconds}
+        requests.post(f"{self.url}/_sandbox/weather", json=wanted, timeout=10).raise_for_status()
+
+    def struck(self) -> dict[str, dict[str, int]]:
+        """Return by provider how often each fault of the weather has struck."""
+        told = requests.get(f"{self.url}/_sandbox/weather", timeout=10).json()["weather"]
+        return {sky["provider"]: dict(sorted(sky["hits"].items())) for sky in told}
+
     def wait_for(self, count: int, seconds: float) -> bool:
         """Wait until that many were accepted; tells whether they were in time."""
         until = time.monotonic() + seconds

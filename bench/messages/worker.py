@@ -23,6 +23,7 @@ from notifications.settings import NotificationSettings
 from telehealth.settings import Settings, psycopg_url
 
 STOP_SECONDS = 90
+EVEN = 100  # in the demonstration eSMS only stands by
 _WRONG_CLOCK = "BENCH_WRONG_CLOCK"
 
 
@@ -63,7 +64,7 @@ def dispatcher(environ: Mapping[str, str], orders: Orders) -> Dispatcher:
     return Dispatcher(
         engine,
         [
-            replace(carrier, rate=orders.rates.get(carrier.provider))
+            replace(carrier, weight=EVEN, rate=orders.rates.get(carrier.provider))
             for carrier in notifications.carriers(host)
             if carrier.provider in orders.providers
         ],

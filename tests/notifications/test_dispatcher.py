@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from notifications.leases import Leases
 from tests.notifications.conftest import World
@@ -218,6 +220,29 @@ def test_stopping_finishes_what_is_under_way(world: World) -> None:
         world.until(lambda: bool(world.sandbox.messages(phone)))
     assert world.states() == ["in_doubt"]
     assert world.attempts() == [("sms", "ambiguous")]
+
+
+def only_connection(engine: Engine) -> Connection:
+    """Wait until the dispatcher gives it back for a moment."""
+    while True:
+        with suppress(NoConnection):
+            return engine.connect()
+
+
+def test_what_was_sent_is_recorded_as_soon_as_there_is_a_connection_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone = world.new_phone()
+    world.sandbox.fault("twilio", "latency", to=phone, seconds=1.0)
+    narrow = create_engine(world.engine.url, pool_size=1, max_overflow=0, pool_timeout=0.05)
+    with replace(world, engine=narrow).dispatching(replace(QUICK, lease=60.0)):
+        world.enqueue(world.message("otp", phone))
+        world.until(lambda: world.states() == ["sending"])
+        with only_connection(narrow):
+            world.until(lambda: "results cannot be recorded" in caplog.text)
+        world.until(lambda: world.count("outbox") == 0)
+    narrow.dispose()
+    assert world.attempts() == [("sms", "accepted")]
 
 
 @contextmanager
