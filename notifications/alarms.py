@@ -118,7 +118,7 @@ def _budget(vitals: Vitals, thresholds: Thresholds) -> Iterator[Raised]:
 
 def _texts(vitals: Vitals) -> Iterator[Raised]:
     for text in vitals.texts:
-        if text.approval in {Approval.REFUSED, Approval.UNLISTED}:
+        if text.approval in {Approval.REFUSED, Approval.UNLISTED, Approval.OTHER}:
             yield Raised(AlarmName.TEXT_REFUSED, f"{text.kind}.{text.language}.{text.channel}")
     for key in vitals.changed_texts:
         yield Raised(AlarmName.TEXT_CHANGED, f"{key.kind}.{key.language}.{key.channel}")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from notifications.ids import new_id
 from notifications.kinds import KINDS, Priority
+from notifications.provider_states import ProviderStates
 from notifications.states import PausedBy, State
 
 MOST_AT_ONCE = 500
@@ -64,27 +65,6 @@ INSERT INTO notifications.delivery_attempt
   (notification_id, idem_key, attempt, channel, provider, outcome, at)
 SELECT id, id, 0, coalesce(channel, ''), '', 'dismissed', %(now)s FROM resting
 RETURNING notification_id
-"""
-_PAUSE = """
-INSERT INTO notifications.provider_state (provider, paused_until, paused_by, reason, updated_at)
-VALUES (%(provider)s, %(until)s, %(by)s, %(reason)s, %(now)s)
-ON CONFLICT (provider) DO UPDATE SET paused_until = excluded.paused_until, paused_by = excluded.paused_by,
-  reason = excluded.reason, updated_at = excluded.updated_at
-"""
-_RESUME = """
-UPDATE notifications.provider_state
-SET paused_until = NULL, paused_by = NULL, reason = NULL, updated_at = %(now)s
-WHERE provider = %(provider)s AND paused_until > %(now)s
-"""
-_WEIGH = """
-INSERT INTO notifications.provider_state (provider, weight, weight_changed_at, updated_at)
-VALUES (%(provider)s, %(weight)s, %(now)s, %(now)s)
-ON CONFLICT (provider) DO UPDATE SET weight = excluded.weight,
-  weight_changed_at = excluded.weight_changed_at, updated_at = excluded.updated_at
-"""
-_CHANGE = """
-INSERT INTO notifications.provider_change (provider, at, change, weight, reason, changed_by)
-VALUES (%(provider)s, %(now)s, %(change)s, %(weight)s, %(reason)s, %(by)s)
 """
 
 
@@ -141,36 +121,22 @@ def pause(session: Session, provider: str, until: datetime, *, reason: str, by: 
     """Let a provider rest; what it would carry goes by others, or waits. Raises ValueError."""
     if not now < until <= now + LONGEST_PAUSE:
         raise ValueError("a pause ends within 7 days")
-    values = {"provider": provider, "until": until, "by": PausedBy.OPERATOR, "reason": reason, "now": now}
-    session.connection().exec_driver_sql(_PAUSE, values)
-    _note(session, provider, "pause", None, reason, by, now)
+    states = _states(now)
+    states.pause(session.connection(), provider, until, PausedBy.OPERATOR, reason, changed_by=by)
 
 
 def resume(session: Session, provider: str, *, reason: str, by: UUID, now: datetime) -> bool:
     """End a provider's rest, whoever began it; says whether it rested."""
-    resumed = session.connection().exec_driver_sql(_RESUME, {"provider": provider, "now": now}).rowcount > 0
-    if resumed:
-        _note(session, provider, "resume", None, reason, by, now)
-    return resumed
+    return _states(now).resume(session.connection(), provider, reason, changed_by=by)
 
 
 def weigh(session: Session, provider: str, weight: int, *, reason: str, by: UUID, now: datetime) -> None:
     """Set a provider's share of its channel, 0 to 100. Raises ValueError."""
     if not 0 <= weight <= 100:
         raise ValueError("a weight is 0 to 100")
-    session.connection().exec_driver_sql(_WEIGH, {"provider": provider, "weight": weight, "now": now})
-    _note(session, provider, "weight", weight, reason, by, now)
+    _states(now).weigh(session.connection(), [(provider, weight)], reason, changed_by=by)
 
 
-def _note(
-    session: Session, provider: str, change: str, weight: int | None, reason: str, by: UUID, now: datetime
-) -> None:
-    values = {
-        "provider": provider,
-        "change": change,
-        "weight": weight,
-        "reason": reason,
-        "by": by,
-        "now": now,
-    }
-    session.connection().exec_driver_sql(_CHANGE, values)
+def _states(now: datetime) -> ProviderStates:
+    """As of the host's clock, which may not be the database's."""
+    return ProviderStates(clock=f"timestamptz '{now.isoformat()}'")

@@ -6,19 +6,23 @@ is another version.
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from notifications.templates import Source, Template, parsed
+from notifications.templates import Catalogue, Source, Template, parsed
 
+ENABLED = "ENABLE"
 # A provider's list did not name the id that we send with.
 UNLISTED = "UNLISTED"
 _PROVIDER_ID = "template_id"
+_IDS_SECONDS = 30.0
 
 
 class Approval(StrEnum):
@@ -34,12 +38,10 @@ class Approval(StrEnum):
 
 
 _WORDS = {
-    "ENABLE": Approval.APPROVED,
-    "APPROVED": Approval.APPROVED,
+    ENABLED: Approval.APPROVED,
+    "REGISTERED": Approval.APPROVED,
     "PENDING_REVIEW": Approval.WAITING,
-    "PENDING": Approval.WAITING,
     "REJECT": Approval.REFUSED,
-    "REJECTED": Approval.REFUSED,
     "DISABLE": Approval.REFUSED,
     "DELETE": Approval.REFUSED,
     UNLISTED: Approval.UNLISTED,
@@ -50,12 +52,12 @@ CLOSED_WORDS = tuple(word for word, meaning in _WORDS.items() if meaning in _CLO
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:
-    """Pure. A word that we do not know closes nothing: the provider's answer to a send will tell."""
+    """Pure. `word` may have something after it: "registered (Viettel)"."""
     if provider_template_id is None:
         return Approval.NONE
     if word is None:
         return Approval.UNASKED
-    return _WORDS.get(word.upper(), Approval.OTHER)
+    return _WORDS.get(word.partition(" ")[0].upper(), Approval.OTHER)
 
 
 @dataclass(frozen=True, order=True)
@@ -211,8 +213,15 @@ def name_all(session: Session, channel: str, ids: Iterable[tuple[str, str]]) -> 
 
 
 def refresh(session: Session, channel: str, states: Mapping[str, str], *, now: datetime) -> None:
-    """Keep what the channel's provider says of its texts (`Templated.template_states`)."""
-    values = {"channel": channel, "states": json.dumps(dict(states)), "unlisted": UNLISTED, "now": now}
+    """Keep what the channel's provider says of its texts (`Templated.template_states`).
+
+    Whatever its word for approved is, it is kept as ENABLE; what it does not list as UNLISTED.
+    """
+    said = {
+        identifier: ENABLED if approval(identifier, word) is Approval.APPROVED else word
+        for identifier, word in states.items()
+    }
+    values = {"channel": channel, "states": json.dumps(said), "unlisted": UNLISTED, "now": now}
     session.connection().exec_driver_sql(_REFRESH, values)
 
 
@@ -260,6 +269,44 @@ def pinned(session: Session, kind: str, language: str, version: int) -> Template
     )
     source: dict[str, Any] = {row.channel: _as_written(row) for row in rows}
     return parsed(kind, language, {**source, "version": version}) if source else None
+
+
+class Texts:
+    """The words of each message as it was written, by its version; safe in threads.
+
+    What the files say now is at hand, under the ids that operators have set; an older version is read once.
+    """
+
+    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+        self._engine = engine
+        self._catalogue = catalogue
+        self._older: dict[tuple[str, str, int], Template] = {}
+        self._ids: Mapping[str, str] = {}
+        self._ids_read = float("-inf")
+
+    def template(self, kind: str, language: str, version: int) -> Template:
+        """A version that was never stored is written as the files say now. Raises KeyError."""
+        newest = self._catalogue.template(kind, language)
+        if version == newest.version:
+            return self._under_its_id(newest)
+        key = (kind, language, version)
+        if key not in self._older:
+            with Session(self._engine) as session:
+                self._older[key] = pinned(session, kind, language, version) or newest
+        return self._older[key]
+
+    def _under_its_id(self, template: Template) -> Template:
+        self._look()
+        known_as = self._ids.get(f"{template.kind}.{template.language}", template.zalo.template_id)
+        if known_as == template.zalo.template_id:
+            return template
+        return replace(template, zalo=replace(template.zalo, template_id=known_as))
+
+    def _look(self) -> None:
+        if time.monotonic() - self._ids_read > _IDS_SECONDS:
+            self._ids_read = time.monotonic()
+            with Session(self._engine) as session:
+                self._ids = registered(session, "zalo")
 
 
 def _as_written(row: Any) -> Any:

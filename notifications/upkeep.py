@@ -35,7 +35,7 @@ def ask(carriers: Iterable[Carrier]) -> Told:
         adapter = carrier.adapter
         try:
             if isinstance(adapter, Templated):
-                texts[carrier.channel] = adapter.template_states()
+                texts[carrier.channel] = {**texts.get(carrier.channel, {}), **adapter.template_states()}
             if isinstance(adapter, Metered):
                 remaining[carrier.provider] = adapter.remaining()
         except Unanswered as error:

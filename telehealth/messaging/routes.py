@@ -18,6 +18,7 @@ from notifications.alarms import Raised
 from notifications.dead_letters import Cause, dead_causes, dead_letters
 from notifications.operations import CODES
 from notifications.settings import NotificationSettings
+from notifications.states import PausedBy
 from notifications.template_versions import changed
 from notifications.templates import SOURCES
 from notifications.ways import Way
@@ -46,7 +47,7 @@ def _read_settings(state: BlueprintSetupState) -> None:
     state.app.extensions[_EXTENSION] = NotificationSettings.from_environ(
         settings.environ, sandbox_url=settings.sandbox_url
     )
-    for filter_ in (_word, _number, _subject, _when, _moment, _seconds, _cause):
+    for filter_ in (_word, _number, _subject, _reason, _when, _moment, _seconds, _cause):
         state.app.add_template_filter(filter_, f"message{filter_.__name__}")
 
 
@@ -328,6 +329,15 @@ def _subject(raised: Raised) -> str:
     named, _, code = raised.subject.partition(" ")
     said = _word(named, "subject")
     return f"{said if said != named else _word(named, 'provider')} {code}".rstrip()
+
+
+def _reason(written: str) -> str:
+    """A reason as it was written down: a machine's in words, a person's as it is, without who paused."""
+    by, _, rest = written.partition(": ")
+    said = rest if rest and by in frozenset(PausedBy) else written
+    what, colon, code = said.partition(": ")
+    word = _word(what.replace(" ", "-"), "reason")
+    return said if word == what.replace(" ", "-") else f"{word}{' ' if colon else ''}{code}"
 
 
 def _when(at: datetime) -> str:

@@ -187,10 +187,23 @@ def test_one_tap_turns_it_off(phone: Phone, kept: Callable[[], int]) -> None:
 
 def test_signing_out_gives_the_browser_back(phone: Phone, kept: Callable[[], int]) -> None:
     page = turned_on(phone)
-    page.get_by_role("button", name="Đăng xuất").click()
-    expect(page.get_by_role("heading", name="Khám bệnh gần nhà")).to_be_visible()
+    with worker_of(page, phone.site) as worker:
+        worker.deliver('{"title": "Nhắc lịch khám"}')
+        worker.until_shown(1)
+        page.get_by_role("button", name="Đăng xuất").click()
+        expect(page.get_by_role("heading", name="Khám bệnh gần nhà")).to_be_visible()
+        assert worker.notices() == [], "what stood on the screen goes too"
     assert kept() == 0
     assert page.evaluate("localStorage['made-up-subscription'] ?? null") is None
+
+
+def test_who_signs_in_over_another_does_not_see_the_other_s_reminders(phone: Phone) -> None:
+    page = turned_on(phone)
+    page.evaluate('localStorage.push = localStorage.push.replace(/"owner":"[^"]+/, \'"owner":"another\')')
+    phone.go("/appointments")
+    expect(page.get_by_role("heading", name=OFFER)).to_be_visible()
+    page.wait_for_function("localStorage['made-up-subscription'] === undefined")
+    assert json.loads(page.evaluate("localStorage.push"))["owner"] is None
 
 
 def test_what_a_browser_lost_is_repaired_without_a_question(phone: Phone, kept: Callable[[], int]) -> None:

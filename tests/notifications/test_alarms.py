@@ -91,6 +91,8 @@ def text(word: str | None, identifier: str | None = "300001") -> Vitals:
         (text("PENDING_REVIEW"), []),
         (text("REJECT"), ["text-refused otp.vi.zalo"]),
         (text("disable"), ["text-refused otp.vi.zalo"]),
+        (text("SOMETHING_NEW"), ["text-refused otp.vi.zalo"]),
+        (text("registered (Viettel)"), []),
         (text("UNLISTED"), ["text-refused otp.vi.zalo"]),
         (text("REJECT", None), []),
         (replace(QUIET, changed_texts=(TextKey("otp", "vi", "sms", 1),)), ["text-changed otp.vi.sms"]),

@@ -130,6 +130,13 @@ def test_a_template_sends_in_its_enabled_state_only(
         requests.delete(place, timeout=5)
 
 
+@pytest.mark.parametrize("template", ["", None, "1", 390103.5])
+def test_a_text_that_nobody_registered_cannot_be_sent(
+    sandbox: SandboxClient, token: str, template: Any
+) -> None:
+    assert call(sandbox, token, "/message/template", message(new_phone(), template_id=template))[0] == -109
+
+
 def test_templates_are_listed_by_pages_and_by_state(sandbox: SandboxClient, token: str) -> None:
     _, first = call(sandbox, token, "/template/all?offset=0&limit=2")
     _, second = call(sandbox, token, "/template/all?offset=2&limit=2")

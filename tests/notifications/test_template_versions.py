@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import requests
 from sqlalchemy.orm import Session
 
 from notifications import template_versions as versions
+from notifications import upkeep
+from notifications.channels.provider import Host
+from notifications.settings import NotificationSettings
 from notifications.template_versions import Approval, ChangedInPlace, TextKey
 from notifications.templates import CATALOGUE, SOURCES, Source
 from tests.notifications.conftest import World
@@ -95,11 +99,12 @@ def test_what_the_provider_says_decides_what_may_be_sent(world: World) -> None:
     others = {template.zalo.template_id: "ENABLE" for template in CATALOGUE}
     with Session(world.engine) as session, session.begin():
         assert versions.unsendable(session) == frozenset()
-        for word in ("REJECT", "DISABLE", "DELETE", "PENDING_REVIEW"):
+        for word in ("REJECT", "DISABLE", "DELETE", "PENDING_REVIEW", "SOMETHING_NEW"):
             versions.refresh(session, "zalo", {**others, booked: word}, now=world.now())
             assert versions.unsendable(session) == {(KIND, LANGUAGE, "zalo")}
-        versions.refresh(session, "zalo", {**others, booked: "SOMETHING_NEW"}, now=world.now())
-        assert versions.unsendable(session) == frozenset()
+        for word in ("ENABLE", "enable", "registered (Viettel)"):
+            versions.refresh(session, "zalo", {**others, booked: word}, now=world.now())
+            assert versions.unsendable(session) == frozenset()
         versions.refresh(session, "zalo", {booked: "ENABLE"}, now=world.now())
         found = {
             (text.kind, text.language, text.channel): text.approval for text in versions.standings(session)
@@ -135,3 +140,54 @@ def test_an_id_of_the_settings_counts(world: World) -> None:
     with Session(world.engine) as session, session.begin():
         versions.name_all(session, "zalo", [(f"{KIND}.{LANGUAGE}", "300001")])
         assert versions.registered(session, "zalo")[f"{KIND}.{LANGUAGE}"] == "300001"
+
+
+def test_a_dispatcher_writes_each_message_in_its_own_version(world: World) -> None:
+    sync(world, texts())
+    sync(world, texts(version=RELEASED + 1, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
+    written = versions.Texts(world.engine, CATALOGUE)
+    newest = CATALOGUE.template(KIND, LANGUAGE)
+    assert written.template(KIND, LANGUAGE, RELEASED) is newest
+    other = written.template(KIND, LANGUAGE, RELEASED + 1)
+    assert other.sms.startswith("{facility}: Mới")
+    assert written.template(KIND, LANGUAGE, RELEASED + 1) is other
+    assert written.template(KIND, LANGUAGE, 999) is newest
+
+
+def test_a_dispatcher_sends_under_the_id_that_an_operator_has_set(world: World) -> None:
+    sync(world, texts())
+    with Session(world.engine) as session, session.begin():
+        versions.name(session, KIND, LANGUAGE, "zalo", "4711")
+    written = versions.Texts(world.engine, CATALOGUE).template(KIND, LANGUAGE, RELEASED)
+    assert written.zalo.template_id == "4711"
+    assert written.sms == CATALOGUE.template(KIND, LANGUAGE).sms
+
+
+def test_providers_are_asked_for_their_approval_and_what_they_still_take(world: World) -> None:
+    sync(world, texts())
+    carriers = world.settings.carriers(Host(world.engine, world.sealer, world.settings.public_base_url))
+    zalo = CATALOGUE.template(KIND, LANGUAGE).zalo.template_id
+    switch = f"{world.sandbox.url}/_sandbox/zalo/templates"
+    requests.post(switch, json={"template_id": zalo, "status": "REJECT"}, timeout=5).raise_for_status()
+    try:
+        told = upkeep.ask(carriers)
+        with Session(world.engine) as session, session.begin():
+            upkeep.keep(session, told, now=world.now())
+            assert versions.unsendable(session) == {(KIND, LANGUAGE, "zalo")}
+        world.enqueue(world.message(KIND, phone := world.new_phone()))
+        world.dispatch_until_empty()
+    finally:
+        requests.delete(switch, timeout=5).raise_for_status()
+    assert [message["provider"] for message in world.sandbox.messages(phone)] == ["twilio"]
+    assert ("zalo", "rejected_template") not in world.attempts()
+    (zalo_state,) = world.rows("SELECT remaining FROM notifications.provider_state WHERE provider = 'zalo'")
+    assert zalo_state.remaining > 0
+
+
+def test_a_provider_that_does_not_answer_changes_nothing(world: World) -> None:
+    sync(world, texts())
+    silent = NotificationSettings.from_environ(
+        {"PUBLIC_BASE_URL": "http://127.0.0.1:9"}, sandbox_url="http://127.0.0.1:9"
+    )
+    told = upkeep.ask(silent.carriers(Host(world.engine, world.sealer, "http://127.0.0.1:9", 1.0)))
+    assert (told.texts, told.remaining) == ({}, {})

@@ -37,9 +37,11 @@ class Card {
     return recalled(localStorage).owner === this.owner && (await subscription()) !== null;
   }
 
-  /** Repairs without a question what was turned on before: a lost subscription, another key, another sign-in. */
+  /** Gives back what somebody else turned on here, and repairs without a question what this person turned on:
+   * a lost subscription, another key, another sign-in. */
   private async keepUp(): Promise<boolean> {
     const memory = recalled(localStorage);
+    if (memory.owner !== null && memory.owner !== this.owner) await forget();
     if (memory.owner !== this.owner || !browser().able || Notification.permission !== "granted") return false;
     const current = await subscription();
     const sound = current !== null && madeUnder(current, this.key());
@@ -139,10 +141,12 @@ async function subscription(): Promise<PushSubscription | null> {
   return (await worker?.pushManager.getSubscription()) ?? null;
 }
 
-/** Here and on the server; the browser's own end comes first, since it needs no network of ours. */
+/** Here and on the server, with what still stands on the screen. */
 async function forget(): Promise<void> {
   const current = await subscription();
   remember(localStorage, { owner: null, signIn: null, told: 0 });
+  const worker = await navigator.serviceWorker?.getRegistration("/");
+  (await worker?.getNotifications())?.forEach((shown) => shown.close());
   if (!current) return;
   await Promise.allSettled([
     current.unsubscribe(),
