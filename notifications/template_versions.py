@@ -52,7 +52,10 @@ CLOSED_WORDS = tuple(word for word, meaning in _WORDS.items() if meaning in _CLO
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:
-    """Pure. `word` may have something after it: "registered (Viettel)"."""
+    """Pure. `word` may have something after it: "registered (Viettel)".
+
+    One that we do not know closes nothing: the provider's answer to a send will tell.
+    """
     if provider_template_id is None:
         return Approval.NONE
     if word is None:

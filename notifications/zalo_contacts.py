@@ -33,6 +33,7 @@ _AT_ONCE = 200
 
 REPLIES = tuple(name for name, kind in KINDS.items() if kind.channels == ("zalo-chat",))
 _ON_ZALO = tuple(name for name, kind in KINDS.items() if kind.mutable and "zalo" in kind.channels)
+_SPOKEN = frozenset({Deed.WROTE, Deed.SHARED})
 _HINTS = frozenset({"chat-help", "chat-share", "chat-code-wrong"})
 
 _RECORD = """
@@ -51,16 +52,14 @@ WHERE event_key = ANY(%(keys)s::bytea[])
 """
 _FORGET = "DELETE FROM notifications.zalo_event WHERE processed_at < %(before)s"
 _MEET = """
-INSERT INTO notifications.zalo_contact (uid_index, uid) VALUES (%(index)s, %(uid)s)
-ON CONFLICT (uid_index) DO UPDATE SET uid_index = excluded.uid_index RETURNING *
+INSERT INTO notifications.zalo_contact AS c (uid_index, uid, last_wrote_at)
+VALUES (%(index)s, %(uid)s, %(wrote_at)s)
+ON CONFLICT (uid_index) DO UPDATE SET last_wrote_at = greatest(c.last_wrote_at, excluded.last_wrote_at)
+RETURNING *
 """
 _FOLLOWING = """
 UPDATE notifications.zalo_contact SET following = %(following)s, following_at = %(at)s
 WHERE uid_index = %(index)s AND (following_at IS NULL OR following_at <= %(at)s)
-"""
-_WROTE = """
-UPDATE notifications.zalo_contact SET last_wrote_at = greatest(last_wrote_at, %(at)s)
-WHERE uid_index = %(index)s
 """
 _REPLIED = "UPDATE notifications.zalo_contact SET replied_at = %(now)s WHERE uid_index = %(index)s"
 _ASKED = "UPDATE notifications.zalo_contact SET asked_at = %(now)s WHERE uid_index = %(index)s"
@@ -99,7 +98,6 @@ class _Contact:
     index: bytes
     uid: str
     row: Any
-    wrote_at: datetime | None
 
     @property
     def subject(self) -> UUID:
@@ -170,13 +168,8 @@ def _opened(row: Any, sealer: Sealer) -> Heard:
 def _met(session: Session, heard: Heard, sealer: Sealer) -> _Contact:
     index = sealer.index(heard.person.encode(), sealing.ZALO_PERSON)
     uid = sealer.seal(heard.person.encode(), sealing.ZALO_PERSON + index)
-    row: Any = session.connection().exec_driver_sql(_MEET, {"index": index, "uid": uid}).one()
-    times = [at for at in (row.last_wrote_at, heard.at if _speaks(heard) else None) if at is not None]
-    return _Contact(index, heard.person, row, max(times, default=None))
-
-
-def _speaks(heard: Heard) -> bool:
-    return heard.deed in {Deed.WROTE, Deed.SHARED}
+    met = {"index": index, "uid": uid, "wrote_at": heard.at if heard.deed in _SPOKEN else None}
+    return _Contact(index, heard.person, session.connection().exec_driver_sql(_MEET, met).one())
 
 
 def _followed(
@@ -184,7 +177,7 @@ def _followed(
 ) -> None:
     following = heard.deed is Deed.FOLLOWED
     _run(session, _FOLLOWING, contact, following=following, at=heard.at)
-    if not following:
+    if not following and contact.row.last_wrote_at is not None:
         conversation.outbox.cancel(session, contact.subject, kinds=REPLIES, now=now)
 
 
@@ -192,7 +185,6 @@ def _shared(
     session: Session, contact: _Contact, heard: Heard, conversation: Conversation, now: datetime
 ) -> None:
     """Send a code to the number, so that nobody links a stranger's."""
-    _run(session, _WROTE, contact, at=heard.at)
     phone = e164(heard.phone or "")
     if phone is None or _too_many_codes(session, contact, phone, conversation, now):
         _reply(session, contact, "chat-help", conversation, now)
@@ -229,7 +221,6 @@ def _too_many_codes(
 def _wrote(
     session: Session, contact: _Contact, heard: Heard, conversation: Conversation, now: datetime
 ) -> None:
-    _run(session, _WROTE, contact, at=heard.at)
     match heard.intent:
         case Intent.CODE if contact.row.claim is not None:
             kind = _checked(session, contact, heard.digits or "", conversation, now)
@@ -276,7 +267,7 @@ def _wished(
 
 def _reply(session: Session, contact: _Contact, kind: str, conversation: Conversation, now: datetime) -> None:
     """One answer of a kind in ten minutes, one hint of any; none to who has left, none after 48 hours."""
-    wrote_at, hinted_at = contact.wrote_at, contact.row.replied_at
+    wrote_at, hinted_at = contact.row.last_wrote_at, contact.row.replied_at
     if contact.left or wrote_at is None or now >= wrote_at + ANSWERABLE:
         return
     if kind in _HINTS and hinted_at is not None and now < hinted_at + PAUSE_BETWEEN_HINTS:

@@ -147,8 +147,8 @@ class ZaloTemplateService:
         query = request.query_params
         offset, limit, number = (query.get(name, "") for name in ("offset", "limit", "status"))
         wanted = STATES[int(number) - 1] if number in {"1", "2", "3", "4"} else None
-        ids = sorted({template.zalo.template_id for template in CATALOGUE} - {""})
-        found = [_listed(i, self._shelf) for i in ids if wanted in {None, self._shelf.state(i)}]
+        ids = [template.zalo.template_id for template in CATALOGUE if template.zalo.template_id]
+        found = [_listed(i, self._shelf) for i in sorted(set(ids)) if wanted in {None, self._shelf.state(i)}]
         start = int(offset) if offset.isdecimal() else 0
         page = found[start : start + (min(int(limit), 100) if limit.isdecimal() else 100)]
         return JSONResponse(

@@ -37,7 +37,7 @@ STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKin
 class AppointmentView:
     """An appointment as others see it. `coverage_checked` is False until staff confirm the basis.
 
-    `agreed_at`: since when its time stands.
+    `agreed_at`: since when its time stands. `disrupted`: the doctor is away then, or the place is closed.
     """
 
     id: UUID
@@ -67,6 +67,7 @@ class AppointmentView:
     confirmed_at: datetime | None = None
     on_the_way_at: datetime | None = None
     agreed_at: datetime | None = None
+    disrupted: bool = False
 
     @property
     def scope(self) -> AppointmentScope:
@@ -117,6 +118,8 @@ SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.pa
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
        a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, s.room, s.id AS session_id,
+       EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = a.id
+                  AND d.start_at = a.start_at AND d.resolved_at IS NULL) AS disrupted,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
        t.full_name AS patient_name,
        v.id AS service_id, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes,
@@ -349,4 +352,5 @@ def _view(row: Row[Any]) -> AppointmentView:
         confirmed_at=row.confirmed_at,
         on_the_way_at=row.on_the_way_at,
         agreed_at=row.agreed_at,
+        disrupted=row.disrupted,
     )

@@ -102,7 +102,7 @@ def test_what_the_provider_says_decides_what_may_be_sent(world: World) -> None:
         for word in ("REJECT", "DISABLE", "DELETE", "PENDING_REVIEW", "SOMETHING_NEW"):
             versions.refresh(session, "zalo", {**others, booked: word}, now=world.now())
             assert versions.unsendable(session) == {(KIND, LANGUAGE, "zalo")}
-        for word in ("ENABLE", "enable", "registered (Viettel)"):
+        for word in ("ENABLE", "enable", "registered (Viettel)", "SOMETHING_NEW"):
             versions.refresh(session, "zalo", {**others, booked: word}, now=world.now())
             assert versions.unsendable(session) == frozenset()
         versions.refresh(session, "zalo", {booked: "ENABLE"}, now=world.now())

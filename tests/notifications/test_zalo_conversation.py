@@ -2,15 +2,22 @@
 
 import json
 import re
+import threading
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
 from sqlalchemy.orm import Session
 
 from notifications import zalo_contacts
+from notifications.channels.base import Accepted, Capabilities, Outcome, Outgoing
+from notifications.channels.provider import Carrier
 from notifications.channels.receipt import Webhook
 from notifications.channels.zalo.account import ZaloAccount
+from notifications.dispatcher import Dispatcher
 from notifications.zalo_contacts import Conversation
 from tests.notifications.conftest import Call, Listener, World
 from tests.notifications.hosting import QUICK
@@ -82,7 +89,7 @@ def sent(world: World) -> dict[str, str]:
 def test_who_writes_is_answered_in_zalo(world: World, hoa: Person) -> None:
     hoa.does("user_send_text", text="Tôi muốn xem lịch khám")
     (answer,) = hoa.read()
-    assert answer.startswith("Dạ, mời bạn bấm vào đường dẫn dưới đây")
+    assert answer.startswith("Dạ, mời quý vị bấm vào đường dẫn dưới đây")
     assert answer.endswith(PAGE)
     assert world.attempts() == [("zalo-chat", "accepted")]
 
@@ -96,6 +103,44 @@ def test_a_linked_person_gets_template_messages_under_their_number(world: World,
     assert asked["channel"] == "zalo"
     (contact,) = world.rows("SELECT uid_index, uid FROM notifications.zalo_contact")
     assert zalo_contacts.person(world.sealer, contact.uid_index, contact.uid) == number
+
+
+class Recording:
+    """An adapter that takes everything and remembers where it went."""
+
+    provider = "zalo"
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    def send(self, message: Outgoing, key: UUID) -> Outcome:
+        self.addresses.append(message.address)
+        return Accepted(ref=str(key))
+
+    def lookup(
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+    ) -> Outcome | None:
+        return None
+
+
+@pytest.mark.parametrize("following", [True, False])
+def test_only_who_follows_is_sent_to_by_their_number(world: World, hoa: Person, following: bool) -> None:
+    number = hoa.links_the_phone()
+    if not following:
+        hoa.does("unfollow")
+    world.enqueue(world.message("appointment-booked", hoa.phone))
+    adapter = Recording()
+    dispatcher = Dispatcher(
+        world.engine, [Carrier("zalo", adapter)], world.sealer, policy=QUICK, listen_url=world.listen_url
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=dispatcher.run, args=(stop,))
+    thread.start()
+    world.until(lambda: bool(adapter.addresses))
+    stop.set()
+    thread.join()
+    assert adapter.addresses == [number if following else hoa.phone]
 
 
 def test_a_code_goes_to_the_phone_itself(world: World, hoa: Person) -> None:

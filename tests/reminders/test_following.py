@@ -112,6 +112,18 @@ def test_only_those_are_touched_whose_time_is_lost(appointments: Appointments, l
     assert appointments.timetable(late.id) == [("disrupted", "Mon 08:00")]
 
 
+def test_who_opens_the_page_of_a_lost_time_is_told_to_choose_another(
+    appointments: Appointments, web: FlaskClient, lan: Person
+):
+    made, leave = lost(appointments, lan)
+    page = f"/appointments/{made.id}"
+    with web.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    assert "Giờ khám này phải thay đổi" in web.get(page).get_data(as_text=True)
+    appointments.back(leave)
+    assert "Giờ khám này phải thay đổi" not in web.get(page).get_data(as_text=True)
+
+
 def test_nobody_books_with_a_doctor_who_is_away(appointments: Appointments, web: FlaskClient, lan: Person):
     lost(appointments, lan)
     query = {"service": "internal", "from": "2026-12-03T00:00:00+07:00", "limit": 50}

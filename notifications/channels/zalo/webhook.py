@@ -101,10 +101,11 @@ def plain(text: str) -> str:
 
 
 def _field(event: Mapping[str, Any], group: str, name: str) -> str:
-    """One field inside a group, as text; empty when Zalo sends something else there."""
+    """One field inside a group, as text that can be stored; empty when there is something else."""
     found = event.get(group)
     value = found.get(name) if isinstance(found, dict) else None
-    return str(value) if isinstance(value, str | int) else ""
+    written = str(value) if isinstance(value, str | int) else ""
+    return written.encode(errors="ignore").decode()
 
 
 def mac(app_id: str, raw_body: bytes, timestamp: str, oa_secret: str) -> str:

@@ -1,0 +1,162 @@
+"""What is said of an appointment goes out again only while it is true; a booking code finds its messages."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+
+from notifications.alarms import AlarmName
+from notifications.dead_letters import Cause, DeadLetter
+from notifications.kinds import CHANNELS, KINDS, LANGUAGES, Priority
+from notifications.states import PausedBy, State
+from notifications.template_versions import Approval
+from telehealth.core.principal import Role
+from telehealth.core.uow import system_unit_of_work
+from telehealth.messaging.rules import AppointmentStand, life_of
+from telehealth.settings import Settings
+from telehealth.web.localization import LOCALES, has_message
+from tests.attacks.town import Town, build, inhabit
+from tests.booking.clinic import NOW
+from tests.cast import bearer, hire, staff_token
+from tests.conftest import MovableClock
+
+START = NOW + timedelta(hours=24)
+BOOKED = DeadLetter(
+    id=UUID(int=1),
+    kind="appointment-reminder-day",
+    language="vi",
+    channel="sms",
+    cause=Cause("twilio", "rejected_recipient", "21211"),
+    subject=UUID(int=2),
+    died_at=NOW,
+    expires_at=NOW + timedelta(hours=2),
+    purged=False,
+)
+CANCELLATION = replace(BOOKED, kind="appointment-cancelled")
+
+
+@pytest.mark.parametrize(
+    ("letter", "stand", "hours", "expected"),
+    [
+        (BOOKED, AppointmentStand("booked", START), None, 2),
+        (BOOKED, AppointmentStand("arrived", START), None, 2),
+        (BOOKED, AppointmentStand("cancelled", START), None, None),
+        (BOOKED, AppointmentStand("fulfilled", START), None, None),
+        (BOOKED, AppointmentStand("booked", START), 4, 4),
+        (BOOKED, AppointmentStand("booked", START), 48, 24),
+        (BOOKED, AppointmentStand("cancelled", START), 4, None),
+        (CANCELLATION, AppointmentStand("cancelled", START), None, 2),
+        (CANCELLATION, AppointmentStand("booked", START), None, None),
+        (BOOKED, None, None, 2),
+        (BOOKED, None, 24, 24),
+        (replace(BOOKED, purged=True), None, None, None),
+        (replace(BOOKED, expires_at=NOW), None, None, None),
+        (replace(BOOKED, expires_at=NOW - timedelta(hours=1)), AppointmentStand("booked", NOW), 4, None),
+    ],
+)
+def test_a_message_lives_while_it_is_true(
+    letter: DeadLetter, stand: AppointmentStand | None, hours: int | None, expected: int | None
+) -> None:
+    until = None if expected is None else NOW + timedelta(hours=expected)
+    assert life_of(letter, stand, NOW, hours) == until
+
+
+@pytest.fixture
+def town(
+    app: Flask,
+    engine: Engine,
+    owner_engine: Engine,
+    clean_database: None,
+    clock: MovableClock,
+    settings: Settings,
+) -> Town:
+    """A town whose people have booked."""
+    shift = "UPDATE clock_offset SET seconds = extract(epoch FROM :at - clock_timestamp())"
+    with owner_engine.begin() as connection:
+        connection.execute(text(shift), {"at": NOW})
+    made = build(app, engine, owner_engine, settings.cipher)
+    inhabit(made)
+    return made
+
+
+@pytest.fixture
+def officer(client: FlaskClient, town: Town, engine: Engine, settings: Settings, clock: MovableClock) -> str:
+    staff = hire(engine, settings.cipher, "so.yte", Role.PROVINCE_OFFICER, None, now=clock.now)
+    return staff_token(client, staff, clock.now)
+
+
+def dead_ones(engine: Engine, appointment_id: UUID) -> list[UUID]:
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text(
+                "DELETE FROM notifications.outbox o USING notifications.notification n "
+                "WHERE n.id = o.notification_id AND n.subject = :id"
+            ),
+            {"id": appointment_id},
+        )
+        found = session.execute(
+            text("UPDATE notifications.notification SET state = 'dead' WHERE subject = :id RETURNING id"),
+            {"id": appointment_id},
+        )
+        return list(found.scalars())
+
+
+def test_a_booking_code_finds_its_messages_and_the_patients_trail_says_who_looked(
+    client: FlaskClient, town: Town, officer: str
+) -> None:
+    booked = (
+        "SELECT id, code, patient_id FROM appointment WHERE status = 'booked' ORDER BY start_at DESC LIMIT 1"
+    )
+    ((appointment_id, code, patient_id),) = town.rows(booked)
+    found = client.post("/admin/messages/trace", data={"wanted": code.lower()}, headers=bearer(officer))
+    assert found.status_code == 200
+    page = found.get_data(as_text=True)
+    assert "Báo đã đặt lịch" in page
+    assert "Nhắc lịch trước vài giờ" in page
+    trail = town.rows("SELECT entity_id, patient_id FROM audit_event WHERE action = 'messages.trace'")
+    assert [tuple(row) for row in trail] == [(appointment_id, patient_id)]
+
+
+def test_messages_of_a_cancelled_appointment_stay_where_they_are(
+    client: FlaskClient, town: Town, officer: str, engine: Engine
+) -> None:
+    ((appointment_id,),) = town.rows("SELECT id FROM appointment WHERE status = 'booked' LIMIT 1")
+    ids = dead_ones(engine, appointment_id)
+    assert ids
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE appointment SET status = 'cancelled' WHERE id = :id"), {"id": appointment_id}
+        )
+    for identifier in ids:
+        path = f"/admin/messages/dead-letters/{identifier}/replay"
+        for form in ({}, {"hours": "4"}):
+            refused = client.post(path, data=form, headers={**bearer(officer), "Accept": "text/html"})
+            assert refused.status_code == 409
+    client.post("/admin/messages/dead-letters/replay", data={}, headers=bearer(officer))
+    left = town.rows(f"SELECT count(*) FROM notifications.outbox WHERE notification_id = '{ids[0]}'")
+    assert left[0][0] == 0
+
+
+GROUPS = {
+    "kind": KINDS,
+    "channel": CHANNELS,
+    "language": LANGUAGES,
+    "state": State,
+    "approval": Approval,
+    "paused-by": PausedBy,
+    "alarm": AlarmName,
+    "remedy": AlarmName,
+    "alarm-short": AlarmName,
+    "priority": [value for name, value in vars(Priority).items() if name.isupper()],
+}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("group", GROUPS)
+def test_operators_read_words_and_not_codes(group: str, locale: str) -> None:
+    keys = [f"messaging-{group}-{value}".replace("_", "-") for value in GROUPS[group]]
+    assert [key for key in keys if not has_message(locale, key)] == []
