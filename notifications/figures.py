@@ -30,6 +30,8 @@ DAY = timedelta(days=1)
 ALARM_KIND = "operator-alarm"
 # Receipts of the latest sends say how it goes now; older sends have had time for theirs to come.
 _SAMPLE = 2000
+# So many tries are enough to see where messages wander; a province sends fewer in a day.
+_LATELY = 50_000
 _RECEIPT_TIME = timedelta(minutes=5)
 
 
@@ -429,10 +431,12 @@ GROUP BY sent.provider, sent.channel ORDER BY sent.channel, sent.provider
 """
 _FALL_BACKS = """
 SELECT before, channel AS after, count(*)::int AS count FROM (
-  SELECT channel, lag(channel) OVER (PARTITION BY notification_id ORDER BY id) AS before
-  FROM notifications.delivery_attempt WHERE at > %(since)s AND provider <> '' AND outcome <> 'receipt'
+  SELECT channel, lag(channel) OVER (PARTITION BY notification_id ORDER BY id) AS before FROM (
+    SELECT id, notification_id, channel FROM notifications.delivery_attempt
+    WHERE at > %(since)s AND provider <> '' AND outcome <> 'receipt' ORDER BY at DESC LIMIT %(most)s
+  ) AS lately
 ) AS step
-WHERE before IS DISTINCT FROM channel AND before IS NOT NULL GROUP BY before, channel ORDER BY count DESC
+WHERE before <> channel GROUP BY before, channel ORDER BY count DESC
 """
 _RECONCILED = """
 SELECT count(*)::int AS count FROM notifications.delivery_attempt
@@ -440,9 +444,10 @@ WHERE at > %(since)s AND outcome = 'reconciled'
 """
 _DUPLICATES = """
 SELECT count(*)::int AS count FROM (
-  SELECT a.notification_id FROM notifications.delivery_attempt a
-  WHERE a.at > %(since)s AND a.provider_ref IS NOT NULL
-  GROUP BY a.notification_id HAVING count(DISTINCT (a.provider, a.provider_ref)) > 1
+  SELECT notification_id FROM (
+    SELECT notification_id FROM notifications.delivery_attempt
+    WHERE at > %(since)s AND provider_ref IS NOT NULL ORDER BY at DESC LIMIT %(most)s
+  ) AS lately GROUP BY notification_id HAVING count(*) > 1
 ) AS twice
 WHERE EXISTS (
   SELECT FROM notifications.delivery_attempt a
@@ -457,13 +462,14 @@ WHERE EXISTS (
 
 def history(session: Session, *, now: datetime) -> History:
     since = now - DAY
+    lately = {"since": since, "most": _LATELY}
     sample = {"since": since, "settled": now - _RECEIPT_TIME, "most": _SAMPLE}
     return History(
         failures=tuple(Failure(**row) for row in rows(session, _FAILURES, since=since)),
         deliveries=tuple(Delivery(**row) for row in rows(session, _DELIVERIES, **sample)),
-        fall_backs=tuple(FallBack(**row) for row in rows(session, _FALL_BACKS, since=since)),
+        fall_backs=tuple(FallBack(**row) for row in rows(session, _FALL_BACKS, **lately)),
         reconciled=rows(session, _RECONCILED, since=since)[0]["count"],
-        duplicates=rows(session, _DUPLICATES, since=since)[0]["count"],
+        duplicates=rows(session, _DUPLICATES, **lately)[0]["count"],
     )
 
 
