@@ -97,6 +97,36 @@ def test_a_burnt_token_needs_a_person_and_meanwhile_sms_goes_out(world: World) -
     assert version_and_state(world)[1] == "ok"
 
 
+def authorised_again(world: World) -> NotificationSettings:
+    """Settings with the first token of another consent of the administrator."""
+    account = world.settings.configured["zalo"].account
+    assert isinstance(account, ZaloAccount)
+    given = requests.post(
+        f"{world.sandbox.url}/_sandbox/zalo/authorise", params={"app_id": account.app_id}, timeout=5
+    ).json()
+    environ = {
+        "PUBLIC_BASE_URL": world.settings.public_base_url,
+        "ZALO_APP_ID": account.app_id,
+        "ZALO_REFRESH_TOKEN": given["refresh_token"],
+    }
+    return NotificationSettings.from_environ(environ, sandbox_url=world.sandbox.url)
+
+
+def test_a_process_with_older_settings_brings_no_used_token_back(world: World) -> None:
+    again = authorised_again(world)
+    assert zalo_tokens(world).current() is not None
+    fresh = zalo_tokens(world, again).current()
+    assert fresh is not None
+    for settings in (world.settings, again, world.settings, again):
+        assert zalo_tokens(world, settings).current() == fresh
+    # And the chain goes on, whoever refreshes.
+    for settings in (world.settings, again):
+        renewed = zalo_tokens(world, settings).renewed(fresh)
+        assert renewed not in {None, fresh}
+        fresh = str(renewed)
+    assert version_and_state(world)[1] == "ok"
+
+
 def test_one_thread_waits_in_vain_for_another_process_and_not_each_after_the_other(world: World) -> None:
     cut_off(world)
     world.run("UPDATE notifications.provider_token SET refresh_started_at = clock_timestamp()")

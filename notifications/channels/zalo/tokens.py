@@ -37,15 +37,18 @@ SELECT version, bootstrap_index, refresh_token, access_token, state, refresh_sta
        refresh_started_at > clock_timestamp() - %(cut_off)s * interval '1 second' AS under_way
 FROM notifications.provider_token WHERE provider = 'zalo'
 """
+# A first token is taken over once: a process with older settings must not bring back one that is used up.
 _BOOTSTRAP = """
 INSERT INTO notifications.provider_token
-  (provider, version, bootstrap_index, refresh_token, state, updated_at)
-VALUES ('zalo', 1, %(index)s, %(refresh)s, 'ok', clock_timestamp())
+  (provider, version, bootstrap_index, bootstraps_seen, refresh_token, state, updated_at)
+VALUES ('zalo', 1, %(index)s, ARRAY[%(index)s::bytea], %(refresh)s, 'ok', clock_timestamp())
 ON CONFLICT (provider) DO UPDATE
 SET version = provider_token.version + 1, bootstrap_index = excluded.bootstrap_index,
+    bootstraps_seen = provider_token.bootstraps_seen
+                      || ARRAY[provider_token.bootstrap_index, excluded.bootstrap_index],
     refresh_token = excluded.refresh_token, access_token = NULL, access_expires_at = NULL, state = 'ok',
     refresh_started_at = NULL, updated_at = clock_timestamp()
-WHERE provider_token.bootstrap_index <> excluded.bootstrap_index
+WHERE excluded.bootstrap_index <> ALL (provider_token.bootstraps_seen || provider_token.bootstrap_index)
 """
 _MARK = """
 UPDATE notifications.provider_token
