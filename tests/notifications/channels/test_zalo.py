@@ -132,6 +132,10 @@ def test_every_kind_of_answer_is_judged(
     assert len(provider.heard) == 1
 
 
+ODD_DATA: list[object] = [None, [], ["z1"], "z1", 7, {}, {"msg_id": None}, {"msg_id": {}}]
+ODD_CODES: list[object] = [None, False, [], {}, 0.5, "", [0]]
+
+
 def by_both_ways(provider: LocalProvider) -> tuple[ZaloTemplateMessages, ZaloConsultationMessages]:
     return zalo(provider), ZaloConsultationMessages(Tokens("first"), provider.url, timeout=0.5)
 
@@ -139,7 +143,7 @@ def by_both_ways(provider: LocalProvider) -> tuple[ZaloTemplateMessages, ZaloCon
 @pytest.mark.parametrize("way", [0, 1], ids=["template", "chat"])
 @pytest.mark.parametrize(
     "data",
-    [{}, *({"data": odd} for odd in (None, [], ["z1"], "z1", 7, {}, {"msg_id": None}, {"msg_id": {}}))],
+    [{"other": 1}, *({"data": odd} for odd in ODD_DATA)],
 )
 def test_a_message_that_was_taken_without_a_reference_goes_by_our_key(
     provider: LocalProvider, outgoing: Build, way: int, data: dict[str, object]
@@ -152,7 +156,7 @@ def test_a_message_that_was_taken_without_a_reference_goes_by_our_key(
 @pytest.mark.parametrize(
     "body",
     [b"[" * 100_000, [], [{"error": 0}], "error", 0, 1.5, True, None, {}, {"data": {"msg_id": "z1"}}]
-    + [{"error": odd} for odd in (None, False, [], {}, 0.5, "", [0])],
+    + [{"error": odd} for odd in ODD_CODES],
 )
 def test_an_answer_of_an_odd_shape_leaves_the_send_in_doubt(
     provider: LocalProvider, outgoing: Build, way: int, body: object
