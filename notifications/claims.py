@@ -50,8 +50,8 @@ def asked(
     *,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Receipt]:
-    """What the providers say of these claims, as many as there is time to ask about. Takes seconds: not inside
-    a transaction."""
+    """What the providers say of these claims, as many as there is time for. Takes seconds: not inside a
+    transaction."""
     adapters: dict[str, object] = {carrier.provider: carrier.adapter for carrier in carriers}
     in_time = _while_there_is_time(claims, monotonic)
     said = (_asked(adapters.get(claim.provider), claim) for claim in in_time)
