@@ -93,8 +93,8 @@ def test_a_repeated_key_is_found_and_not_sent_again(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, headers={"Retry-After": "7"}), Retry(code="429", after=7.0)),
-        (Reply(body={"CodeResult": "160"}), Retry(code="160")),
+        (Reply(429, headers={"Retry-After": "7"}), Retry(code="429", after=7.0, crowded=True)),
+        (Reply(body={"CodeResult": "160"}), Retry(code="160", crowded=True)),
         (Reply(500), Ambiguous(reason="HTTP 500")),
         (Reply(body=b"<html>"), Ambiguous(reason="HTTP 200")),
         (Reply(cut=True), Ambiguous(reason="ProtocolError")),

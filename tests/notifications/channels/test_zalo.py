@@ -112,7 +112,7 @@ def test_without_a_token_that_works_the_provider_rests(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, b"", {"Retry-After": "3"}), Retry("429", after=3.0)),
+        (Reply(429, b"", {"Retry-After": "3"}), Retry("429", after=3.0, crowded=True)),
         (Reply(500, b"<html>"), Ambiguous("HTTP 500")),
         (Reply(200, b"[]"), Ambiguous("HTTP 200")),
         (Reply(cut=True), Ambiguous("ProtocolError")),
@@ -120,7 +120,7 @@ def test_without_a_token_that_works_the_provider_rests(
         (Reply(body={"error": -118}), Rejected("-118", Scope.RECIPIENT)),
         (Reply(body={"error": -144}), Rejected("-144", Scope.QUOTA)),
         (Reply(body={"error": -133}), Rejected("-133", Scope.NIGHT)),
-        (Reply(body={"error": -32}), Retry("-32")),
+        (Reply(body={"error": -32}), Retry("-32", crowded=True)),
         (Reply(body={"error": -100}), Ambiguous("-100")),
     ],
 )
