@@ -77,9 +77,9 @@ def _lost(broken: Broken) -> Outcome:
 
 
 def judged(refusal: Refused) -> Outcome:
-    """4xx passes, and is about this letter alone unless the whole server is busy. 5xx is about the sender until
-    the recipient was named; then the tables decide, the enhanced code (RFC 3463) before the plain one, since
-    servers refuse for many reasons with 550."""
+    """4xx passes, and is about this letter alone unless the server is busy. 5xx is about the sender until the
+    recipient was named; then the tables decide, the enhanced code (RFC 3463) before the plain one, since servers
+    refuse for many reasons with 550."""
     name = str(refusal.code)
     if refusal.code < 500:
         return Retry(code=name, crowded=refusal.code == _TOO_BUSY)
