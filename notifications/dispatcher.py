@@ -25,6 +25,7 @@ from notifications.delivery import Delivery, Fenced
 from notifications.doorbell import Doorbell
 from notifications.fleet import Fleet
 from notifications.leases import Leased, Leases, Result
+from notifications.monotonic import monotonic
 from notifications.policy import Policy
 from notifications.sealing import Sealer
 from notifications.templates import CATALOGUE, Catalogue
@@ -36,11 +37,6 @@ _LINGER_SECONDS = 0.01
 _LARGEST_FINISH = 200
 _DATABASE_BACK_OFF_SECONDS = 1.0
 _DATABASE_AWAY = (DBAPIError, NoConnection)
-
-
-def monotonic() -> float:
-    """Seconds that also pass while the machine is suspended, so that an old lease is known to be old."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class RecorderGone(Exception):
@@ -116,9 +112,9 @@ class Dispatcher:
         return bool(items)
 
     def _deliver(self, item: Leased, deadline: float, stop: threading.Event) -> Result:
-        if stop.is_set() or monotonic() > deadline:
+        if stop.is_set():
             raise Fenced
-        return self._delivery.deliver(item)
+        return self._delivery.deliver(item, deadline)
 
     def _take_back(self, item: Leased, doorbell: Doorbell, done: "Future[Result]") -> None:
         self._fleet.ends(item.channel)

@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -56,11 +56,12 @@ class Openings:
 
 @dataclass(frozen=True)
 class Situation:
-    """What the routing goes by. `resting`: channels whose every provider only takes a short breath, with the
-    seconds until the first is back. `paid`: channels that cost money."""
+    """What the routing goes by. `rests`: channels whose providers all rest, and the seconds until one is
+    back; `resting`: those that only take a short breath. `paid`: channels that cost money."""
 
     usable: frozenset[str]
-    resting: Mapping[str, float] = field(default_factory=dict)
+    rests: Mapping[str, float] = field(default_factory=dict)
+    resting: Collection[str] = frozenset()
     paid: frozenset[str] = frozenset()
     over_budget: bool = False
     unsendable: frozenset[tuple[str, str, str, int]] = frozenset()
@@ -195,24 +196,21 @@ class Fleet:
             return max(0, threads * 2 - pace.under_way)
 
     def _situation(self, *, over_budget: bool, unsendable: frozenset[tuple[str, str, str, int]]) -> Situation:
-        usable, resting = set(), {}
+        usable, rests, resting = set(), {}, set()
         for channel, carriers in self._by_channel.items():
-            if any(self._works(carrier) for carrier in carriers):
+            standings = [self._standings.get(carrier.provider, Standing()) for carrier in carriers]
+            if any(standing.paused_by is None for standing in standings):
                 usable.add(channel)
-            rests = [
-                standing.rest
-                for carrier in carriers
-                if (standing := self._standings.get(carrier.provider)) is not None
-                and standing.paused_by is PausedBy.BREAKER
-            ]
-            if rests and channel not in usable:
-                resting[channel] = min(rests)
+            elif standings:
+                rests[channel] = min(standing.rest for standing in standings)
+                if any(standing.paused_by is PausedBy.BREAKER for standing in standings):
+                    resting.add(channel)
         paid = frozenset(
             carrier.channel
             for carrier in self._carriers.values()
             if carrier.tariff.message or carrier.tariff.segment
         )
-        return Situation(frozenset(usable), resting, paid, over_budget, unsendable)
+        return Situation(frozenset(usable), rests, resting, paid, over_budget, unsendable)
 
 
 def _draw(

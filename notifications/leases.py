@@ -63,7 +63,8 @@ SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' A
 FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n.state, n.recipient_index,
   n.owner, n.copy_of, greatest(n.created_at, n.not_before) AS since, n.expires_at, moment.now,
-  l.channel, l.provider, l.attempt, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key, l.priority,
+  l.channel, l.provider, l.attempt, l.tries, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key,
+  l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
         WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable,
   ARRAY(SELECT p.kind || ' ' || p.channel FROM notifications.preference p
@@ -119,7 +120,7 @@ WITH result AS (
   UPDATE notifications.outbox o
   SET lease_owner = NULL, lease_until = NULL, channel = done.next_channel, in_doubt = done.in_doubt,
       due_at = {{clock}} + done.delay * interval '1 second', idem_key = coalesce(done.next_key, o.idem_key),
-      fallback = done.fallback
+      fallback = done.fallback, tries = o.tries + (done.provider <> '')::int
   FROM done
   WHERE o.notification_id = done.id AND done.next_channel IS NOT NULL AND NOT done.cancelled
 ), counted AS (
@@ -213,6 +214,7 @@ class Leased:
     channel: str
     provider: str | None
     attempt: int
+    tries: int
     in_doubt: bool
     orphaned: bool
     fallback: bool
