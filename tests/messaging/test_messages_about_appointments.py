@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from notifications.alarms import AlarmName
+from notifications.channels.registry import BUILT_IN
 from notifications.dead_letters import Cause, DeadLetter
 from notifications.kinds import CHANNELS, KINDS, LANGUAGES, Priority
 from notifications.states import PausedBy, State
@@ -148,6 +149,7 @@ GROUPS = {
     "state": State,
     "approval": Approval,
     "paused-by": PausedBy,
+    "provider": [provider.name for provider in BUILT_IN],
     "alarm": AlarmName,
     "remedy": AlarmName,
     "alarm-short": AlarmName,

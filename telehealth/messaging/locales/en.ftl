@@ -303,3 +303,4 @@ messaging-kind-chat-code-wrong = Reply: wrong code
 messaging-kind-chat-linked = Reply: linked
 messaging-kind-chat-stopped = Reply: reminders stopped
 messaging-kind-chat-resumed = Reply: reminders again
+messaging-provider-zalo-chat = Zalo chat

@@ -297,3 +297,4 @@ messaging-kind-chat-code-wrong = Trả lời: mã chưa đúng
 messaging-kind-chat-linked = Trả lời: đã liên kết
 messaging-kind-chat-stopped = Trả lời: đã ngừng nhắc
 messaging-kind-chat-resumed = Trả lời: nhắc lại
+messaging-provider-zalo-chat = Trò chuyện Zalo
