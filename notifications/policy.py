@@ -183,9 +183,12 @@ def accepted(policy: Policy, item: Sendable) -> Verdict:
 
 
 def undecided(policy: Policy, item: Sendable) -> Verdict:
-    """An earlier send can be neither repeated nor looked up, and no receipt came in time."""
+    """An earlier send can be neither repeated nor looked up, and no receipt came in time.
+
+    Told twice is better than never: on the last channel it is sent there once more.
+    """
     if item.kind.doubt is Doubt.OTHER_CHANNEL:
-        return _elsewhere(item) or Verdict(State.DEAD)
+        return _elsewhere(item) or replace(again(policy, item), switched=True)
     return Verdict(State.DEAD)
 
 
