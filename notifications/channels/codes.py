@@ -23,6 +23,13 @@ class CodeClass(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+def plain(value: object) -> str | None:
+    """A provider's code or reference as text; None for what is neither a word nor a whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
+
+
 @dataclass(frozen=True)
 class CodeTable:
     version: str

@@ -33,7 +33,10 @@ class Answer:
 
     def json(self) -> Any:
         """Raises ValueError for what is no JSON."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @property
     def retry_after(self) -> float | None:

@@ -142,14 +142,15 @@ def judged(answer: Answer, key: UUID, segments: int) -> Outcome:
         fields = answer.json()
     except ValueError:
         return _unread(answer.status)
-    if not isinstance(fields, dict) or "CodeResult" not in fields:
-        return _unread(answer.status, readable=True)
-    return _outcome(fields, key, segments)
+    if not isinstance(fields, dict):
+        return _unread(answer.status)
+    code = codes.plain(fields.get("CodeResult"))
+    if code is None:
+        return _unread(answer.status, refused="error" in fields)
+    return _outcome(code, codes.plain(fields.get("SMSID")) or _stand_in(key), segments)
 
 
-def _outcome(fields: Mapping[str, Any], key: UUID, segments: int) -> Outcome:
-    code = str(fields["CodeResult"])
-    ref = str(fields.get("SMSID") or _stand_in(key))
+def _outcome(code: str, ref: str, segments: int) -> Outcome:
     match CODES.class_of(code):
         case CodeClass.OK:
             return Accepted(ref=ref, segments=segments)
@@ -170,11 +171,11 @@ def _stand_in(key: UUID | None) -> str:
     return f"request:{key}"
 
 
-def _unread(status: int, *, readable: bool = False) -> Outcome:
-    """No code in the answer: what refuses us by HTTP has not sent, a garbled 200 may have."""
+def _unread(status: int, *, refused: bool = False) -> Outcome:
+    """No code in the answer: what refuses by HTTP, or says `error`, has not sent; another 200 may have."""
     if status in {401, 403}:
         return Rejected(code=f"HTTP {status}", scope=Scope.CONFIG)
-    if status >= 400 or readable:
+    if status >= 400 or refused:
         return Rejected(code=f"HTTP {status}", scope=Scope.TEMPLATE)
     return Ambiguous(reason=f"HTTP {status}")
 

@@ -82,6 +82,7 @@ class TwilioSms:
                 validity_period=validity(message.expires_at, message.now),
                 content_retention="discard" if self._sender.redacts else values.unset,
             )
+            return Accepted(ref=_reference(sent.sid), segments=int(sent.num_segments or 0) or None)
         except Throttled as error:
             return Retry(code="20429", after=error.after)
         except (TwilioRestException, TwilioServiceException) as error:
@@ -90,7 +91,6 @@ class TwilioSms:
             return lost(error)
         except (TwilioException, *_UNREADABLE) as error:
             return Ambiguous(reason=type(error).__name__)
-        return Accepted(ref=sent.sid, segments=int(sent.num_segments or 0) or None)
 
     def lookup(
         self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
@@ -110,6 +110,13 @@ class TwilioSms:
             if found.sid not in taken and found.date_created >= earliest and found.body in {text, "", None}:
                 return Accepted(ref=found.sid, segments=int(found.num_segments or 0) or None, reconciled=True)
         return None
+
+
+def _reference(sid: str | None) -> str:
+    """Raises ValueError where there is none."""
+    if not sid:
+        raise ValueError("a message without its SID")
+    return sid
 
 
 def validity(expires_at: datetime, now: datetime) -> int:

@@ -47,7 +47,7 @@ class ZaloTemplateMessages:
         )
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
-        return self._calls.post(self._body(message, key))
+        return self._calls.post(self._body(message, key), key)
 
     def upkeep(self) -> None:
         """Renew the token in good time, so that no message has to wait for it."""

@@ -35,7 +35,7 @@ class ZaloConsultationMessages:
         self._calls = AuthorisedCalls(tokens, url, Wire(timeout), CODES, "message_id", proof_secret)
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
-        return self._calls.post(body(message))
+        return self._calls.post(body(message), key)
 
     def lookup(
         self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]

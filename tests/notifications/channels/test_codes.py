@@ -124,7 +124,7 @@ def judged(provider: str, code: str) -> Outcome | None:
             body: dict[str, Any] = {"CodeResult": code, "SMSID": "ref"}
             return judged_by_esms(Answer(200, {}, json.dumps(body).encode()), KEY, 1)
         case "zalo" | "zalo_chat":
-            return judged_by_zalo({"error": int(code), "data": {"msg_id": "ref"}}, table(provider))
+            return judged_by_zalo(code, "ref", table(provider))
         case "twilio":
             return judged_by_twilio(400, int(code))
         case _:

@@ -103,7 +103,7 @@ def test_a_repeated_key_is_found_and_not_sent_again(
         (Reply(302, b"", {"Location": "http://127.0.0.1:9/"}), Ambiguous(reason="HTTP 302")),
         (Reply(400, {"error": "Invalid request"}), Rejected(code="HTTP 400", scope=Scope.TEMPLATE)),
         (Reply(body={"error": "Invalid request"}), Rejected(code="HTTP 200", scope=Scope.TEMPLATE)),
-        (Reply(body=[]), Rejected(code="HTTP 200", scope=Scope.TEMPLATE)),
+        (Reply(400, []), Rejected(code="HTTP 400", scope=Scope.TEMPLATE)),
     ],
 )
 def test_every_kind_of_answer_is_judged(
@@ -112,6 +112,26 @@ def test_every_kind_of_answer_is_judged(
     provider.will(reply)
     assert esms.send(outgoing(), KEY) == outcome
     assert len(provider.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, [], [{"CodeResult": "100"}], "100", 100, True, None, {}]
+    + [{"CodeResult": odd} for odd in (None, True, [], {}, 1.5, "", ["100"])],
+)
+def test_an_answer_of_an_odd_shape_leaves_the_send_in_doubt(
+    esms: EsmsBrandname, provider: LocalProvider, outgoing: Build, body: object
+) -> None:
+    provider.will(Reply(body=body if isinstance(body, bytes) else json.dumps(body).encode()))
+    assert esms.send(outgoing(), KEY) == Ambiguous("HTTP 200")
+
+
+@pytest.mark.parametrize("ref", [None, "", [], {}, True])
+def test_a_send_without_a_reference_goes_by_our_key(
+    esms: EsmsBrandname, provider: LocalProvider, outgoing: Build, ref: object
+) -> None:
+    provider.will(Reply(body={"CodeResult": 100, "SMSID": ref}))
+    assert esms.send(outgoing(), KEY) == Accepted(f"request:{KEY}", 1)
 
 
 @pytest.mark.parametrize(

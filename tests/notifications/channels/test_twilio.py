@@ -90,6 +90,8 @@ def test_the_carrier_stops_when_the_message_expires(left: float, seconds: int) -
         (Reply(503, b"<html>"), Ambiguous("HTTP 503")),
         (Reply(201, b"<html>"), Ambiguous("JSONDecodeError")),
         (Reply(201, []), Ambiguous("AttributeError")),
+        (Reply(201, {}), Ambiguous("ValueError")),
+        (Reply(201, resource(num_segments="many")), Ambiguous("ValueError")),
         (Reply(400, b"<html>"), Rejected("400", Scope.TEMPLATE)),
         (Reply(cut=True), Ambiguous("ConnectionError")),
         (Reply(stalled=5), Ambiguous("ReadTimeout")),

@@ -1,6 +1,7 @@
 """Zalo's template messages: what goes over the wire and what is made of the answers."""
 
 import hmac
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from notifications.channels.base import Accepted, Ambiguous, Outcome, Outgoing, 
 from notifications.channels.provider import Metered, Templated, Unanswered
 from notifications.channels.zalo.account import read
 from notifications.channels.zalo.channel import ZaloTemplateMessages
+from notifications.channels.zalo_chat.channel import ZaloConsultationMessages
 from notifications.environment import BadNotificationSettings
 from tests.notifications.channels.conftest import KEY
 from tests.notifications.channels.local_provider import LocalProvider, Reply
@@ -128,6 +130,35 @@ def test_every_kind_of_answer_is_judged(
     provider.will(reply)
     assert zalo(provider).send(outgoing(), KEY) == outcome
     assert len(provider.heard) == 1
+
+
+def by_both_ways(provider: LocalProvider) -> tuple[ZaloTemplateMessages, ZaloConsultationMessages]:
+    return zalo(provider), ZaloConsultationMessages(Tokens("first"), provider.url, timeout=0.5)
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["template", "chat"])
+@pytest.mark.parametrize(
+    "data",
+    [{}, *({"data": odd} for odd in (None, [], ["z1"], "z1", 7, {}, {"msg_id": None}, {"msg_id": {}}))],
+)
+def test_a_message_that_was_taken_without_a_reference_goes_by_our_key(
+    provider: LocalProvider, outgoing: Build, way: int, data: dict[str, object]
+) -> None:
+    provider.will(Reply(body={"error": 0, "message": "Success", **data}))
+    assert by_both_ways(provider)[way].send(outgoing(), KEY) == Accepted(ref=f"tracking:{KEY}")
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["template", "chat"])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, [], [{"error": 0}], "error", 0, 1.5, True, None, {}, {"data": {"msg_id": "z1"}}]
+    + [{"error": odd} for odd in (None, False, [], {}, 0.5, "", [0])],
+)
+def test_an_answer_of_an_odd_shape_leaves_the_send_in_doubt(
+    provider: LocalProvider, outgoing: Build, way: int, body: object
+) -> None:
+    provider.will(Reply(body=body if isinstance(body, bytes) else json.dumps(body).encode()))
+    assert by_both_ways(provider)[way].send(outgoing(), KEY) == Ambiguous("HTTP 200")
 
 
 def template_page(first: int, count: int, total: int) -> Reply:
