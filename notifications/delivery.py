@@ -244,7 +244,9 @@ class Delivery:
 
     def _sendable(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Sendable:
         others = carrier is not None and self._fleet.has_another(carrier)
-        return Sendable(KINDS[item.kind], recipient, item.channel, item.tries + 1, item.now, others)
+        return Sendable(
+            KINDS[item.kind], recipient, item.channel, item.tries + 1, item.now, others, item.in_doubt
+        )
 
 
 def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> float | None:

@@ -57,7 +57,8 @@ class Policy:
 @dataclass(frozen=True)
 class Sendable:
     """What the policy needs to know of a leased message. `channel` is the one it goes by this time; `attempt`
-    counts its sends, this one included; `alternative`: another provider of the same channel works."""
+    counts its sends, this one included; `alternative`: another provider of the same channel works.
+    `in_doubt`: this was a repeat."""
 
     kind: Kind
     recipient: Recipient
@@ -65,6 +66,7 @@ class Sendable:
     attempt: int
     now: datetime
     alternative: bool = False
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def decide(policy: Policy, item: Sendable, outcome: Outcome, capabilities: Capab
         case Accepted():
             return accepted(policy, item)
         case Retry(after=after):
-            return again(policy, item, after)
+            verdict = again(policy, item, after)
+            return _still_in_doubt(verdict) if item.in_doubt and capabilities.idempotent else verdict
         case Ambiguous():
             return _doubt(policy, item, capabilities)
         case Rejected(code=code, scope=scope):
@@ -180,6 +183,13 @@ def accepted(policy: Policy, item: Sendable) -> Verdict:
     if not item.kind.urgent or not later:
         return Verdict(State.ACCEPTED)
     return Verdict(State.ACCEPTED, later[0], delay=policy.patience, switched=True, fallback=True)
+
+
+def _still_in_doubt(verdict: Verdict) -> Verdict:
+    """Only the repeat was put off: whether the first was sent only the same provider can tell."""
+    if verdict.state is not State.QUEUED:
+        return verdict
+    return replace(verdict, state=State.IN_DOUBT, in_doubt=True)
 
 
 def undecided(policy: Policy, item: Sendable) -> Verdict:

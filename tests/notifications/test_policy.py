@@ -64,6 +64,16 @@ def test_what_nobody_can_tell_goes_by_another_channel_or_once_more_by_the_last()
     assert (again.state, again.next_channel, again.switched) == (State.QUEUED, "zalo", True)
 
 
+def test_a_repeat_that_was_put_off_does_not_free_a_doubtful_message_for_another_provider() -> None:
+    drops_copies = Capabilities(idempotent=True)
+    first, repeat = item("otp", "sms"), replace(item("otp", "sms"), in_doubt=True)
+    assert not decide(POLICY, first, Retry("429", 1), drops_copies).in_doubt
+    put_off = decide(POLICY, repeat, Retry("429", 1), drops_copies)
+    assert (put_off.state, put_off.in_doubt, put_off.next_channel) == (State.IN_DOUBT, True, "sms")
+    # Who can be asked had been asked before: it was not there.
+    assert not decide(POLICY, repeat, Retry("429", 1), LOOKUP).in_doubt
+
+
 def test_a_retry_never_waits_longer_than_the_cap_and_not_for_ever() -> None:
     assert decide(POLICY, replace(item(), attempt=60), Retry("busy"), LOOKUP).delay <= POLICY.retry_cap
     last = replace(item(), attempt=POLICY.most_attempts)
