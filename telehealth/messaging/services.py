@@ -227,7 +227,7 @@ def sync_texts(session: Session, settings: NotificationSettings, *, now: datetim
     added = template_versions.sync(session, SOURCES, now=now)
     for configured in settings.configured.values():
         if isinstance(configured.account, Registered):
-            template_versions.name_all(session, configured.provider.channel, configured.account.template_ids)
+            template_versions.fill(session, configured.provider.channel, configured.account.template_ids)
     return added
 
 
