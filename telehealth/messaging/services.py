@@ -63,7 +63,8 @@ def _replay(
     session: Session, principal: Principal, letters: Sequence[DeadLetter], hours: int | None, now: datetime
 ) -> int:
     """Only a letter that is sent alone is given a longer life."""
-    stands = stands_of(session, {letter.subject for letter in letters if letter.subject is not None})
+    subjects = {letter.subject for letter in letters if letter.subject is not None}
+    stands = stands_of(session, subjects, now=now)
     lives = {
         letter.id: life_of(letter, stands.get(letter.subject) if letter.subject else None, now, hours)
         for letter in letters
