@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -21,7 +21,8 @@ from notifications.policy import Policy, Sendable, Verdict
 from notifications.preferences import wishes
 from notifications.sealing import Sealer
 from notifications.states import State
-from notifications.templates import Catalogue
+from notifications.template_versions import TextKey, Texts
+from notifications.templates import Template
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Fenced(Exception):
     """Too late on this lease: another dispatcher may have it by now."""
 
 
+class Unwritable(Exception):
+    """A message whose text is not there, or wants a value that the message does not have."""
+
+
 class Delivery:
     """Safe in many threads. Never opens a transaction around a send."""
 
@@ -51,24 +56,33 @@ class Delivery:
         fleet: Fleet,
         copies: Copies,
         sealer: Sealer,
-        templates: Catalogue,
+        texts: Texts,
         policy: Policy,
     ) -> None:
         self._leases = leases
         self._fleet = fleet
         self._copies = copies
         self._sealer = sealer
-        self._templates = templates
+        self._texts = texts
         self._policy = policy
 
     def deliver(self, item: Leased, deadline: float) -> Result:
         """Take one message one step on. Nothing is sent after `deadline` (monotonic): raises Fenced."""
-        recipient = self._recipient(item)
-        if item.state != State.SENDING:
-            return self._overtaken(item, recipient)
         settled = _settled(item)
         if settled is not None:
             return settled
+        try:
+            return self._step(item, deadline)
+        except Unwritable as fault:
+            _log.error("%s %s cannot be written: %s", item.kind, item.id, fault)
+            return _result(item, item.channel, "", "template", Verdict(State.DEAD))
+
+    def _step(self, item: Leased, deadline: float) -> Result:
+        if item.kind not in KINDS:
+            raise Unwritable("there is no such kind any more")
+        recipient = self._recipient(item)
+        if item.state != State.SENDING:
+            return self._overtaken(item, recipient)
         if item.in_doubt:
             return self._resolve(item, recipient, deadline)
         return self._send(item, recipient, deadline)
@@ -186,9 +200,7 @@ class Delivery:
         if situation.over_budget and kind.mutable:
             closed |= situation.paid
         return closed | {
-            channel
-            for name, language, channel, version in situation.unsendable
-            if (name, language, version) == (item.kind, item.language, item.template_version)
+            channel for channel in {item.channel, *kind.channels} if not situation.takes(_text(item, channel))
         }
 
     def _nowhere(self, item: Leased, recipient: Recipient) -> Result:
@@ -229,10 +241,11 @@ class Delivery:
         address = recipient.address(carrier.channel)
         if address is None:
             raise LookupError(f"no address for {carrier.channel}")
+        template, params = self._written(item)
         return Outgoing(
             address=address,
-            template=self._templates.template(item.kind, item.language),
-            params=opened(self._sealer, item.params, sealing.PARAMS, item.id),
+            template=template,
+            params=params,
             now=item.now,
             expires_at=item.expires_at,
             accented=item.accented,
@@ -240,13 +253,29 @@ class Delivery:
             subscriptions=(
                 self._copies.browsers(item.owner) if carrier.adapter.capabilities.browsers else ()
             ),
+            provider_template_id=self._fleet.situation.known_as(_text(item, carrier.channel)),
         )
+
+    def _written(self, item: Leased) -> tuple[Template, Mapping[str, str]]:
+        """The words of the version that the message was written with, and its values. Raises Unwritable."""
+        try:
+            template = self._texts.template(item.kind, item.language, item.template_version)
+        except KeyError:
+            raise Unwritable(f"no text in {item.language}") from None
+        params = opened(self._sealer, item.params, sealing.PARAMS, item.id)
+        if missing := template.names - params.keys():
+            raise Unwritable(f"version {template.version} wants {', '.join(sorted(missing))}")
+        return template, params
 
     def _sendable(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Sendable:
         others = carrier is not None and self._fleet.has_another(carrier)
         return Sendable(
             KINDS[item.kind], recipient, item.channel, item.tries + 1, item.now, others, item.in_doubt
         )
+
+
+def _text(item: Leased, channel: str) -> TextKey:
+    return TextKey(item.kind, item.language, channel, item.template_version)
 
 
 def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> float | None:
@@ -263,7 +292,9 @@ def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> f
 
 
 def _settled(item: Leased) -> Result | None:
-    """What needs no sending any more."""
+    """What needs no sending any more, unless a receipt has spoken already."""
+    if item.state != State.SENDING:
+        return None
     if item.cancelled:
         return _result(item, item.channel, "", "cancelled", Verdict(State.CANCELLED))
     if item.expires_at <= item.now:

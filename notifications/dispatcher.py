@@ -28,6 +28,7 @@ from notifications.leases import Leased, Leases, Result
 from notifications.monotonic import monotonic
 from notifications.policy import Policy
 from notifications.sealing import Sealer
+from notifications.template_versions import Texts
 from notifications.templates import CATALOGUE, Catalogue
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Dispatcher:
         self._leases = Leases(engine, owner, seconds=self._policy.lease, clock=clock)
         self._fleet = Fleet(engine, carriers, self._policy, clock=clock, monotonic=monotonic)
         self._delivery = Delivery(
-            self._leases, self._fleet, Copies(engine, sealer), sealer, templates, self._policy
+            self._leases, self._fleet, Copies(engine, sealer), sealer, Texts(engine, templates), self._policy
         )
         self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._in_hand = 0

@@ -85,6 +85,7 @@ class Outgoing:
     `accented`: the person wants short messages with accents, at twice the price. `unsubscribe_url` is a page
     of the host where this kind can be muted, and which a POST of "List-Unsubscribe=One-Click" (RFC 8058)
     mutes at once. `subscriptions` are the person's browsers, the latest seen first; only push looks at them.
+    `provider_template_id`: under which the channel's provider knows the text, where it is registered.
     """
 
     address: str
@@ -95,6 +96,7 @@ class Outgoing:
     accented: bool = False
     unsubscribe_url: str | None = None
     subscriptions: tuple[Subscription, ...] = ()
+    provider_template_id: str | None = None
 
     @property
     def sms(self) -> str:

@@ -12,6 +12,7 @@ from notifications.channels.zalo.channel import ZaloTemplateMessages
 from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.channels.zalo.webhook import deeds, message_receipts, verified_event
 from notifications.environment import all_or_none, pairs, switch
+from notifications.templates import CATALOGUE
 
 MESSAGES = "https://business.openapi.zalo.me"
 OAUTH = "https://oauth.zaloapp.com"
@@ -89,4 +90,7 @@ def read(environ: Mapping[str, str]) -> ZaloAccount | None:
 
 
 def sandbox(url: str) -> Mapping[str, str]:
-    return {**SANDBOX, "ZALO_BASE_URL": url, "ZALO_OAUTH_URL": url}
+    """The sandbox knows every text by the id in its file; Zalo itself knows none of these."""
+    known = {f"{each.kind}.{each.language}": each.zalo.template_id for each in CATALOGUE}
+    ids = ",".join(f"{text}={known_as}" for text, known_as in known.items() if known_as)
+    return {**SANDBOX, "ZALO_BASE_URL": url, "ZALO_OAUTH_URL": url, "ZALO_TEMPLATE_IDS": ids}
