@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Date, Double, SmallInteger, Text
 
@@ -192,6 +192,7 @@ class ProviderToken(Base):
     provider: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int]
     bootstrap_index: Mapped[bytes]
+    bootstraps_seen: Mapped[list[bytes]] = mapped_column(ARRAY(BYTEA), server_default=text("'{}'"))
     refresh_token: Mapped[bytes]
     access_token: Mapped[bytes | None]
     access_expires_at: Mapped[datetime | None]

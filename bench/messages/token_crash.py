@@ -67,8 +67,8 @@ def _die_with_the_answer(here: Scene, database: BenchDatabase, orders: Orders) -
 
 
 def _unnoticed(database: BenchDatabase, began: float) -> bool:
-    """Whether nobody knows yet that the application has to be authorised again."""
-    return _value(database, STATE) != "needs_reauth" and time.monotonic() - began < LONGEST_SECONDS
+    """Whether nobody has taken up the answer yet, nor knows that the application has to be authorised again."""
+    return _value(database, STATE) == "refreshing" and time.monotonic() - began < LONGEST_SECONDS
 
 
 def _expect(condition: Callable[[], bool]) -> None:

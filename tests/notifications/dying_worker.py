@@ -90,6 +90,16 @@ AT_THE_DATABASE: Mapping[str, Callable[[Engine], None]] = {
 }
 
 
+def die_at_journal(path: str) -> None:
+    """With the answer in hand, before anything of it is written."""
+
+    def look(happened: str, details: tuple[Any, ...]) -> None:
+        if happened == "open" and str(details[0]).startswith(f"{path}."):
+            die()
+
+    sys.addaudithook(look)
+
+
 def main() -> None:
     given = json.loads(sys.argv[1])
     point = given["point"]
@@ -97,6 +107,8 @@ def main() -> None:
     engine = create_engine(given["database"])
     if point in AT_THE_DATABASE:
         AT_THE_DATABASE[point](engine)
+    if point == "before_journal":
+        die_at_journal(given["environ"]["ZALO_TOKEN_JOURNAL"])
     sealer = OwnSealer()
     carriers = settings.carriers(Host(engine, sealer, settings.public_base_url, QUICK.timeout))
     mortal = [replace(carrier, adapter=Mortal(carrier.adapter, point)) for carrier in carriers]

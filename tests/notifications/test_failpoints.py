@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,13 +20,17 @@ from tests.notifications.conftest import World
 from tests.notifications.hosting import QUICK
 
 
-def die_at(world: World, point: str) -> None:
+def die_at(world: World, point: str, **environ: str) -> None:
     """Run a worker until it has killed itself there; its leases are over at once."""
     settings = world.settings
     given = {
         "point": point,
         "sandbox": world.sandbox.url,
-        "environ": {"PUBLIC_BASE_URL": settings.public_base_url, "ZALO_APP_ID": zalo_application(world)},
+        "environ": {
+            "PUBLIC_BASE_URL": settings.public_base_url,
+            "ZALO_APP_ID": zalo_application(world),
+            **environ,
+        },
         "database": world.engine.url.render_as_string(hide_password=False),
     }
     worker = subprocess.run(
@@ -99,7 +104,7 @@ def test_what_cannot_be_asked_for_is_settled_by_its_receipt(world: World, point:
     assert world.states() == ["delivered"]
 
 
-def test_a_refresh_that_died_with_its_answer_raises_an_alarm_and_everything_goes_by_sms(
+def test_without_a_journal_a_refresh_that_died_with_its_answer_raises_an_alarm_and_everything_goes_by_sms(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     phones = [world.new_phone() for _ in range(3)]
@@ -115,6 +120,50 @@ def test_a_refresh_that_died_with_its_answer_raises_an_alarm_and_everything_goes
     assert "authorise again" in caplog.text
     for phone in phones:
         assert [message["channel"] for message in world.sandbox.messages(phone)] == ["sms"]
+
+
+def with_journal(world: World, journal: Path) -> World:
+    """Another process of the same settings."""
+    account = world.settings.configured["zalo"].account
+    assert isinstance(account, ZaloAccount)
+    configured = dict(world.settings.configured)
+    configured["zalo"] = replace(configured["zalo"], account=replace(account, journal=journal))
+    return replace(world, settings=replace(world.settings, configured=configured))
+
+
+def test_a_refresh_that_died_with_its_answer_in_the_journal_is_taken_up(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = tmp_path / "zalo-tokens"
+    world.enqueue(world.message("appointment-booked", world.new_phone()))
+    die_at(world, "after_refresh_post", ZALO_TOKEN_JOURNAL=str(journal))
+    assert token_state(world) == "refreshing"
+    assert journal.stat().st_mode & 0o777 == 0o600
+    assert b"refresh" not in journal.read_bytes()
+    phone = world.new_phone()
+    world.enqueue(world.message("appointment-booked", phone))
+    with caplog.at_level(logging.CRITICAL):
+        with_journal(world, journal).dispatch_until_empty()
+    assert token_state(world) == "ok"
+    assert "authorise again" not in caplog.text
+    assert [message["channel"] for message in world.sandbox.messages(phone)] == ["zalo"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refresh_that_died_before_its_answer_was_written_needs_a_person(
+    world: World, tmp_path: Path
+) -> None:
+    journal = tmp_path / "zalo-tokens"
+    world.enqueue(world.message("appointment-booked", world.new_phone()))
+    die_at(world, "before_journal", ZALO_TOKEN_JOURNAL=str(journal))
+    world.run(
+        "UPDATE notifications.provider_token SET refresh_started_at = clock_timestamp() - interval '1 m'"
+    )
+    phone = world.new_phone()
+    world.enqueue(world.message("appointment-booked", phone))
+    with_journal(world, journal).dispatch_until_empty()
+    assert token_state(world) == "needs_reauth"
+    assert [message["channel"] for message in world.sandbox.messages(phone)] == ["sms"]
 
 
 def zalo_application(world: World) -> str:

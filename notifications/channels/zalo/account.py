@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from notifications.channels.base import Channel
 from notifications.channels.conversation import Heard
 from notifications.channels.provider import Host
 from notifications.channels.receipt import Receipt, Webhook
 from notifications.channels.zalo.channel import ZaloTemplateMessages
+from notifications.channels.zalo.journal import TokenJournal
 from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.channels.zalo.webhook import deeds, message_receipts, verified_event
 from notifications.environment import all_or_none, pairs, switch
@@ -29,7 +31,8 @@ SANDBOX = {
 class ZaloAccount:
     """`bootstrap_refresh_token` is what an administrator got by authorising the application once;
     `template_ids` maps "kind.language" to the id under which Zalo approved the text. `proven`: the
-    application is set to ask for a proof of its secret with each call."""
+    application is set to ask for a proof of its secret with each call. `journal`: a file where new tokens
+    wait for their commit."""
 
     app_id: str
     app_secret: str
@@ -39,6 +42,7 @@ class ZaloAccount:
     oauth_url: str = OAUTH
     template_ids: tuple[tuple[str, str], ...] = ()
     proven: bool = False
+    journal: Path | None = None
 
     def connect(self, host: Host) -> Channel:
         return ZaloTemplateMessages(
@@ -62,6 +66,7 @@ class ZaloAccount:
             oauth_url=self.oauth_url,
             bootstrap_refresh_token=self.bootstrap_refresh_token,
             timeout=host.timeout,
+            journal=TokenJournal(self.journal),
         )
 
     def receipts(self, webhook: Webhook, *, now: datetime) -> Sequence[Receipt]:
@@ -86,7 +91,16 @@ def read(environ: Mapping[str, str]) -> ZaloAccount | None:
         oauth_url=environ.get("ZALO_OAUTH_URL") or OAUTH,
         template_ids=tuple(template_ids.items()),
         proven=switch(environ, "ZALO_APPSECRET_PROOF"),
+        journal=_journal(environ),
     )
+
+
+def _journal(environ: Mapping[str, str]) -> Path | None:
+    """ZALO_TOKEN_JOURNAL, else a file in VAR_DIR; without either there is none."""
+    named, state = environ.get("ZALO_TOKEN_JOURNAL", ""), environ.get("VAR_DIR", "")
+    if named:
+        return Path(named)
+    return Path(state) / "zalo-tokens" if state else None
 
 
 def sandbox(url: str) -> Mapping[str, str]:
