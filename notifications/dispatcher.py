@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from notifications.channels.provider import Carrier
@@ -38,6 +38,7 @@ _LINGER_SECONDS = 0.01
 _LARGEST_FINISH = 200
 _DATABASE_BACK_OFF_SECONDS = 1.0
 _DATABASE_AWAY = (DBAPIError, NoConnection)
+_UNACCEPTABLE = (DataError, IntegrityError, ProgrammingError)
 
 
 class RecorderGone(Exception):
@@ -145,7 +146,7 @@ class Dispatcher:
             results, going = self._gather()
             while results:
                 try:
-                    self._leases.finish(results)
+                    self._finish(results)
                     doorbell.ring()
                     break
                 except _DATABASE_AWAY as error:
@@ -154,6 +155,17 @@ class Dispatcher:
                     if not going:
                         # Leaving: what is not recorded comes back in doubt and is looked up.
                         break
+
+    def _finish(self, results: list[Result]) -> None:
+        """Record them; one that the database will not have does not hold up the others."""
+        try:
+            self._leases.finish(results)
+        except _UNACCEPTABLE as error:
+            if len(results) == 1:
+                _log.error("%s cannot be recorded: %s", results[0].id, type(error).__name__)
+                return
+            for result in results:
+                self._finish([result])
 
     def _gather(self) -> tuple[list[Result], bool]:
         """The next results, a little later than the first so that many share one statement."""
