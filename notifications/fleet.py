@@ -166,7 +166,7 @@ class Fleet:
             pace = self._paces[carrier.channel]
             pace.seconds += _SMOOTHING * (seconds - pace.seconds)
             rest = self._learnt(carrier.provider, outcome)
-        if isinstance(outcome, Retry) and not outcome.down:
+        if isinstance(outcome, Retry) and outcome.crowded:
             self._limiter.slow_down(carrier.provider)
         if rest is not None:
             until = now + timedelta(seconds=rest)

@@ -67,7 +67,7 @@ def _die_with_the_answer(here: Scene, database: BenchDatabase, orders: Orders) -
 
 
 def _unnoticed(database: BenchDatabase, began: float) -> bool:
-    """Whether nobody has taken up the answer yet, nor knows that it is lost."""
+    """Whether nobody has taken up the answer yet, nor knows that a person has to authorise again."""
     return _value(database, STATE) == "refreshing" and time.monotonic() - began < LONGEST_SECONDS
 
 

@@ -45,12 +45,14 @@ class Rejected:
 class Retry:
     """Certainly not sent; may be tried again, after that many seconds if the provider named them.
 
-    `down`: nobody answered at all. Otherwise the provider has too much to do.
+    `down`: nobody answered at all. `crowded`: the provider has too much to do, so that everything to it slows
+    down. With neither it is about this message only.
     """
 
     code: str
     after: float | None = None
     down: bool = False
+    crowded: bool = False
 
 
 @dataclass(frozen=True)

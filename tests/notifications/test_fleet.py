@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from notifications.breaker import FIRST_REST, WINDOW_SECONDS, Breaker
-from notifications.channels.base import Accepted, Capabilities, Outcome, Outgoing
+from notifications.channels.base import Accepted, Capabilities, Outcome, Outgoing, Rejected, Retry, Scope
 from notifications.channels.provider import Carrier, Tariff
 from notifications.fleet import Fleet
 from notifications.limiter import Limiter
@@ -153,6 +153,24 @@ def test_a_provider_with_too_much_to_do_gets_half_and_who_is_not_limited_all(wor
     (row,) = world.rows("SELECT rate, tokens FROM notifications.rate_bucket")
     assert (row.rate, row.tokens) == (20.0, 0.0)
     assert limiter.available(5) == {"zalo": 0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rate"),
+    [
+        (Retry("421", crowded=True), 20.0),
+        (Retry("451"), 40.0),
+        (Retry("unreachable", down=True), 40.0),
+        (Rejected("550", Scope.RECIPIENT), 40.0),
+    ],
+)
+def test_only_a_provider_with_too_much_to_do_slows_down(world: World, outcome: Outcome, rate: float) -> None:
+    relay = sms("relay", rate=40.0)
+    here = fleet(world, relay)
+    here.openings(5)
+    here.judge(relay, outcome, 0.1, world.now())
+    (row,) = world.rows("SELECT rate FROM notifications.rate_bucket")
+    assert row.rate == rate
 
 
 WELL = Share("esms", weight=80, usual=80, answers=1000)

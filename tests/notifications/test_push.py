@@ -130,7 +130,7 @@ def test_every_answer_in_the_table_is_of_its_class(push: WebPush, service: PushS
         assert (outcome.code, outcome.scope) == (code, meaning.value)
         assert bool(outcome.gone) is (outcome.scope is Scope.RECIPIENT)
     if isinstance(outcome, Retry):
-        assert outcome == Retry(code=code, after=7.0)
+        assert outcome == Retry(code=code, after=7.0, crowded=True)
     assert len(service.posted) == 1, "a redirect is not followed"
 
 
@@ -154,7 +154,7 @@ def test_one_browser_that_takes_it_is_enough_and_those_that_are_gone_are_named(
     assert isinstance(outcome, Accepted)
     assert outcome.gone == (gone.subscription.id,)
     assert len(service.posted) == 3
-    assert push.send(outgoing(gone, busy), uuid4()) == Retry("429")
+    assert push.send(outgoing(gone, busy), uuid4()) == Retry("429", crowded=True)
     assert push.send(outgoing(gone), uuid4()) == Rejected("410", Scope.RECIPIENT, (gone.subscription.id,))
     assert push.send(outgoing(), uuid4()) == Rejected("no-subscription", Scope.RECIPIENT)
 

@@ -33,6 +33,8 @@ __all__ = ["Relay", "SmtpEmail"]
 CODES = codes.load(Path(__file__).parent / "codes.yaml")
 
 _log = logging.getLogger(__name__)
+# RFC 5321, 4.2.3: "service not available, closing". The other 4xx are what greylists and full boxes say.
+_TOO_BUSY = 421
 _ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
@@ -75,11 +77,12 @@ def _lost(broken: Broken) -> Outcome:
 
 
 def judged(refusal: Refused) -> Outcome:
-    """4xx passes. 5xx is about the sender until the recipient was named; then the tables decide, the enhanced
-    code (RFC 3463) before the plain one, since servers refuse for many reasons with 550."""
+    """4xx passes, and is about this letter alone unless the server is busy. 5xx is about the sender until the
+    recipient was named; then the tables decide, the enhanced code (RFC 3463) before the plain one, since servers
+    refuse for many reasons with 550."""
     name = str(refusal.code)
     if refusal.code < 500:
-        return Retry(code=name)
+        return Retry(code=name, crowded=refusal.code == _TOO_BUSY)
     if refusal.step not in {Step.RECIPIENT, Step.TEXT}:
         return Rejected(code=name, scope=Scope.CONFIG)
     enhanced = _ENHANCED.match(refusal.text)

@@ -135,7 +135,7 @@ class EsmsBrandname:
 def judged(answer: Answer, key: UUID, segments: int) -> Outcome:
     """What eSMS's answer to a send means."""
     if answer.status == 429:
-        return Retry(code="429", after=answer.retry_after)
+        return Retry(code="429", after=answer.retry_after, crowded=True)
     if answer.status >= 500:
         return Ambiguous(reason=f"HTTP {answer.status}")
     try:
@@ -157,7 +157,7 @@ def _outcome(code: str, ref: str, segments: int) -> Outcome:
         case CodeClass.REPEATED:
             return Accepted(ref=ref, segments=segments, reconciled=True)
         case CodeClass.RETRY:
-            return Retry(code=code)
+            return Retry(code=code, crowded=True)
         case CodeClass.RECIPIENT | CodeClass.CONFIG | CodeClass.TEMPLATE as scope:
             if code not in CODES.classes:
                 _log.error("unknown eSMS code %s", code)

@@ -155,7 +155,7 @@ def _judged(code: str, waiting: str | None) -> Outcome:
             # Some services give two sends of one topic one reference; ours must differ for each attempt.
             return Accepted(ref=secrets.token_hex(12))
         case CodeClass.RETRY:
-            return Retry(code=code, after=retry_after(waiting))
+            return Retry(code=code, after=retry_after(waiting), crowded=True)
         case CodeClass.AMBIGUOUS:
             return Ambiguous(reason=f"HTTP {code}")
         case refused:

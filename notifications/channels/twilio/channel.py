@@ -84,7 +84,7 @@ class TwilioSms:
             )
             return Accepted(ref=_reference(sent.sid), segments=int(sent.num_segments or 0) or None)
         except Throttled as error:
-            return Retry(code="20429", after=error.after)
+            return Retry(code="20429", after=error.after, crowded=True)
         except (TwilioRestException, TwilioServiceException) as error:
             return judged(error.status, error.code)
         except requests.RequestException as error:
@@ -102,7 +102,7 @@ class TwilioSms:
         try:
             listed = self._messages.list(to=message.address, limit=_NEWEST, page_size=_NEWEST)
         except Throttled as error:
-            return Retry(code="20429", after=error.after)
+            return Retry(code="20429", after=error.after, crowded=True)
         except (TwilioException, requests.RequestException, *_UNREADABLE) as error:
             return Ambiguous(reason=f"lookup {type(error).__name__}")
         text = message.sms
@@ -131,7 +131,7 @@ def judged(status: int, code: int | None) -> Outcome:
     name = str(code if code is not None else status)
     match CODES.class_of(name):
         case CodeClass.RETRY:
-            return Retry(code=name)
+            return Retry(code=name, crowded=True)
         case CodeClass.RECIPIENT | CodeClass.CONFIG | CodeClass.TEMPLATE as scope:
             if name not in CODES.classes:
                 _log.error("unknown Twilio code %s", name)

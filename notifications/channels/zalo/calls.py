@@ -76,7 +76,7 @@ class AuthorisedCalls:
         except HTTPError as error:
             return lost(error)
         if answer.status == 429:
-            return Retry(code="429", after=answer.retry_after)
+            return Retry(code="429", after=answer.retry_after, crowded=True)
         try:
             said = answer.json()
         except ValueError:
@@ -106,7 +106,7 @@ def judged(code: str, ref: str, codes: CodeTable) -> Outcome | None:
         case CodeClass.ACCESS:
             return None
         case CodeClass.RETRY:
-            return Retry(code=code)
+            return Retry(code=code, crowded=True)
         case CodeClass.AMBIGUOUS:
             return Ambiguous(reason=code)
         case refused:

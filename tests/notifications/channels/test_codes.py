@@ -147,7 +147,7 @@ def test_the_adapter_acts_on_it(provider: str, code: str, meaning: CodeClass) ->
         case CodeClass.ACCESS:
             assert outcome is None
         case CodeClass.RETRY:
-            assert outcome == Retry(code)
+            assert outcome == Retry(code, crowded=True)
         case CodeClass.AMBIGUOUS:
             assert outcome == Ambiguous(code)
         case refused:

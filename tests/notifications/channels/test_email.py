@@ -108,7 +108,7 @@ DOWN = Retry("unreachable", down=True)
     [
         ({"greeting": CUT}, DOWN),
         ({"greeting": "554 no"}, Rejected("554", Scope.CONFIG)),
-        ({"greeting": "421 4.3.2 later"}, Retry("421")),
+        ({"greeting": "421 4.3.2 later"}, Retry("421", crowded=True)),
         ({"EHLO": CUT}, DOWN),
         ({"MAIL": "550 5.7.1 who are you"}, Rejected("550", Scope.CONFIG)),
         ({"MAIL": "451 4.3.0 later"}, Retry("451")),

@@ -93,8 +93,8 @@ def test_a_repeated_key_is_found_and_not_sent_again(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, headers={"Retry-After": "7"}), Retry(code="429", after=7.0)),
-        (Reply(body={"CodeResult": "160"}), Retry(code="160")),
+        (Reply(429, headers={"Retry-After": "7"}), Retry(code="429", after=7.0, crowded=True)),
+        (Reply(body={"CodeResult": "160"}), Retry(code="160", crowded=True)),
         (Reply(500), Ambiguous(reason="HTTP 500")),
         (Reply(body=b"<html>"), Ambiguous(reason="HTTP 200")),
         (Reply(cut=True), Ambiguous(reason="ProtocolError")),
@@ -114,10 +114,13 @@ def test_every_kind_of_answer_is_judged(
     assert len(provider.heard) == 1
 
 
+ODD_CODES: list[object] = [None, True, [], {}, 1.5, "", ["100"]]
+
+
 @pytest.mark.parametrize(
     "body",
     [b"[" * 100_000, [], [{"CodeResult": "100"}], "100", 100, True, None, {}]
-    + [{"CodeResult": odd} for odd in (None, True, [], {}, 1.5, "", ["100"])],
+    + [{"CodeResult": odd} for odd in ODD_CODES],
 )
 def test_an_answer_of_an_odd_shape_leaves_the_send_in_doubt(
     esms: EsmsBrandname, provider: LocalProvider, outgoing: Build, body: object
@@ -232,6 +235,17 @@ def test_what_esms_lists_is_approved(esms: EsmsBrandname, provider: LocalProvide
         esms.template_states()
 
 
+class Slow(EsmsBrandname):
+    """Has nothing final to say."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def confirmed(self, claim: Claim) -> Receipt | None:
+        self.asked.append(claim.ref)
+        return None
+
+
 def apply_all(world: World, found: list[Receipt]) -> None:
     with Session(world.engine) as session, session.begin():
         receipts.apply(session, found, now=world.now())
@@ -279,6 +293,31 @@ def test_bad_news_moves_a_message_only_once_esms_says_it_too(
     apply_all(world, claims.asked(open_claims(world), carriers))
     assert world.states() == [state]
     assert bool(open_claims(world)) is (state == "accepted")
+
+
+def test_claims_that_nobody_can_answer_do_not_keep_the_others_from_being_asked(world: World) -> None:
+    world.enqueue(*(world.message("otp", f"+8491{number:07d}") for number in range(120)))
+    rows = world.rows("SELECT idem_key FROM notifications.outbox ORDER BY notification_id")
+    keys = [UUID(str(row.idem_key)) for row in rows]
+    told = [
+        Receipt("esms", f"{number}:claimed", Told.CLAIMED, key=key, ref=str(number))
+        for number, key in enumerate(keys)
+    ]
+    apply_all(world, told)
+    seen: set[UUID | None] = set()
+    for _ in range(60):
+        claimed = open_claims(world)
+        assert len(claimed) == 50
+        seen |= {claim.key for claim in claimed}
+    assert seen == set(keys)
+
+
+def test_who_asks_stops_before_the_next_round_begins() -> None:
+    moments = iter([0.0, 0.0, 4.0, 6.0])
+    slow = Slow()
+    claimed = [Claim("esms", KEY, str(number), None) for number in range(50)]
+    assert claims.asked(claimed, [Carrier("sms", slow)], monotonic=lambda: next(moments)) == []
+    assert slow.asked == ["0", "1"]
 
 
 def test_a_claim_about_nobody_is_kept_and_not_asked_about(world: World) -> None:

@@ -85,7 +85,7 @@ def test_the_carrier_stops_when_the_message_expires(left: float, seconds: int) -
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, {"code": 20429}, {"Retry-After": "4"}), Retry("20429", after=4.0)),
+        (Reply(429, {"code": 20429}, {"Retry-After": "4"}), Retry("20429", after=4.0, crowded=True)),
         (Reply(500, {"code": 20500}), Ambiguous("HTTP 500")),
         (Reply(503, b"<html>"), Ambiguous("HTTP 503")),
         (Reply(201, b"<html>"), Ambiguous("JSONDecodeError")),
@@ -141,7 +141,7 @@ def test_what_is_older_or_belongs_to_another_message_is_not_ours(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, {}, {"Retry-After": "4"}), Retry("20429", after=4.0)),
+        (Reply(429, {}, {"Retry-After": "4"}), Retry("20429", after=4.0, crowded=True)),
         (Reply(500, {"code": 20500}), Ambiguous("lookup TwilioException")),
         (Reply(200, b"<html>"), Ambiguous("lookup JSONDecodeError")),
         (Reply(cut=True), Ambiguous("lookup ConnectionError")),

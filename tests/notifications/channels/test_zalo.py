@@ -126,7 +126,7 @@ def test_without_a_token_that_works_the_provider_rests(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(429, b"", {"Retry-After": "3"}), Retry("429", after=3.0)),
+        (Reply(429, b"", {"Retry-After": "3"}), Retry("429", after=3.0, crowded=True)),
         (Reply(500, b"<html>"), Ambiguous("HTTP 500")),
         (Reply(200, b"[]"), Ambiguous("HTTP 200")),
         (Reply(cut=True), Ambiguous("ProtocolError")),
@@ -134,7 +134,7 @@ def test_without_a_token_that_works_the_provider_rests(
         (Reply(body={"error": -118}), Rejected("-118", Scope.RECIPIENT)),
         (Reply(body={"error": -144}), Rejected("-144", Scope.QUOTA)),
         (Reply(body={"error": -133}), Rejected("-133", Scope.NIGHT)),
-        (Reply(body={"error": -32}), Retry("-32")),
+        (Reply(body={"error": -32}), Retry("-32", crowded=True)),
         (Reply(body={"error": -100}), Ambiguous("-100")),
     ],
 )
@@ -146,6 +146,10 @@ def test_every_kind_of_answer_is_judged(
     assert len(provider.heard) == 1
 
 
+ODD_DATA: list[object] = [None, [], ["z1"], "z1", 7, {}, {"msg_id": None}, {"msg_id": {}}]
+ODD_CODES: list[object] = [None, False, [], {}, 0.5, "", [0]]
+
+
 def by_both_ways(provider: LocalProvider) -> tuple[ZaloTemplateMessages, ZaloConsultationMessages]:
     return zalo(provider), ZaloConsultationMessages(Tokens("first"), provider.url, timeout=0.5)
 
@@ -153,7 +157,7 @@ def by_both_ways(provider: LocalProvider) -> tuple[ZaloTemplateMessages, ZaloCon
 @pytest.mark.parametrize("way", [0, 1], ids=["template", "chat"])
 @pytest.mark.parametrize(
     "data",
-    [{}, *({"data": odd} for odd in (None, [], ["z1"], "z1", 7, {}, {"msg_id": None}, {"msg_id": {}}))],
+    [{"other": 1}, *({"data": odd} for odd in ODD_DATA)],
 )
 def test_a_message_that_was_taken_without_a_reference_goes_by_our_key(
     provider: LocalProvider, outgoing: Build, way: int, data: dict[str, object]
@@ -166,7 +170,7 @@ def test_a_message_that_was_taken_without_a_reference_goes_by_our_key(
 @pytest.mark.parametrize(
     "body",
     [b"[" * 100_000, [], [{"error": 0}], "error", 0, 1.5, True, None, {}, {"data": {"msg_id": "z1"}}]
-    + [{"error": odd} for odd in (None, False, [], {}, 0.5, "", [0])],
+    + [{"error": odd} for odd in ODD_CODES],
 )
 def test_an_answer_of_an_odd_shape_leaves_the_send_in_doubt(
     provider: LocalProvider, outgoing: Build, way: int, body: object

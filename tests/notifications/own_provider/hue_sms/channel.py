@@ -52,7 +52,7 @@ class GatewaySms:
             case CodeClass.OK:
                 return Accepted(ref=str(fields["number"]), segments=measure(message.sms).segments)
             case CodeClass.RETRY:
-                return Retry(code=code, after=answer.retry_after)
+                return Retry(code=code, after=answer.retry_after, crowded=True)
             case refused:
                 return Rejected(code=code, scope=Scope(refused.value))
 
