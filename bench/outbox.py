@@ -4,6 +4,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bench.messages import enqueueing
@@ -33,6 +34,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency-ms", type=float, default=100.0, help="of the provider")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each sustained rate and of the flow")
     parser.add_argument("--burst", type=int, default=10_000)
+    parser.add_argument("--limit", type=float, default=100.0, help="sends a second that a provider allows")
     parser.add_argument("--per-second", type=float, default=50.0, help="offered in the flow")
     parser.add_argument("--bookings", type=int, default=400, help="pairs, with messages and without")
 
@@ -97,6 +99,32 @@ def _burst(options: argparse.Namespace, database: BenchDatabase) -> dict[str, ob
     }
 
 
+def _limited(options: argparse.Namespace, database: BenchDatabase) -> dict[str, object]:
+    """Send from a full outbox by a provider that allows so many per second, with two workers."""
+    limit: float = options.limit
+    waiting = int(limit * (options.seconds + 10))
+    orders = replace(_orders(options, "zalo"), rates={"zalo": limit})
+    with scene(database, options.port, latency_ms=options.latency_ms) as here:
+        now = system_clock()
+        here.post(message(ROUTES["zalo"], number, now) for number in range(waiting))
+        with here.working(orders), here.working(orders):
+            here.provider.wait_for(int(limit), 60)
+            before = here.read()
+            here.provider.wait_for(waiting, options.seconds)
+            after = here.read()
+        throttled = here.count("SELECT count(*) FROM notifications.delivery_attempt WHERE code = '429'")
+    per_second = (after.accepted - before.accepted) / (after.at - before.at)
+    seconds = Counter(int(item.at) for item in here.provider.accepted())
+    return {
+        "limit_per_second": limit,
+        "workers": 2,
+        "per_second": round(per_second, 1),
+        "percent_of_limit": round(100 * per_second / limit, 1),
+        "most_in_one_second": max(seconds.values()),
+        "throttled": throttled,
+    }
+
+
 def _flow(options: argparse.Namespace, database: BenchDatabase) -> dict[str, object]:
     """Offer so many messages per second to a worker that is awake."""
     step = FLOW_STEP_SECONDS
@@ -132,6 +160,7 @@ def _booking(options: argparse.Namespace, database: BenchDatabase) -> dict[str, 
 PARTS: Mapping[str, Callable[[argparse.Namespace, BenchDatabase], dict[str, object]]] = {
     "sustained": _sustained,
     "burst": _burst,
+    "limited": _limited,
     "flow": _flow,
     "booking": _booking,
 }

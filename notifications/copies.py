@@ -24,7 +24,8 @@ WITH copy AS (
      owner, copy_of, not_before, expires_at, created_at, updated_at)
   SELECT %(id)s, %(dedupe_key)s, kind, language, template_version, %(recipient)s, recipient_index, %(params)s,
          subject, group_id, owner, id, %(now)s, expires_at, %(now)s, %(now)s
-  FROM notifications.notification WHERE id = %(copy_of)s
+  FROM notifications.notification WHERE id = %(copy_of)s AND NOT EXISTS (
+    SELECT FROM notifications.outbox o WHERE o.notification_id = %(copy_of)s AND o.cancelled)
   ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
 )
 INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)

@@ -35,6 +35,7 @@ class DeadLetter:
     subject: UUID | None
     died_at: datetime
     expires_at: datetime
+    dedupe_key: str
     purged: bool
 
 
@@ -47,7 +48,7 @@ class DeadPage:
 
 
 _DEAD = f"""
-SELECT n.id, n.kind, n.language, n.subject, n.updated_at AS died_at, n.expires_at,
+SELECT n.id, n.kind, n.language, n.subject, n.updated_at AS died_at, n.expires_at, n.dedupe_key,
        n.purged_at IS NOT NULL AS purged, coalesce(last.channel, n.channel, '') AS channel,
        coalesce(last.provider, '') AS provider, coalesce(last.outcome, '') AS outcome,
        coalesce(last.code, '') AS code

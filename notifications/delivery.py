@@ -2,8 +2,8 @@
 
 import logging
 import secrets
-import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,20 +15,36 @@ from notifications.copies import Copies
 from notifications.fleet import Fleet, Situation
 from notifications.kinds import KINDS, Kind, Priority
 from notifications.leases import Leased, Leases, Result
+from notifications.monotonic import monotonic
 from notifications.outbox import Recipient, opened
 from notifications.policy import Policy, Sendable, Verdict
 from notifications.preferences import wishes
 from notifications.sealing import Sealer
 from notifications.states import State
-from notifications.templates import Catalogue
+from notifications.template_versions import TextKey, Texts
+from notifications.templates import Template
 
 _log = logging.getLogger(__name__)
 
-_NOTHING_MORE = frozenset({State.DEAD, State.EXPIRED, State.CANCELLED, State.SUPPRESSED})
+_AS_IT_WAS = frozenset(
+    {
+        State.QUEUED,
+        State.HELD,
+        State.FALLING_BACK,
+        State.DEAD,
+        State.EXPIRED,
+        State.CANCELLED,
+        State.SUPPRESSED,
+    }
+)
 
 
 class Fenced(Exception):
     """Too late on this lease: another dispatcher may have it by now."""
+
+
+class Unwritable(Exception):
+    """A message whose text is not there, or wants a value that the message does not have."""
 
 
 class Delivery:
@@ -40,25 +56,43 @@ class Delivery:
         fleet: Fleet,
         copies: Copies,
         sealer: Sealer,
-        templates: Catalogue,
+        texts: Texts,
         policy: Policy,
     ) -> None:
         self._leases = leases
         self._fleet = fleet
         self._copies = copies
         self._sealer = sealer
-        self._templates = templates
+        self._texts = texts
         self._policy = policy
 
-    def deliver(self, item: Leased) -> Result:
-        """Take one message one step on."""
+    def deliver(self, item: Leased, deadline: float) -> Result:
+        """Take one message one step on. Nothing is sent after `deadline` (monotonic): raises Fenced."""
         settled = _settled(item)
         if settled is not None:
             return settled
+        try:
+            return self._step(item, deadline)
+        except Unwritable as fault:
+            _log.error("%s %s cannot be written: %s", item.kind, item.id, fault)
+            return _result(item, item.channel, "", "template", Verdict(State.DEAD))
+
+    def _step(self, item: Leased, deadline: float) -> Result:
+        if item.kind not in KINDS:
+            raise Unwritable("there is no such kind any more")
         recipient = self._recipient(item)
+        if item.state != State.SENDING:
+            return self._overtaken(item, recipient)
         if item.in_doubt:
-            return self._resolve(item, recipient)
-        return self._send(item, recipient)
+            return self._resolve(item, recipient, deadline)
+        return self._send(item, recipient, deadline)
+
+    def _overtaken(self, item: Leased, recipient: Recipient) -> Result:
+        """A receipt spoke while the sender died: what is left to do after an acceptance is still done."""
+        verdict = Verdict(State(item.state))
+        if item.state == State.ACCEPTED:
+            verdict = rules.accepted(self._policy, self._sendable(item, recipient, None))
+        return _result(item, item.channel, "", "settled", verdict)
 
     def _recipient(self, item: Leased) -> Recipient:
         """Who has linked their phone in Zalo is found there by their id; a code goes to the phone itself."""
@@ -67,7 +101,7 @@ class Delivery:
             known["zalo_uid"] = zalo_contacts.person(self._sealer, *item.zalo_person)
         return Recipient(**known, owner=item.owner)
 
-    def _send(self, item: Leased, recipient: Recipient) -> Result:
+    def _send(self, item: Leased, recipient: Recipient, deadline: float) -> Result:
         kind = KINDS[item.kind]
         stop = rules.gate(
             self._policy,
@@ -92,21 +126,32 @@ class Delivery:
             onward = Verdict(State.FALLING_BACK, name, switched=True, fallback=item.fallback)
             return _result(item, item.channel, "", "rerouted", onward)
         self._copies.make(item)
-        started = time.monotonic()
-        outcome = carrier.adapter.send(self._outgoing(item, recipient, carrier), item.idem_key)
-        return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
+        return self._sent(item, recipient, carrier, deadline)
 
-    def _resolve(self, item: Leased, recipient: Recipient) -> Result:
+    def _sent(self, item: Leased, recipient: Recipient, carrier: Carrier, deadline: float) -> Result:
+        outgoing = self._outgoing(item, recipient, carrier)
+        started = monotonic()
+        if started > deadline:
+            raise Fenced
+        outcome = carrier.adapter.send(outgoing, item.idem_key)
+        return self._judged(item, recipient, carrier, outcome, monotonic() - started)
+
+    def _resolve(self, item: Leased, recipient: Recipient, deadline: float) -> Result:
         """An earlier send may have happened: find out before sending again."""
         carrier = self._fleet.carrier(item.provider)
-        if carrier is None or not self._policy.reconcile or carrier.adapter.capabilities.idempotent:
-            return self._repeat(item, recipient, carrier)
+        if carrier is None:
+            undecided = rules.undecided(self._policy, self._sendable(item, recipient, None))
+            return _result(item, item.channel, "", "provider_gone", undecided)
+        if not self._policy.reconcile or carrier.adapter.capabilities.idempotent:
+            return self._repeat(item, recipient, carrier, deadline)
         sendable = self._sendable(item, recipient, carrier)
         if not carrier.adapter.capabilities.lookup:
             if item.orphaned:
                 return self._held_back(item, sendable, carrier)
             return _result(item, item.channel, "", "undecided", rules.undecided(self._policy, sendable))
-        started = time.monotonic()
+        started = monotonic()
+        if started > deadline:
+            raise Fenced
         found = carrier.adapter.lookup(
             self._outgoing(item, recipient, carrier),
             item.idem_key,
@@ -117,11 +162,11 @@ class Delivery:
             return (
                 self._held_back(item, sendable, carrier)
                 if item.orphaned
-                else self._repeat(item, recipient, carrier)
+                else self._repeat(item, recipient, carrier, deadline)
             )
         if not isinstance(found, Accepted):
             found = Ambiguous(reason="lookup failed")
-        return self._judged(item, recipient, carrier, found, time.monotonic() - started)
+        return self._judged(item, recipient, carrier, found, monotonic() - started)
 
     def _held_back(self, item: Leased, sendable: Sendable, carrier: Carrier) -> Result:
         """Its sender died, perhaps with the request on its way: as long as after any lost answer."""
@@ -129,14 +174,14 @@ class Delivery:
         verdict = rules.decide(self._policy, sendable, lost, carrier.adapter.capabilities)
         return _result(item, item.channel, "", "orphaned", verdict)
 
-    def _repeat(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Result:
+    def _repeat(self, item: Leased, recipient: Recipient, carrier: Carrier, deadline: float) -> Result:
         """Send it again by the same provider under the same key: it was not sent, or the copy is dropped."""
-        if carrier is None:
-            onward = Verdict(State.QUEUED, item.channel, switched=True, fallback=item.fallback)
-            return _result(item, item.channel, "", "provider_gone", onward)
-        started = time.monotonic()
-        outcome = carrier.adapter.send(self._outgoing(item, recipient, carrier), item.idem_key)
-        return self._judged(item, recipient, carrier, outcome, time.monotonic() - started)
+        kind = KINDS[item.kind]
+        asleep = rules.sleeps(self._policy, kind, item.channel, now=item.now, expires_at=item.expires_at)
+        if asleep is not None:
+            waiting = replace(asleep, in_doubt=asleep.next_channel is not None)
+            return _result(item, item.channel, "", "night", waiting)
+        return self._sent(item, recipient, carrier, deadline)
 
     def _route(self, item: Leased, recipient: Recipient, usable: Collection[str]) -> str | None:
         """The first channel that is open for this message; what must be told is told whatever was wished."""
@@ -155,9 +200,7 @@ class Delivery:
         if situation.over_budget and kind.mutable:
             closed |= situation.paid
         return closed | {
-            channel
-            for name, language, channel, version in situation.unsendable
-            if (name, language, version) == (item.kind, item.language, item.template_version)
+            channel for channel in {item.channel, *kind.channels} if not situation.takes(_text(item, channel))
         }
 
     def _nowhere(self, item: Leased, recipient: Recipient) -> Result:
@@ -166,8 +209,8 @@ class Delivery:
         served = {name for name in (item.channel, *kind.channels) if self._fleet.serves(name)}
         name = self._route(item, recipient, served)
         if name is not None:
-            verdict = rules.again(self._policy, self._sendable(item, recipient, None))
-            return _result(item, item.channel, "", "paused", verdict)
+            rest = min(self._fleet.situation.rests.get(each, 0.0) for each in served)
+            return _result(item, item.channel, "", "paused", rules.paused(kind, item.channel, rest))
         if (kind.mutable or item.copy_of) and (item.muted or self._fleet.situation.over_budget):
             reason = "muted" if item.muted else "budget"
             return _result(item, item.channel, "", reason, Verdict(State.SUPPRESSED))
@@ -198,10 +241,11 @@ class Delivery:
         address = recipient.address(carrier.channel)
         if address is None:
             raise LookupError(f"no address for {carrier.channel}")
+        template, params = self._written(item)
         return Outgoing(
             address=address,
-            template=self._templates.template(item.kind, item.language),
-            params=opened(self._sealer, item.params, sealing.PARAMS, item.id),
+            template=template,
+            params=params,
             now=item.now,
             expires_at=item.expires_at,
             accented=item.accented,
@@ -209,25 +253,48 @@ class Delivery:
             subscriptions=(
                 self._copies.browsers(item.owner) if carrier.adapter.capabilities.browsers else ()
             ),
+            provider_template_id=self._fleet.situation.known_as(_text(item, carrier.channel)),
         )
+
+    def _written(self, item: Leased) -> tuple[Template, Mapping[str, str]]:
+        """The words of the version that the message was written with, and its values. Raises Unwritable."""
+        try:
+            template = self._texts.template(item.kind, item.language, item.template_version)
+        except KeyError:
+            raise Unwritable(f"no text in {item.language}") from None
+        params = opened(self._sealer, item.params, sealing.PARAMS, item.id)
+        if missing := template.names - params.keys():
+            raise Unwritable(f"version {template.version} wants {', '.join(sorted(missing))}")
+        return template, params
 
     def _sendable(self, item: Leased, recipient: Recipient, carrier: Carrier | None) -> Sendable:
         others = carrier is not None and self._fleet.has_another(carrier)
-        return Sendable(KINDS[item.kind], recipient, item.channel, item.attempt, item.now, others)
+        return Sendable(
+            KINDS[item.kind], recipient, item.channel, item.tries + 1, item.now, others, item.in_doubt
+        )
+
+
+def _text(item: Leased, channel: str) -> TextKey:
+    return TextKey(item.kind, item.language, channel, item.template_version)
 
 
 def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> float | None:
     """Seconds to wait for a channel that only takes breath, when the message has that time; else None."""
-    rest = situation.resting.get(item.channel)
-    if rest is None or name == item.channel or kind.priority <= Priority.URGENT:
+    rest = situation.rests.get(item.channel)
+    if (
+        rest is None
+        or item.channel not in situation.resting
+        or name == item.channel
+        or kind.priority <= Priority.URGENT
+    ):
         return None
     return rest if item.now + timedelta(seconds=rest) < item.expires_at else None
 
 
 def _settled(item: Leased) -> Result | None:
-    """What needs no sending any more."""
+    """What needs no sending any more, unless a receipt has spoken already."""
     if item.state != State.SENDING:
-        return _result(item, item.channel, "", "settled", Verdict(State(item.state)))
+        return None
     if item.cancelled:
         return _result(item, item.channel, "", "cancelled", Verdict(State.CANCELLED))
     if item.expires_at <= item.now:
@@ -268,8 +335,8 @@ def _result(
 
 
 def _state(item: Leased, verdict: Verdict) -> State:
-    """A failed fall-back leaves an accepted message accepted; a failed copy is nothing to worry about."""
-    if item.fallback and verdict.state in _NOTHING_MORE:
+    """A fall-back that waits or fails leaves an accepted message accepted; a failed copy is no worry."""
+    if item.fallback and verdict.state in _AS_IT_WAS:
         return State.ACCEPTED
     if item.copy_of is not None and verdict.state is State.DEAD:
         return State.SUPPRESSED

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from notifications.channels.provider import Carrier
@@ -25,8 +25,10 @@ from notifications.delivery import Delivery, Fenced
 from notifications.doorbell import Doorbell
 from notifications.fleet import Fleet
 from notifications.leases import Leased, Leases, Result
+from notifications.monotonic import monotonic
 from notifications.policy import Policy
 from notifications.sealing import Sealer
+from notifications.template_versions import Texts
 from notifications.templates import CATALOGUE, Catalogue
 
 _log = logging.getLogger(__name__)
@@ -36,11 +38,7 @@ _LINGER_SECONDS = 0.01
 _LARGEST_FINISH = 200
 _DATABASE_BACK_OFF_SECONDS = 1.0
 _DATABASE_AWAY = (DBAPIError, NoConnection)
-
-
-def monotonic() -> float:
-    """Seconds that also pass while the machine is suspended, so that an old lease is known to be old."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+_UNACCEPTABLE = (DataError, IntegrityError, ProgrammingError)
 
 
 class RecorderGone(Exception):
@@ -67,7 +65,7 @@ class Dispatcher:
         self._leases = Leases(engine, owner, seconds=self._policy.lease, clock=clock)
         self._fleet = Fleet(engine, carriers, self._policy, clock=clock, monotonic=monotonic)
         self._delivery = Delivery(
-            self._leases, self._fleet, Copies(engine, sealer), sealer, templates, self._policy
+            self._leases, self._fleet, Copies(engine, sealer), sealer, Texts(engine, templates), self._policy
         )
         self._results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._in_hand = 0
@@ -116,9 +114,9 @@ class Dispatcher:
         return bool(items)
 
     def _deliver(self, item: Leased, deadline: float, stop: threading.Event) -> Result:
-        if stop.is_set() or monotonic() > deadline:
+        if stop.is_set():
             raise Fenced
-        return self._delivery.deliver(item)
+        return self._delivery.deliver(item, deadline)
 
     def _take_back(self, item: Leased, doorbell: Doorbell, done: "Future[Result]") -> None:
         self._fleet.ends(item.channel)
@@ -148,7 +146,7 @@ class Dispatcher:
             results, going = self._gather()
             while results:
                 try:
-                    self._leases.finish(results)
+                    self._finish(results)
                     doorbell.ring()
                     break
                 except _DATABASE_AWAY as error:
@@ -157,6 +155,17 @@ class Dispatcher:
                     if not going:
                         # Leaving: what is not recorded comes back in doubt and is looked up.
                         break
+
+    def _finish(self, results: list[Result]) -> None:
+        """Record them; one that the database will not have does not hold up the others."""
+        try:
+            self._leases.finish(results)
+        except _UNACCEPTABLE as error:
+            if len(results) == 1:
+                _log.error("%s cannot be recorded: %s", results[0].id, type(error).__name__)
+                return
+            for result in results:
+                self._finish([result])
 
     def _gather(self) -> tuple[list[Result], bool]:
         """The next results, a little later than the first so that many share one statement."""

@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,13 +12,13 @@ from sqlalchemy import Engine
 
 from notifications.breaker import Breaker
 from notifications.channels.base import Accepted, Ambiguous, Outcome, Rejected, Retry
-from notifications.channels.provider import Carrier
+from notifications.channels.provider import Carrier, Registering
 from notifications.kinds import CHANNELS
 from notifications.limiter import Limiter
 from notifications.policy import Pause, Policy
 from notifications.provider_states import ProviderStates, Standing
 from notifications.states import PausedBy
-from notifications.template_versions import CLOSED_WORDS
+from notifications.template_versions import Register, TextKey, register
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +31,6 @@ _SMOOTHING = 0.2
 _SPENT = """
 SELECT coalesce(sum(vnd), 0)::bigint FROM notifications.spending
 WHERE day >= date_trunc('month', {clock} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
-"""
-_UNSENDABLE = """
-SELECT kind, language, channel, version FROM notifications.template
-WHERE upper(provider_state) = ANY(%(closed)s)
 """
 
 
@@ -56,14 +52,28 @@ class Openings:
 
 @dataclass(frozen=True)
 class Situation:
-    """What the routing goes by. `resting`: channels whose every provider only takes a short breath, with the
-    seconds until the first is back. `paid`: channels that cost money."""
+    """What the routing goes by. `rests`: channels whose providers all rest, and the seconds until one is
+    back; `resting`: those that only take a short breath. `paid`: channels that cost money. `settings_ids`: of
+    the channels that take texts only under their provider's ids, those that the settings name, by
+    "kind.language"."""
 
     usable: frozenset[str]
-    resting: Mapping[str, float] = field(default_factory=dict)
+    rests: Mapping[str, float] = field(default_factory=dict)
+    resting: Collection[str] = frozenset()
     paid: frozenset[str] = frozenset()
     over_budget: bool = False
-    unsendable: frozenset[tuple[str, str, str, int]] = frozenset()
+    register: Register = field(default_factory=Register)
+    settings_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def known_as(self, text: TextKey) -> str | None:
+        """The provider's id of a text: what operators have set goes before what the settings name."""
+        named = self.settings_ids.get(text.channel, {}).get(f"{text.kind}.{text.language}")
+        return self.register.ids.get(text, named)
+
+    def takes(self, text: TextKey) -> bool:
+        """Whether the channel's provider would send this text, as far as is known."""
+        registered = text.channel not in self.settings_ids or self.known_as(text) is not None
+        return registered and text not in self.register.closed
 
 
 class Fleet:
@@ -94,7 +104,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._standings: Mapping[str, Standing] = {}
         self._looked = float("-inf")
-        self.situation = self._situation(over_budget=False, unsendable=frozenset())
+        self._settings_ids = _settings_ids(self._by_channel)
+        self.situation = self._situation(over_budget=False, known=Register())
 
     def carrier(self, provider: str | None) -> Carrier | None:
         return self._carriers.get(provider or "")
@@ -114,12 +125,11 @@ class Fleet:
             return
         with self._engine.begin() as connection:
             self._standings = self._states.all(connection)
-            closed = connection.exec_driver_sql(_UNSENDABLE, {"closed": list(CLOSED_WORDS)})
-            unsendable = frozenset(tuple(row) for row in closed)
+            known = register(connection)
             over_budget = self._policy.monthly_budget is not None and (
                 connection.exec_driver_sql(self._spent_sql).scalar_one() >= self._policy.monthly_budget
             )
-        self.situation = self._situation(over_budget=over_budget, unsendable=unsendable)
+        self.situation = self._situation(over_budget=over_budget, known=known)
         self._looked = self._monotonic()
 
     def openings(self, room: int) -> Openings:
@@ -199,25 +209,32 @@ class Fleet:
                 return max(0, threads - pace.under_way)
             return max(0, threads * 2 - pace.under_way)
 
-    def _situation(self, *, over_budget: bool, unsendable: frozenset[tuple[str, str, str, int]]) -> Situation:
-        usable, resting = set(), {}
+    def _situation(self, *, over_budget: bool, known: Register) -> Situation:
+        usable, rests, resting = set(), {}, set()
         for channel, carriers in self._by_channel.items():
-            if any(self._works(carrier) for carrier in carriers):
+            standings = [self._standings.get(carrier.provider, Standing()) for carrier in carriers]
+            if any(standing.paused_by is None for standing in standings):
                 usable.add(channel)
-            rests = [
-                standing.rest
-                for carrier in carriers
-                if (standing := self._standings.get(carrier.provider)) is not None
-                and standing.paused_by is PausedBy.BREAKER
-            ]
-            if rests and channel not in usable:
-                resting[channel] = min(rests)
+            elif standings:
+                rests[channel] = min(standing.rest for standing in standings)
+                if any(standing.paused_by is PausedBy.BREAKER for standing in standings):
+                    resting.add(channel)
         paid = frozenset(
             carrier.channel
             for carrier in self._carriers.values()
             if carrier.tariff.message or carrier.tariff.segment
         )
-        return Situation(frozenset(usable), resting, paid, over_budget, unsendable)
+        return Situation(frozenset(usable), rests, resting, paid, over_budget, known, self._settings_ids)
+
+
+def _settings_ids(by_channel: Mapping[str, Sequence[Carrier]]) -> dict[str, Mapping[str, str]]:
+    """Of the channels where every provider sends registered texts only."""
+    found: dict[str, Mapping[str, str]] = {}
+    for channel, carriers in by_channel.items():
+        named = [c.adapter.template_ids for c in carriers if isinstance(c.adapter, Registering)]
+        if carriers and len(named) == len(carriers):
+            found[channel] = {text: known_as for ids in named for text, known_as in ids.items()}
+    return found
 
 
 def _draw(

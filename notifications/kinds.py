@@ -109,3 +109,5 @@ KINDS: Mapping[str, Kind] = {
         ),
     )
 }
+# A code opens something for some minutes only: whoever still wants it asks for another.
+CODES = frozenset(kind.name for kind in KINDS.values() if kind.priority == Priority.OTP)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from notifications.kinds import CODES
 from notifications.states import State, before
 
 _SENDABLE = ", ".join(
@@ -63,7 +64,8 @@ SET state = CASE WHEN n.state IN ({_SENDABLE}) OR n.state = '{State.ACCEPTED}' A
 FROM leased l, moment WHERE n.id = l.notification_id
 RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n.state, n.recipient_index,
   n.owner, n.copy_of, greatest(n.created_at, n.not_before) AS since, n.expires_at, moment.now,
-  l.channel, l.provider, l.attempt, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key, l.priority,
+  l.channel, l.provider, l.attempt, l.tries, l.in_doubt, l.orphaned, l.fallback, l.cancelled, l.idem_key,
+  l.priority,
   ARRAY(SELECT u.channel FROM notifications.unreachable u
         WHERE u.recipient_index = n.recipient_index AND u.until > moment.now) AS unreachable,
   ARRAY(SELECT p.kind || ' ' || p.channel FROM notifications.preference p
@@ -81,6 +83,7 @@ RETURNING n.id, n.kind, n.language, n.template_version, n.recipient, n.params, n
 # An attempt whose provider reference already belongs to another message finishes nothing: its lease runs out
 # and it is looked up anew. That keeps two messages to one phone from both claiming one found send. A receipt
 # may have overtaken us and have logged the reference already.
+# Codes are not tallied: a family that signs in often is still to hear of its appointments.
 # Counters are written in a fixed order, so that two workers never wait for each other in a ring.
 _FINISH = f"""
 WITH result AS (
@@ -119,7 +122,7 @@ WITH result AS (
   UPDATE notifications.outbox o
   SET lease_owner = NULL, lease_until = NULL, channel = done.next_channel, in_doubt = done.in_doubt,
       due_at = {{clock}} + done.delay * interval '1 second', idem_key = coalesce(done.next_key, o.idem_key),
-      fallback = done.fallback
+      fallback = done.fallback, tries = o.tries + (done.provider <> '')::int
   FROM done
   WHERE o.notification_id = done.id AND done.next_channel IS NOT NULL AND NOT done.cancelled
 ), counted AS (
@@ -146,6 +149,7 @@ WITH result AS (
   SELECT n.recipient_index, {_LOCAL_DAY}, count(*)
   FROM done JOIN notifications.notification n ON n.id = done.id
   WHERE done.taken AND n.recipient_index IS NOT NULL AND n.copy_of IS NULL
+    AND n.kind <> ALL(%(codes)s::text[])
   GROUP BY n.recipient_index ORDER BY n.recipient_index
   ON CONFLICT (recipient_index, day) DO UPDATE SET messages = t.messages + excluded.messages
 )
@@ -213,6 +217,7 @@ class Leased:
     channel: str
     provider: str | None
     attempt: int
+    tries: int
     in_doubt: bool
     orphaned: bool
     fallback: bool
@@ -296,7 +301,7 @@ class Leases:
         columns: dict[str, Any] = {
             name: [getattr(result, name) for result in results] for name in _RESULT_COLUMNS
         }
-        self._run("finish", columns | {"owner": self._owner})
+        self._run("finish", columns | {"owner": self._owner, "codes": sorted(CODES)})
 
     def release(self, items: Iterable[Leased]) -> None:
         """Give back what was never tried."""

@@ -91,8 +91,9 @@ class Notification(Base):
 class OutboxItem(Base):
     """One row per message that still has to leave. `idem_key` is what the provider knows the send by.
 
-    `provider`: who has it or last had it. `fallback`: the message was accepted elsewhere, and leaves by this
-    channel only when no receipt has come by `due_at`.
+    `attempt` counts leases, `tries` the sends among them. `provider`: who has it or last had it.
+    `fallback`: the message was accepted elsewhere, and leaves by this channel only when no receipt has come
+    by `due_at`.
     """
 
     __tablename__ = "outbox"
@@ -116,6 +117,7 @@ class OutboxItem(Base):
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_at: Mapped[datetime]
     attempt: Mapped[int] = mapped_column(server_default="0")
+    tries: Mapped[int] = mapped_column(server_default="0")
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     in_doubt: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -163,6 +165,7 @@ class ReceiptRow(Base):
     __tablename__ = "receipt"
     __table_args__ = (
         UniqueConstraint("provider", "event_key"),
+        Index("receipt_claimed", "id", postgresql_where=text("status = 'claimed'")),
         Index(
             "receipt_notification", "notification_id", postgresql_where=text("notification_id IS NOT NULL")
         ),

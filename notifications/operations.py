@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from notifications.ids import new_id
-from notifications.kinds import KINDS, Priority
+from notifications.kinds import CODES, KINDS, Priority
 from notifications.provider_states import ProviderStates
 from notifications.states import PausedBy, State
 
@@ -46,8 +46,6 @@ WITH chosen AS (
 )
 SELECT id, kind, idem_key, channel FROM first
 """
-# A code opens something for some minutes only: whoever still wants it asks for another.
-CODES = frozenset(kind.name for kind in KINDS.values() if kind.priority == Priority.OTP)
 _ENQUEUE = """
 INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, idem_key)
 SELECT * FROM unnest(%(ids)s::uuid[], %(channels)s::text[], %(priorities)s::smallint[],

@@ -107,15 +107,18 @@ _ABOUT = """n.subject = %(subject)s::uuid
 # only a new snapshot shows. What is to stay loses a flag that somebody gave it while it was under way.
 FLAG = f"""
 WITH found AS (
-  SELECT o.notification_id, n.dedupe_key = ANY(%(keep)s::text[]) AND n.language = %(language)s::text
+  SELECT o.notification_id, coalesce(origin.dedupe_key, n.dedupe_key) = ANY(%(keep)s::text[])
+           AND n.language = %(language)s::text
            AND n.recipient_index IS NOT DISTINCT FROM %(recipient_index)s::bytea AS kept
   FROM notifications.outbox o JOIN notifications.notification n ON n.id = o.notification_id
+  LEFT JOIN notifications.notification origin ON origin.id = n.copy_of
   WHERE {_ABOUT} ORDER BY o.notification_id FOR UPDATE OF o
 )
 UPDATE notifications.outbox o SET cancelled = NOT coalesce(found.kept, false) FROM found
 WHERE o.notification_id = found.notification_id
 """
-# What is taken back gives its key away, when the same thing is to be said after all.
+# What is taken back gives its key away, when the same thing is to be said after all; so does what is just
+# under way to an address that is no longer wanted. A dead letter about it would say what is no longer true.
 CANCEL = f"""
 WITH dropped AS (
   DELETE FROM notifications.outbox o USING notifications.notification n
@@ -123,7 +126,13 @@ WITH dropped AS (
   RETURNING o.notification_id, o.fallback
 ), freed AS (
   UPDATE notifications.notification n SET dedupe_key = n.dedupe_key || ':' || n.id
-  WHERE n.dedupe_key = ANY(%(keep)s::text[]) AND n.state = '{State.CANCELLED}'
+  WHERE n.dedupe_key = ANY(%(keep)s::text[])
+    AND (n.state = '{State.CANCELLED}'
+         OR EXISTS (SELECT FROM notifications.outbox o WHERE o.notification_id = n.id AND o.cancelled
+                    AND o.lease_owner IS NOT NULL))
+), buried AS (
+  UPDATE notifications.notification n SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz
+  WHERE {_ABOUT} AND n.state = '{State.DEAD}' AND n.dedupe_key <> ALL(%(keep)s::text[])
 )
 UPDATE notifications.notification n
 SET state = '{State.CANCELLED}', updated_at = %(now)s::timestamptz,

@@ -12,6 +12,8 @@ from notifications.outbox import Recipient
 from notifications.states import PausedBy, State
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+_LOOK_AGAIN = 300.0
+_LOOK_AGAIN_URGENT = 15.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Sendable:
-    """What the policy needs to know of a leased message. `channel` is the one it goes by this time;
-    `alternative`: another provider of the same channel works."""
+    """What the policy needs to know of a leased message. `channel` is the one it goes by this time; `attempt`
+    counts its sends, this one included; `alternative`: another provider of the same channel works.
+    `in_doubt`: this was a repeat."""
 
     kind: Kind
     recipient: Recipient
@@ -63,6 +66,7 @@ class Sendable:
     attempt: int
     now: datetime
     alternative: bool = False
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,12 +107,27 @@ def gate(
         return Stop("flood", Verdict(State.DEAD))
     if sent_today >= policy.daily_cap and kind.mutable:
         return Stop("capped", Verdict(State.SUPPRESSED))
+    asleep = sleeps(policy, kind, channel, now=now, expires_at=expires_at)
+    return None if asleep is None else Stop("night", asleep)
+
+
+def sleeps(
+    policy: Policy, kind: Kind, channel: str, *, now: datetime, expires_at: datetime
+) -> Verdict | None:
+    """Where a message waits that may not arrive at night; None by day, and for what cannot wait."""
     if kind.at_night or not is_quiet(policy, now):
         return None
     wait = until_morning(policy, now)
     if now + timedelta(seconds=wait) >= expires_at:
-        return Stop("night", Verdict(State.EXPIRED))
-    return Stop("night", Verdict(State.HELD, channel, delay=wait))
+        return Verdict(State.EXPIRED)
+    return Verdict(State.HELD, channel, delay=wait)
+
+
+def paused(kind: Kind, channel: str, rest: float) -> Verdict:
+    """Nobody of a channel works for `rest` seconds: look again then, and what is urgent sooner, in case an
+    operator takes the pause back. Waiting is no try."""
+    longest = _LOOK_AGAIN if kind.priority > Priority.URGENT else _LOOK_AGAIN_URGENT
+    return Verdict(State.QUEUED, channel, delay=random.uniform(0.5, 1.0) * min(max(rest, 1.0), longest))
 
 
 def is_quiet(policy: Policy, now: datetime) -> bool:
@@ -148,16 +167,17 @@ def route(
 def decide(policy: Policy, item: Sendable, outcome: Outcome, capabilities: Capabilities) -> Verdict:
     match outcome:
         case Accepted():
-            return _accepted(policy, item)
+            return accepted(policy, item)
         case Retry(after=after):
-            return again(policy, item, after)
+            verdict = again(policy, item, after)
+            return _still_in_doubt(verdict) if item.in_doubt and capabilities.idempotent else verdict
         case Ambiguous():
             return _doubt(policy, item, capabilities)
         case Rejected(code=code, scope=scope):
             return _refused(policy, item, code, scope)
 
 
-def _accepted(policy: Policy, item: Sendable) -> Verdict:
+def accepted(policy: Policy, item: Sendable) -> Verdict:
     """Done; but what is urgent tries the next electronic channel when nobody says that it arrived."""
     later = [name for name in channels_after(item.kind, item.recipient, item.channel) if name != "call-list"]
     if not item.kind.urgent or not later:
@@ -165,10 +185,20 @@ def _accepted(policy: Policy, item: Sendable) -> Verdict:
     return Verdict(State.ACCEPTED, later[0], delay=policy.patience, switched=True, fallback=True)
 
 
+def _still_in_doubt(verdict: Verdict) -> Verdict:
+    """Only the repeat was put off: whether the first was sent only the same provider can tell."""
+    if verdict.state is not State.QUEUED:
+        return verdict
+    return replace(verdict, state=State.IN_DOUBT, in_doubt=True)
+
+
 def undecided(policy: Policy, item: Sendable) -> Verdict:
-    """An earlier send can be neither repeated nor looked up, and no receipt came in time."""
+    """An earlier send can be neither repeated nor looked up, and no receipt came in time.
+
+    Told twice is better than never: on the last channel it is sent there once more.
+    """
     if item.kind.doubt is Doubt.OTHER_CHANNEL:
-        return _elsewhere(item) or Verdict(State.DEAD)
+        return _elsewhere(item) or replace(again(policy, item), switched=True)
     return Verdict(State.DEAD)
 
 
@@ -194,7 +224,7 @@ def _doubt(policy: Policy, item: Sendable, capabilities: Capabilities) -> Verdic
     elif capabilities.lookup:
         delay = policy.grace
     else:
-        delay = policy.doubt_hold if item.kind.priority > 1 else policy.urgent_doubt_hold
+        delay = policy.doubt_hold if item.kind.priority > Priority.URGENT else policy.urgent_doubt_hold
     return Verdict(State.IN_DOUBT, item.channel, delay=delay, in_doubt=True)
 
 

@@ -12,19 +12,25 @@ from notifications.states import PausedBy
 
 @dataclass(frozen=True)
 class Standing:
-    """`paused_by` None: it works. `weight` None: as configured. `rest`: seconds until it works again."""
+    """`paused_by` None: it works. `weight` None: as configured. `rest`: seconds until it works again.
+    `weight_by_hand`: the last that a person has set.
+    """
 
     paused_by: PausedBy | None = None
     rest: float = 0.0
     weight: int | None = None
     weight_age: float | None = None
+    weight_by_hand: int | None = None
 
 
 _READ = """
 SELECT provider, paused_by, weight, paused_until > {clock} AS paused,
        extract(epoch FROM paused_until - {clock})::float8 AS rest,
-       extract(epoch FROM {clock} - weight_changed_at)::float8 AS weight_age
-FROM notifications.provider_state
+       extract(epoch FROM {clock} - weight_changed_at)::float8 AS weight_age,
+       (SELECT c.weight FROM notifications.provider_change c
+        WHERE c.provider = s.provider AND c.change = 'weight' AND c.changed_by IS NOT NULL
+        ORDER BY c.at DESC, c.id DESC LIMIT 1) AS weight_by_hand
+FROM notifications.provider_state s
 """
 # An operator's word stands until the operator takes it back.
 _PAUSE = """
@@ -68,6 +74,7 @@ class ProviderStates:
                 rest=row.rest if row.paused else 0.0,
                 weight=row.weight,
                 weight_age=row.weight_age,
+                weight_by_hand=row.weight_by_hand,
             )
             for row in rows
         }

@@ -31,7 +31,7 @@ FROM (
 LIMIT 1
 """
 _LOCK_ITEM = """
-SELECT lease_owner IS NOT NULL AS leased, idem_key, in_doubt, fallback FROM notifications.outbox
+SELECT lease_owner IS NOT NULL AS leased, idem_key, fallback FROM notifications.outbox
 WHERE notification_id = %(id)s FOR UPDATE
 """
 _LOCK_STATE = "SELECT state FROM notifications.notification WHERE id = %(id)s FOR UPDATE"
@@ -57,6 +57,13 @@ INSERT INTO notifications.outbox (notification_id, channel, priority, due_at, id
 VALUES (%(id)s, %(following)s, %(priority)s, %(now)s::timestamptz + %(patience)s * interval '1 second',
         %(new_key)s, %(patience)s > 0)
 ON CONFLICT (notification_id) DO NOTHING
+"""
+# This send is over, whoever holds the row: a sender that has not recorded it yet finds its lease gone.
+_TAKE_OVER = """
+UPDATE notifications.outbox
+SET channel = %(following)s, provider = NULL, in_doubt = false, fallback = false, idem_key = %(new_key)s,
+    due_at = %(now)s, lease_owner = NULL, lease_until = NULL
+WHERE notification_id = %(id)s
 """
 # What waited for a receipt need not wait any longer: it did not arrive.
 _HASTEN = """
@@ -115,15 +122,16 @@ def _move(session: Session, receipt: Receipt, target: Any, policy: Policy, now: 
             connection.exec_driver_sql(_HASTEN, values)
         if receipt.told is not Told.DELIVERED:
             return
-    connection.exec_driver_sql(_DROP, values)
-    following = _following(target)
-    if following is None or after not in {State.FALLING_BACK, State.ACCEPTED}:
+    kind, following = KINDS[target.kind], _following(target)
+    onward = values | {"following": following, "priority": kind.priority, "new_key": new_id(now)}
+    if after is State.FALLING_BACK and item is not None:
+        connection.exec_driver_sql(_TAKE_OVER, onward)
         return
-    kind = KINDS[target.kind]
-    patience = policy.patience if after is State.ACCEPTED else 0.0
-    if after is State.FALLING_BACK or (kind.urgent and following != "call-list"):
-        queued = {"following": following, "priority": kind.priority, "new_key": new_id(now)}
-        connection.exec_driver_sql(_FALL_BACK, values | queued | {"patience": patience})
+    connection.exec_driver_sql(_DROP, values)
+    if after is State.FALLING_BACK:
+        connection.exec_driver_sql(_FALL_BACK, onward | {"patience": 0.0})
+    elif after is State.ACCEPTED and kind.urgent and following not in {None, "call-list"}:
+        connection.exec_driver_sql(_FALL_BACK, onward | {"patience": policy.patience})
 
 
 def _awaited(target: Any, item: Any) -> bool:
@@ -153,6 +161,6 @@ def _after(told: Told, state: State, target: Any, item: Any) -> State | None:
     if not may(state, State.UNDELIVERED):
         return None
     if _awaited(target, item):
-        return State.FALLING_BACK
-    stays = _following(target) is None or not target.alive or item is not None
-    return State.UNDELIVERED if stays else State.FALLING_BACK
+        # The next channel has it in hand already.
+        return None if item.leased else State.FALLING_BACK
+    return State.UNDELIVERED if _following(target) is None or not target.alive else State.FALLING_BACK

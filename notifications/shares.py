@@ -1,7 +1,8 @@
 """Moving traffic between the providers of one channel, a little at a time and never all at once.
 
-The rule is that of GOV.UK Notify: many errors in a minute, or many slow answers in a quarter of an hour, cost
-a provider ten points of a hundred; shares left alone for a quarter of an hour drift back to the usual ones.
+The rule is near to that of GOV.UK Notify: many errors in the last two to three minutes (we count by whole
+minutes), or many slow answers in a quarter of an hour, cost a provider ten points of a hundred; shares left
+alone for a quarter of an hour drift back to the usual ones, which are those that a person has set last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,9 @@ FROM notifications.provider_minute WHERE minute >= {clock} - interval '15 minute
 
 @dataclass(frozen=True)
 class Share:
-    """One provider of a channel: its weight now and as configured, seconds since the last change (None: none
-    yet), failures of the last minutes, slow answers and all answers of the last quarter of an hour."""
+    """One provider of a channel: its weight now, and as set by hand or configured; seconds since the last
+    change (None: none yet); failures of the last minutes, slow answers and all answers of the last quarter
+    of an hour."""
 
     provider: str
     weight: int
@@ -105,7 +107,7 @@ def _share(carrier: Carrier, standing: Standing | None, recent: Any) -> Share:
     return Share(
         provider=carrier.provider,
         weight=carrier.weight if standing.weight is None else standing.weight,
-        usual=carrier.weight,
+        usual=carrier.weight if standing.weight_by_hand is None else standing.weight_by_hand,
         age=standing.weight_age,
         failed=recent.failed if recent else 0,
         slow=recent.slow if recent else 0,

@@ -36,9 +36,10 @@ _WAITING = frozenset({_S.SENDING}) | _STOPS
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     _S.QUEUED: _WAITING | _RECEIPTS,
-    _S.HELD: _WAITING | _RECEIPTS,
+    # Held or in doubt after a send that might have been: bad news of it sends it on its way again.
+    _S.HELD: _WAITING | _RECEIPTS | {_S.FALLING_BACK},
     _S.FALLING_BACK: _WAITING | _RECEIPTS,
-    _S.IN_DOUBT: _WAITING | _RECEIPTS,
+    _S.IN_DOUBT: _WAITING | _RECEIPTS | {_S.FALLING_BACK},
     _S.SENDING: frozenset({_S.QUEUED, _S.HELD, _S.FALLING_BACK, _S.IN_DOUBT}) | _STOPS | _RECEIPTS,
     # Sending again: no receipt came, and what is urgent tries the next channel.
     _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FALLING_BACK, _S.SENDING}),

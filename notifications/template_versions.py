@@ -6,14 +6,13 @@ is another version.
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from notifications.templates import Catalogue, Source, Template, parsed
@@ -22,7 +21,6 @@ ENABLED = "ENABLE"
 # A provider's list did not name the id that we send with.
 UNLISTED = "UNLISTED"
 _PROVIDER_ID = "template_id"
-_IDS_SECONDS = 30.0
 
 
 class Approval(StrEnum):
@@ -48,7 +46,6 @@ _WORDS = {
 }
 # A provider that lists a text as one of these refuses to send it.
 _CLOSED = (Approval.WAITING, Approval.REFUSED)
-CLOSED_WORDS = tuple(word for word, meaning in _WORDS.items() if meaning in _CLOSED)
 
 
 def approval(provider_template_id: str | None, word: str | None) -> Approval:
@@ -98,7 +95,6 @@ class Text:
 
     key: TextKey
     content: Mapping[str, Any]
-    provider_template_id: str | None
 
     @property
     def digest(self) -> bytes:
@@ -107,13 +103,14 @@ class Text:
 
 
 def texts(sources: Iterable[Source]) -> Iterator[Text]:
+    """The id in a file is the sandbox's, and no part of the words."""
     for source in sources:
         for channel, said in source.text.items():
             if channel != "version":
                 content = dict(said) if isinstance(said, Mapping) else {"text": said}
-                identifier = content.pop(_PROVIDER_ID, None)
+                content.pop(_PROVIDER_ID, None)
                 key = TextKey(source.kind, source.language, channel, source.text["version"])
-                yield Text(key, content, identifier)
+                yield Text(key, content)
 
 
 _KNOWN = "SELECT kind, language, channel, version, digest FROM notifications.template"
@@ -123,7 +120,7 @@ INSERT INTO notifications.template
   (kind, language, channel, version, state, content, digest, provider_template_id, provider_state, checked_at,
    created_at)
 SELECT %(kind)s, %(language)s, %(channel)s, %(version)s, 'approved', %(content)s::jsonb, %(digest)s,
-       coalesce(same.provider_template_id, %(identifier)s), same.provider_state, same.checked_at, %(now)s
+       same.provider_template_id, same.provider_state, same.checked_at, %(now)s
 FROM (SELECT) AS one LEFT JOIN LATERAL (
   SELECT t.* FROM notifications.template t
   WHERE t.kind = %(kind)s AND t.language = %(language)s AND t.channel = %(channel)s AND t.digest = %(digest)s
@@ -138,23 +135,32 @@ WHERE t.state <> 'retired' AND EXISTS (
   WHERE (newer.kind, newer.language, newer.channel) = (t.kind, t.language, t.channel)
     AND newer.version > t.version)
 """
+# An older version with the same words goes by the same id.
 _NAME = """
-UPDATE notifications.template
+UPDATE notifications.template t
 SET provider_template_id = %(identifier)s, provider_state = NULL, checked_at = NULL
-WHERE kind = %(kind)s AND language = %(language)s AND channel = %(channel)s AND state <> 'retired'
-  AND provider_template_id IS DISTINCT FROM %(identifier)s
+FROM notifications.template newest
+WHERE newest.kind = %(kind)s AND newest.language = %(language)s AND newest.channel = %(channel)s
+  AND newest.state <> 'retired' AND (t.kind, t.language, t.channel, t.digest)
+    = (newest.kind, newest.language, newest.channel, newest.digest)
+  AND t.provider_template_id IS DISTINCT FROM %(identifier)s
 """
+_FILL = _NAME + " AND newest.provider_template_id IS NULL"
 _REFRESH = """
 UPDATE notifications.template
 SET provider_state = coalesce(%(states)s::jsonb ->> provider_template_id, %(unlisted)s), checked_at = %(now)s
-WHERE channel = %(channel)s AND state <> 'retired' AND provider_template_id IS NOT NULL
+WHERE channel = %(channel)s AND provider_template_id IS NOT NULL
 """
 _STANDING = """
 SELECT kind, language, channel, version, provider_template_id, provider_state, checked_at
 FROM notifications.template WHERE state <> 'retired' ORDER BY kind, language DESC, channel
 """
+_REGISTER = """
+SELECT kind, language, channel, version, provider_template_id, provider_state
+FROM notifications.template WHERE provider_template_id IS NOT NULL
+"""
 _PINNED = """
-SELECT channel, content, provider_template_id FROM notifications.template
+SELECT channel, content FROM notifications.template
 WHERE kind = %(kind)s AND language = %(language)s AND version = %(version)s
 """
 
@@ -173,7 +179,6 @@ def sync(session: Session, sources: Iterable[Source], *, now: datetime) -> list[
             **_named(text.key),
             "content": json.dumps(dict(text.content), ensure_ascii=False),
             "digest": text.digest,
-            "identifier": text.provider_template_id,
             "now": now,
         }
         session.connection().exec_driver_sql(_ADD, values)
@@ -208,11 +213,12 @@ def name(session: Session, kind: str, language: str, channel: str, identifier: s
     return session.connection().exec_driver_sql(_NAME, values).rowcount > 0
 
 
-def name_all(session: Session, channel: str, ids: Iterable[tuple[str, str]]) -> None:
-    """The same for pairs of "kind.language" and id, as the settings give them."""
+def fill(session: Session, channel: str, ids: Iterable[tuple[str, str]]) -> None:
+    """The same for pairs of "kind.language" and id, as the settings give them, where nobody has set one."""
     for text, identifier in ids:
         kind, _, language = text.rpartition(".")
-        name(session, kind, language, channel, identifier)
+        values = {"kind": kind, "language": language, "channel": channel, "identifier": identifier}
+        session.connection().exec_driver_sql(_FILL, values)
 
 
 def refresh(session: Session, channel: str, states: Mapping[str, str], *, now: datetime) -> None:
@@ -256,13 +262,24 @@ def unsendable(session: Session) -> frozenset[tuple[str, str, str]]:
     )
 
 
-def registered(session: Session, channel: str) -> Mapping[str, str]:
-    """The provider's ids of a channel's newest texts, by "kind.language"."""
-    return {
-        f"{text.kind}.{text.language}": text.provider_template_id
-        for text in standings(session)
-        if text.channel == channel and text.provider_template_id is not None
-    }
+@dataclass(frozen=True)
+class Register:
+    """What the providers know of our texts, old versions too: the `ids` that they are sent under, and those
+    that would be refused."""
+
+    ids: Mapping[TextKey, str] = field(default_factory=dict)
+    closed: frozenset[TextKey] = frozenset()
+
+
+def register(connection: Connection) -> Register:
+    ids: dict[TextKey, str] = {}
+    closed = set()
+    for *key, identifier, word in connection.exec_driver_sql(_REGISTER):
+        text = TextKey(*key)
+        ids[text] = identifier
+        if approval(identifier, word) in _CLOSED:
+            closed.add(text)
+    return Register(ids, frozenset(closed))
 
 
 def pinned(session: Session, kind: str, language: str, version: int) -> Template | None:
@@ -270,55 +287,39 @@ def pinned(session: Session, kind: str, language: str, version: int) -> Template
     rows: Any = session.connection().exec_driver_sql(
         _PINNED, {"kind": kind, "language": language, "version": version}
     )
-    source: dict[str, Any] = {row.channel: _as_written(row) for row in rows}
+    source: dict[str, Any] = {row.channel: _as_written(row.content) for row in rows}
     return parsed(kind, language, {**source, "version": version}) if source else None
 
 
 class Texts:
     """The words of each message as it was written, by its version; safe in threads.
 
-    What the files say now is at hand, under the ids that operators have set; an older version is read once.
+    What the files say now is at hand; another version is read from the table, once.
     """
 
     def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
         self._engine = engine
         self._catalogue = catalogue
-        self._older: dict[tuple[str, str, int], Template] = {}
-        self._ids: Mapping[str, str] = {}
-        self._ids_read = float("-inf")
+        self._others: dict[tuple[str, str, int], Template] = {}
 
     def template(self, kind: str, language: str, version: int) -> Template:
         """A version that was never stored is written as the files say now. Raises KeyError."""
         newest = self._catalogue.template(kind, language)
         if version == newest.version:
-            return self._under_its_id(newest)
-        key = (kind, language, version)
-        if key not in self._older:
-            with Session(self._engine) as session:
-                self._older[key] = pinned(session, kind, language, version) or newest
-        return self._older[key]
+            return newest
+        found = self._others.get((kind, language, version)) or self._read(kind, language, version)
+        return found or newest
 
-    def _under_its_id(self, template: Template) -> Template:
-        self._look()
-        known_as = self._ids.get(f"{template.kind}.{template.language}", template.zalo.template_id)
-        if known_as == template.zalo.template_id:
-            return template
-        return replace(template, zalo=replace(template.zalo, template_id=known_as))
-
-    def _look(self) -> None:
-        if time.monotonic() - self._ids_read > _IDS_SECONDS:
-            self._ids_read = time.monotonic()
-            with Session(self._engine) as session:
-                self._ids = registered(session, "zalo")
+    def _read(self, kind: str, language: str, version: int) -> Template | None:
+        with Session(self._engine) as session:
+            found = pinned(session, kind, language, version)
+        if found is not None:
+            self._others[kind, language, version] = found
+        return found
 
 
-def _as_written(row: Any) -> Any:
-    content = dict(row.content)
-    if set(content) == {"text"}:
-        return content["text"]
-    return (
-        content if row.provider_template_id is None else {**content, _PROVIDER_ID: row.provider_template_id}
-    )
+def _as_written(content: Mapping[str, Any]) -> Any:
+    return content["text"] if set(content) == {"text"} else content
 
 
 def _named(key: TextKey) -> dict[str, Any]:

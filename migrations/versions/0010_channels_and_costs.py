@@ -17,7 +17,11 @@ CREATE INDEX notification_unpurged ON notifications.notification (expires_at) WH
 
 ALTER TABLE notifications.outbox
     ADD COLUMN provider text,
+    ADD COLUMN tries integer NOT NULL DEFAULT 0,
     ADD COLUMN fallback boolean NOT NULL DEFAULT false;
+-- Until now every channel had one provider: who may have sent what is in doubt is known.
+UPDATE notifications.outbox SET provider = CASE channel WHEN 'sms' THEN 'twilio' ELSE channel END, tries = attempt
+WHERE in_doubt OR lease_owner IS NOT NULL;
 DROP INDEX notifications.outbox_ready;
 CREATE INDEX outbox_ready ON notifications.outbox (channel, priority, due_at) WHERE lease_owner IS NULL;
 
@@ -29,6 +33,8 @@ ALTER TABLE notifications.provider_state
     ADD COLUMN weight_changed_at timestamptz,
     ADD COLUMN paused_by text CONSTRAINT provider_state_paused_by
         CHECK (paused_by IN ('breaker', 'config', 'quota', 'operator'));
+
+CREATE INDEX receipt_claimed ON notifications.receipt (id) WHERE status = 'claimed';
 
 CREATE TABLE notifications.provider_change (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT provider_change_pkey PRIMARY KEY,
@@ -148,11 +154,11 @@ def downgrade() -> None:
             notifications.provider_minute, notifications.provider_change;
         ALTER TABLE notifications.provider_state
             DROP COLUMN weight, DROP COLUMN weight_changed_at, DROP COLUMN paused_by;
-        DROP INDEX notifications.delivery_attempt_at;
+        DROP INDEX notifications.delivery_attempt_at, notifications.receipt_claimed;
         ALTER TABLE notifications.delivery_attempt DROP COLUMN vnd;
         DROP INDEX notifications.outbox_ready;
         CREATE INDEX outbox_ready ON notifications.outbox (priority, due_at) WHERE lease_owner IS NULL;
-        ALTER TABLE notifications.outbox DROP COLUMN provider, DROP COLUMN fallback;
+        ALTER TABLE notifications.outbox DROP COLUMN provider, DROP COLUMN tries, DROP COLUMN fallback;
         DROP INDEX notifications.notification_dead, notifications.notification_unpurged;
         ALTER TABLE notifications.notification
             DROP COLUMN owner, DROP COLUMN copy_of, DROP COLUMN purged_at;

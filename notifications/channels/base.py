@@ -87,6 +87,7 @@ class Outgoing:
     `accented`: the person wants short messages with accents, at twice the price. `unsubscribe_url` is a page
     of the host where this kind can be muted, and which a POST of "List-Unsubscribe=One-Click" (RFC 8058)
     mutes at once. `subscriptions` are the person's browsers, the latest seen first; only push looks at them.
+    `provider_template_id`: under which the channel's provider knows the text, where it is registered.
     """
 
     address: str
@@ -97,6 +98,7 @@ class Outgoing:
     accented: bool = False
     unsubscribe_url: str | None = None
     subscriptions: tuple[Subscription, ...] = ()
+    provider_template_id: str | None = None
 
     @property
     def sms(self) -> str:
@@ -106,8 +108,8 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`idempotent`: a lost answer is simply sent again under the same key, because a second copy is dropped, or
-    does less harm than none. `lookup`: can be asked what it has sent.
+    """`idempotent`: after a lost answer it is sent again under the same key; a second copy is dropped, or does
+    less harm than none. `lookup`: can be asked what it has sent.
     `browsers`: sends to the person's subscriptions, and a refusal says nothing of the person."""
 
     idempotent: bool = False

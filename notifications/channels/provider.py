@@ -71,6 +71,16 @@ class Templated(Protocol):
 
 
 @runtime_checkable
+class Registering(Protocol):
+    """An adapter whose provider knows every text by an id of its own, and sends no other."""
+
+    @property
+    def template_ids(self) -> Mapping[str, str]:
+        """The ids that the settings name, by "kind.language"."""
+        ...
+
+
+@runtime_checkable
 class Metered(Protocol):
     """An adapter whose provider allows so many messages a day."""
 

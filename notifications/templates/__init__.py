@@ -20,7 +20,8 @@ _LINK_SENTENCE = re.compile(r"[^.!?]*\{link\}[.!?]?")
 class ZaloTemplate:
     """A template as registered with Zalo: the provider holds these words, we send only the values by name.
 
-    An answer in a conversation ("zalo-chat" in its file) needs no registration, and so has no `template_id`.
+    An answer in a conversation ("zalo-chat" in its file) needs no registration, and so has no `template_id`,
+    which is the sandbox's: what Zalo itself gave stands in the settings or in the table of texts.
     """
 
     template_id: str
@@ -81,6 +82,12 @@ class Template:
     def email_words(self) -> EmailWords:
         subject, paragraphs = self.email or (self.zalo.title, self.zalo.paragraphs)
         return EmailWords(subject, paragraphs, self.zalo.rows, self.zalo.button)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every value that one of the texts puts in."""
+        said = (self.sms, self.push.title, self.push.body, *self.zalo.texts(), *self.email_words.texts())
+        return frozenset(name for text in said for name in placeholders(text))
 
     def sms_text(self, params: Mapping[str, str], *, accented: bool = False) -> str:
         """The short message; without accents (the default) it is half as long and suits old phones."""

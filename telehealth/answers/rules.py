@@ -22,6 +22,7 @@ class Standing(StrEnum):
     ARRIVED = "arrived"
     CANCELLED = "cancelled"
     MOVED = "moved"
+    DISRUPTED = "disrupted"
     OVER = "over"
     OLD = "old"
     TAKEN = "taken"
@@ -35,6 +36,7 @@ STATUS: Mapping[Standing, int] = {
     Standing.ARRIVED: 409,
     Standing.CANCELLED: 410,
     Standing.MOVED: 410,
+    Standing.DISRUPTED: 409,
     Standing.OVER: 410,
     Standing.OLD: 410,
     Standing.TAKEN: 409,
@@ -62,7 +64,7 @@ def offer_standing(
 ) -> Standing:
     """Return how a link about an offer stands; `free` tells whether its slot can still be had."""
     of_appointment = standing(Purpose.CONFIRM, view, now)
-    if of_appointment not in (Standing.OPEN, Standing.DONE):
+    if of_appointment not in (Standing.OPEN, Standing.DONE, Standing.DISRUPTED):
         return of_appointment
     if offer.state == _ANSWER[purpose]:
         return Standing.DONE
@@ -75,21 +77,21 @@ _ANSWER = {Purpose.ACCEPT_OFFER: OfferState.ACCEPTED, Purpose.DECLINE_OFFER: Off
 
 
 def _of_booked(purpose: Purpose, view: AppointmentView, now: datetime) -> Standing:
+    if now >= (view.end if purpose is Purpose.ON_MY_WAY else view.start):
+        return Standing.OVER
+    if view.disrupted and purpose is not Purpose.CANCEL:
+        return Standing.DISRUPTED
     if purpose is Purpose.ON_MY_WAY:
-        if now >= view.end:
-            return Standing.OVER
         if view.on_the_way_at is not None:
             return Standing.DONE
         return Standing.EARLY if now < view.start - ON_MY_WAY_BEFORE else Standing.OPEN
-    if now >= view.start:
-        return Standing.OVER
     said = purpose is Purpose.CONFIRM and view.confirmed_at is not None
     return Standing.DONE if said else Standing.OPEN
 
 
 def changeable(purpose: Purpose, view: AppointmentView, now_standing: Standing, now: datetime) -> bool:
     """Tell whether the page also leads to cancelling and to another time."""
-    stands = now_standing in (Standing.OPEN, Standing.DONE, Standing.EARLY)
+    stands = now_standing in (Standing.OPEN, Standing.DONE, Standing.EARLY, Standing.DISRUPTED)
     asked = purpose in (Purpose.CONFIRM, Purpose.ON_MY_WAY)
     return asked and stands and now < view.start
 

@@ -105,6 +105,12 @@ class TooEarlyToSetOut(Conflict):
     code = "too-early-to-set-out"
 
 
+class AppointmentDisrupted(Conflict):
+    """The doctor is away then, or the place is closed: nobody need come at that time."""
+
+    code = "appointment-disrupted"
+
+
 class OfferOver(Gone):
     """The offer was answered otherwise, taken back, or its time is over."""
 

@@ -14,11 +14,24 @@ from notifications.settings import NotificationSettings
 from notifications.template_versions import Approval, Standing, standings
 from notifications.templates import SOURCES
 from telehealth.booking import queries as bookings
-from telehealth.booking.models import Appointment
+from telehealth.booking.codes import OfferState
+from telehealth.booking.models import Appointment, AppointmentOffer, Disruption
 from telehealth.core.uow import beside
 from telehealth.messaging.rules import AppointmentStand, Health, health
 
 _FIRST = {Approval.REFUSED: 0, Approval.UNLISTED: 1, Approval.WAITING: 2}
+_OPEN_DISRUPTION = (
+    select(Disruption.id)
+    .where(
+        Disruption.appointment_id == Appointment.id,
+        Disruption.start_at == Appointment.start_at,
+        Disruption.resolved_at.is_(None),
+    )
+    .scalar_subquery()
+)
+_OPEN_OFFER = select(AppointmentOffer.id).where(
+    AppointmentOffer.appointment_id == Appointment.id, AppointmentOffer.state == OfferState.OPEN
+)
 _BEAT = text("SELECT beat_at FROM worker_heartbeat WHERE name = 'clock'")
 
 
@@ -86,12 +99,19 @@ def subject_by_code(session: Session, code: str) -> Subject | None:
     return None if view is None else Subject(view.id, view.patient_id, view.facility.id)
 
 
-def stands_of(session: Session, subjects: Collection[UUID]) -> Mapping[UUID, AppointmentStand]:
-    """Return status and start of those subjects that are appointments."""
+def stands_of(
+    session: Session, subjects: Collection[UUID], *, now: datetime
+) -> Mapping[UUID, AppointmentStand]:
+    """Return how those subjects stand that are appointments."""
     if not subjects:
         return {}
-    wanted = select(Appointment.id, Appointment.status, Appointment.start_at).where(
-        Appointment.id.in_(subjects)
+    stand = (
+        Appointment.status,
+        Appointment.start_at,
+        Appointment.agreed_at,
+        _OPEN_DISRUPTION,
+        _OPEN_OFFER.where(AppointmentOffer.expires_at > now).scalar_subquery(),
     )
+    wanted = select(Appointment.id, *stand).where(Appointment.id.in_(subjects))
     with beside(session) as system:
-        return {row.id: AppointmentStand(row.status, row.start_at) for row in system.execute(wanted)}
+        return {row[0]: AppointmentStand(*row[1:]) for row in system.execute(wanted)}

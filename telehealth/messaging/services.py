@@ -63,7 +63,8 @@ def _replay(
     session: Session, principal: Principal, letters: Sequence[DeadLetter], hours: int | None, now: datetime
 ) -> int:
     """Only a letter that is sent alone is given a longer life."""
-    stands = stands_of(session, {letter.subject for letter in letters if letter.subject is not None})
+    subjects = {letter.subject for letter in letters if letter.subject is not None}
+    stands = stands_of(session, subjects, now=now)
     lives = {
         letter.id: life_of(letter, stands.get(letter.subject) if letter.subject else None, now, hours)
         for letter in letters
@@ -227,7 +228,7 @@ def sync_texts(session: Session, settings: NotificationSettings, *, now: datetim
     added = template_versions.sync(session, SOURCES, now=now)
     for configured in settings.configured.values():
         if isinstance(configured.account, Registered):
-            template_versions.name_all(session, configured.provider.channel, configured.account.template_ids)
+            template_versions.fill(session, configured.provider.channel, configured.account.template_ids)
     return added
 
 

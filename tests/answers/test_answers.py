@@ -200,6 +200,30 @@ def test_after_its_time_a_link_says_what_to_do(
     assert press(web, link, purpose) == 410
 
 
+def disrupt(owner_engine: Engine, booked: dict) -> None:
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO appointment_disruption (id, appointment_id, start_at, found_at)
+                   SELECT gen_random_uuid(), id, start_at, created_at FROM appointment WHERE id = :id"""
+            ),
+            {"id": booked["id"]},
+        )
+
+
+def test_nobody_says_they_come_when_the_doctor_is_away(
+    browser: Browser, web: FlaskClient, booked: dict, told: Told, owner_engine: Engine, engine: Engine
+):
+    link = told("booked")
+    disrupt(owner_engine, booked)
+    page = browser.go(link)
+    assert (page.status, page.sees("Giờ khám này phải thay đổi", "Chọn giờ khác", "Hủy lịch")) == (409, True)
+    assert press(web, link, "confirm") == 409
+    assert row(engine, booked)["confirmed_at"] is None
+    page.go(page.links("/j/x")[0]).send("cancel")
+    assert page.sees("Lịch khám này đã hủy")
+
+
 def test_a_link_tells_nothing_of_a_visit_long_past(
     browser: Browser, booked: dict, settings: Settings, clock: MovableClock
 ):

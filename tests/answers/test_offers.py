@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from telehealth.booking.schemas import OfferSchema
 from telehealth.core.answer_link import Purpose
 from telehealth.settings import Settings
-from tests.answers.test_answers import Told, changes, press, row
+from tests.answers.test_answers import Told, changes, disrupt, press, row
 from tests.architecture.test_routes import snapshot
 from tests.booking.clinic import DOCTORS, Employee, Person
 from tests.booking.test_booking_over_http import IN_TWO_DAYS, book, count, move, slots
@@ -80,6 +80,20 @@ def test_the_desk_offers_and_the_patient_takes_it(
     free = [slot["id"] for slot in slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])]
     assert booked["slot_id"] in free
     assert told("moved")
+
+
+def test_an_offer_is_the_way_out_when_the_doctor_is_away(
+    browser: Browser, offered: Offered, booked: dict, told: Told, owner_engine: Engine, engine: Engine
+):
+    disrupt(owner_engine, booked)
+    offered()
+    page = browser.go(told("offer"))
+    assert page.status == 200
+    assert page.sees("Giờ cũ không khám được", "Không nhận giờ này")
+    assert not page.sees("Giữ giờ cũ")
+    page.send("accept-offer")
+    assert (page.status, page.sees("Đã đổi sang giờ mới")) == (200, True)
+    assert state(engine) == ["accepted"]
 
 
 def test_who_declines_keeps_the_old_time(

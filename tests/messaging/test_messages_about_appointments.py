@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from notifications.alarms import AlarmName
+from notifications.channels.registry import BUILT_IN
 from notifications.dead_letters import Cause, DeadLetter
 from notifications.kinds import CHANNELS, KINDS, LANGUAGES, Priority
 from notifications.states import PausedBy, State
@@ -34,13 +35,19 @@ BOOKED = DeadLetter(
     subject=UUID(int=2),
     died_at=NOW,
     expires_at=NOW + timedelta(hours=2),
+    dedupe_key=f"appointment-reminder-day:{UUID(int=2)}:{int(START.timestamp())}",
     purged=False,
 )
-CANCELLATION = replace(BOOKED, kind="appointment-cancelled")
+CANCELLATION = replace(BOOKED, kind="appointment-cancelled", expires_at=START)
+LATER = START + timedelta(days=1)
+
+
+def letter(kind: str, which: object) -> DeadLetter:
+    return replace(BOOKED, kind=kind, expires_at=START, dedupe_key=f"{kind}:{UUID(int=2)}:{which}")
 
 
 @pytest.mark.parametrize(
-    ("letter", "stand", "hours", "expected"),
+    ("dead", "stand", "hours", "expected"),
     [
         (BOOKED, AppointmentStand("booked", START), None, 2),
         (BOOKED, AppointmentStand("arrived", START), None, 2),
@@ -49,7 +56,7 @@ CANCELLATION = replace(BOOKED, kind="appointment-cancelled")
         (BOOKED, AppointmentStand("booked", START), 4, 4),
         (BOOKED, AppointmentStand("booked", START), 48, 24),
         (BOOKED, AppointmentStand("cancelled", START), 4, None),
-        (CANCELLATION, AppointmentStand("cancelled", START), None, 2),
+        (CANCELLATION, AppointmentStand("cancelled", START), None, 24),
         (CANCELLATION, AppointmentStand("booked", START), None, None),
         (BOOKED, None, None, 2),
         (BOOKED, None, 24, 24),
@@ -59,10 +66,46 @@ CANCELLATION = replace(BOOKED, kind="appointment-cancelled")
     ],
 )
 def test_a_message_lives_while_it_is_true(
-    letter: DeadLetter, stand: AppointmentStand | None, hours: int | None, expected: int | None
+    dead: DeadLetter, stand: AppointmentStand | None, hours: int | None, expected: int | None
 ) -> None:
     until = None if expected is None else NOW + timedelta(hours=expected)
-    assert life_of(letter, stand, NOW, hours) == until
+    assert life_of(dead, stand, NOW, hours) == until
+
+
+STANDS = AppointmentStand("booked", START, agreed_at=NOW)
+WHY, OTHER = UUID(int=8), UUID(int=9)
+
+
+@pytest.mark.parametrize(
+    ("dead", "stand", "true"),
+    [
+        (letter("appointment-booked", 2), STANDS, True),
+        (letter("appointment-booked", 2), replace(STANDS, start=LATER), False),
+        (letter("appointment-booked", 2), replace(STANDS, disruption=WHY), False),
+        (letter("appointment-moved", 3), replace(STANDS, start=LATER), False),
+        (letter("appointment-cancelled", 3), replace(STANDS, status="cancelled", start=LATER), False),
+        (letter("appointment-reminder-hours", int(START.timestamp())), STANDS, True),
+        (letter("appointment-reminder-hours", int(START.timestamp())), replace(STANDS, start=LATER), False),
+        (letter("appointment-reminder-day", int(START.timestamp())), replace(STANDS, disruption=WHY), False),
+        (letter("appointment-disrupted", WHY), replace(STANDS, disruption=WHY), True),
+        (letter("appointment-disrupted", WHY), replace(STANDS, disruption=OTHER), False),
+        (letter("appointment-disrupted", WHY), STANDS, False),
+        (letter("appointment-stands", WHY), STANDS, True),
+        (letter("appointment-stands", WHY), replace(STANDS, disruption=OTHER), False),
+        (letter("video-join", f"{NOW.timestamp():.6f}"), STANDS, True),
+        (letter("video-join", f"{NOW.timestamp():.6f}"), replace(STANDS, agreed_at=LATER), False),
+        (letter("appointment-offer", OTHER), replace(STANDS, offer=OTHER), True),
+        (letter("appointment-offer", OTHER), replace(STANDS, offer=WHY), False),
+        (letter("appointment-offer", OTHER), STANDS, False),
+    ],
+)
+def test_a_message_says_only_how_things_stand(dead: DeadLetter, stand: AppointmentStand, true: bool) -> None:
+    assert (life_of(dead, stand, NOW, None) is not None) == true
+
+
+def test_an_offer_never_outlives_itself() -> None:
+    dead = replace(letter("appointment-offer", OTHER), expires_at=NOW + timedelta(hours=1))
+    assert life_of(dead, replace(STANDS, offer=OTHER), NOW, 4) == NOW + timedelta(hours=1)
 
 
 @pytest.fixture
@@ -141,6 +184,33 @@ def test_messages_of_a_cancelled_appointment_stay_where_they_are(
     assert left[0][0] == 0
 
 
+def test_what_died_before_an_appointment_moved_is_not_sent_after_it(
+    client: FlaskClient, town: Town, officer: str, engine: Engine
+) -> None:
+    ((appointment_id,),) = town.rows("SELECT id FROM appointment WHERE status = 'booked' LIMIT 1")
+    ids = dead_ones(engine, appointment_id)
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text(
+                "UPDATE appointment SET start_at = start_at + interval '1 day', "
+                "end_at = end_at + interval '1 day' WHERE id = :id"
+            ),
+            {"id": appointment_id},
+        )
+    for identifier in ids:
+        path = f"/admin/messages/dead-letters/{identifier}/replay"
+        refused = client.post(path, headers={**bearer(officer), "Accept": "text/html"})
+        assert refused.status_code == 409
+        assert "lịch hẹn đã thay đổi" in refused.get_data(as_text=True)
+    cause = {"provider": "", "outcome": "", "code": ""}
+    client.post("/admin/messages/dead-letters/replay", data=cause, headers=bearer(officer))
+    waiting = town.rows(
+        "SELECT count(*) FROM notifications.outbox o JOIN notifications.notification n "
+        f"ON n.id = o.notification_id WHERE n.subject = '{appointment_id}'"
+    )
+    assert waiting[0][0] == 0
+
+
 GROUPS = {
     "kind": KINDS,
     "channel": CHANNELS,
@@ -148,6 +218,7 @@ GROUPS = {
     "state": State,
     "approval": Approval,
     "paused-by": PausedBy,
+    "provider": [provider.name for provider in BUILT_IN],
     "alarm": AlarmName,
     "remedy": AlarmName,
     "alarm-short": AlarmName,

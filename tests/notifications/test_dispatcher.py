@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from notifications.leases import Leases
+from notifications.leases import Leases, Result
+from notifications.states import State
 from tests.notifications.conftest import World
 from tests.notifications.hosting import QUICK
 
@@ -281,3 +282,17 @@ def test_control_killed_without_reconciliation_the_phone_gets_it_twice(world: Wo
     with _killed_between_send_and_record(world, phone):
         world.dispatch_until_empty(CONTROL)
     assert len(world.sandbox.messages(phone)) == 2
+
+
+def test_a_result_that_cannot_be_recorded_holds_up_no_other(world: World) -> None:
+    dispatcher = world.dispatcher()
+    phones = [world.new_phone() for _ in range(3)]
+    world.enqueue(*(world.message("otp", phone) for phone in phones))
+    held = dispatcher._leases.claim(3, {"sms": 3}, {"sms": ["twilio"] * 3})
+    results = [
+        Result(item.id, item.attempt, State.ACCEPTED, "sms", "twilio", "accepted", ref=f"r{number}")
+        for number, item in enumerate(held)
+    ]
+    unacceptable = replace(results[1], ref="\0")  # PostgreSQL has no such text
+    dispatcher._finish([results[0], unacceptable, results[2]])
+    assert sorted(world.states()) == ["accepted", "accepted", "sending"]

@@ -154,6 +154,16 @@ def test_the_cap_counts_what_the_phone_has_had_today(world: World) -> None:
     assert sorted(world.states()) == ["accepted", "suppressed"]
 
 
+def test_codes_use_up_nobodys_reminders(world: World) -> None:
+    phone = world.new_phone()
+    for kind in ("otp", "otp", "appointment-reminder-day"):
+        world.enqueue(world.message(kind, phone))
+        world.dispatch_until_empty(replace(QUICK, daily_cap=1, flood_cap=2))
+    assert world.states() == ["accepted"] * 3
+    (tally,) = world.rows("SELECT messages FROM notifications.daily_tally")
+    assert tally.messages == 1
+
+
 def test_a_held_message_is_sent_when_the_night_is_over(world: World) -> None:
     phone = world.new_phone()
     world.enqueue(world.message("appointment-reminder-day", phone, hours=30))
@@ -233,13 +243,14 @@ def test_what_messages_cost_is_counted_by_day_and_provider(world: World) -> None
     [("REJECT", "sms"), ("PENDING_REVIEW", "sms"), ("APPROVED", "zalo"), ("UNLISTED", "zalo"), ("?", "zalo")],
 )
 def test_a_text_that_zalo_has_not_approved_goes_by_sms(world: World, word: str, channel: str) -> None:
-    phone = world.new_phone()
+    phone, released = world.new_phone(), CATALOGUE.template("appointment-booked", "vi")
     world.run(
         "INSERT INTO notifications.template (kind, language, channel, version, state, content, digest,"
-        " provider_state, created_at) VALUES ('appointment-booked', 'vi', 'zalo', :version, 'approved', '{}',"
-        " '', :word, clock_timestamp())",
+        " provider_template_id, provider_state, created_at) VALUES ('appointment-booked', 'vi', 'zalo',"
+        " :version, 'approved', '{}', '', :known_as, :word, clock_timestamp())",
         word=word,
-        version=CATALOGUE.template("appointment-booked", "vi").version,
+        version=released.version,
+        known_as=released.zalo.template_id,
     )
     world.enqueue(world.message("appointment-booked", phone))
     world.dispatch_until_empty()

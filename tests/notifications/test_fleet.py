@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from notifications import operations
 from notifications.breaker import FIRST_REST, WINDOW_SECONDS, Breaker
 from notifications.channels.base import Accepted, Capabilities, Outcome, Outgoing, Rejected, Retry, Scope
 from notifications.channels.provider import Carrier, Tariff
 from notifications.fleet import Fleet
 from notifications.limiter import Limiter
 from notifications.policy import Pause
+from notifications.provider_states import ProviderStates
 from notifications.shares import Share, rebalanced, settle
 from notifications.states import PausedBy
 from tests.notifications.conftest import World
@@ -226,3 +229,19 @@ def test_a_suffering_provider_loses_share_once_a_minute_and_it_is_written_down(w
     rows = world.rows("SELECT provider, weight FROM notifications.provider_state ORDER BY provider")
     assert [tuple(row) for row in rows] == [("esms", 70), ("twilio", 30)]
     assert world.count("provider_change") == 2
+
+
+def test_what_a_person_has_set_stands_and_what_the_machine_moved_drifts_back_to_it(world: World) -> None:
+    carriers = [sms("esms", 80), sms("twilio", 20)]
+    with Session(world.engine) as session, session.begin():
+        operations.weigh(session, "esms", 30, reason="đắt quá", by=uuid4(), now=world.now())
+        ProviderStates().weigh(session.connection(), [("esms", 10), ("twilio", 40)], "errors or slow answers")
+    weights = []
+    for _ in range(3):
+        world.run(
+            "UPDATE notifications.provider_state SET weight_changed_at = clock_timestamp() - interval '1h'"
+        )
+        settle(world.engine, carriers)
+        rows = world.rows("SELECT weight FROM notifications.provider_state ORDER BY provider")
+        weights.append([row.weight for row in rows])
+    assert weights == [[20, 30], [30, 20], [30, 20]]

@@ -8,7 +8,7 @@ import pytest
 from notifications.channels.base import Accepted, Ambiguous, Capabilities, Outcome, Rejected, Retry, Scope
 from notifications.kinds import KINDS
 from notifications.outbox import Recipient
-from notifications.policy import Policy, Sendable, decide, route
+from notifications.policy import Policy, Sendable, decide, route, undecided
 from notifications.states import TRANSITIONS, IllegalTransition, State, before, may, move
 
 NIGHT = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)  # 23:00 in the province
@@ -55,6 +55,23 @@ def test_a_wait_is_as_long_as_it_must_be() -> None:
     assert wait(Ambiguous("lost"), Capabilities(), "otp") == POLICY.urgent_doubt_hold
     assert wait(Ambiguous("lost"), Capabilities(idempotent=True)) <= 2
     assert wait(Rejected("-133", Scope.NIGHT)) == 8 * 3600  # from 23:00 to 07:00
+
+
+def test_what_nobody_can_tell_goes_by_another_channel_or_once_more_by_the_last() -> None:
+    elsewhere = undecided(POLICY, item(channel="zalo"))
+    assert (elsewhere.state, elsewhere.next_channel) == (State.FALLING_BACK, "sms")
+    again = undecided(POLICY, item("otp", channel="zalo"))
+    assert (again.state, again.next_channel, again.switched) == (State.QUEUED, "zalo", True)
+
+
+def test_a_repeat_that_was_put_off_does_not_free_a_doubtful_message_for_another_provider() -> None:
+    drops_copies = Capabilities(idempotent=True)
+    first, repeat = item("otp", "sms"), replace(item("otp", "sms"), in_doubt=True)
+    assert not decide(POLICY, first, Retry("429", 1), drops_copies).in_doubt
+    put_off = decide(POLICY, repeat, Retry("429", 1), drops_copies)
+    assert (put_off.state, put_off.in_doubt, put_off.next_channel) == (State.IN_DOUBT, True, "sms")
+    # Who can be asked had been asked before: it was not there.
+    assert not decide(POLICY, repeat, Retry("429", 1), LOOKUP).in_doubt
 
 
 def test_a_retry_never_waits_longer_than_the_cap_and_not_for_ever() -> None:

@@ -92,6 +92,7 @@ def meet(provider: str, sandbox: SandboxClient) -> Meeting:
         now=now,
         expires_at=now + timedelta(hours=2),
         subscriptions=browsers,
+        provider_template_id=CATALOGUE.template("appointment-booked", "vi").zalo.template_id,
     )
     return Meeting(provider, adapter(provider, sandbox), address, message)
 

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -13,7 +15,7 @@ from notifications import upkeep
 from notifications.channels.provider import Host
 from notifications.settings import NotificationSettings
 from notifications.template_versions import Approval, ChangedInPlace, TextKey
-from notifications.templates import CATALOGUE, SOURCES, Source
+from notifications.templates import CATALOGUE, SOURCES, Source, Template
 from tests.notifications.conftest import World
 
 KIND, LANGUAGE = "appointment-booked", "vi"
@@ -35,6 +37,13 @@ def _changed(source: Source, changes: Mapping[str, Any]) -> Source:
 def sync(world: World, given: list[Source]) -> list[TextKey]:
     with Session(world.engine) as session, session.begin():
         return versions.sync(session, given, now=world.now())
+
+
+def known_to_the_sandbox(world: World) -> None:
+    """As a worker of the demo does it: the settings of the sandbox name the sandbox's ids."""
+    sync(world, texts())
+    with Session(world.engine) as session, session.begin():
+        versions.fill(session, "zalo", [(f"{t.kind}.{t.language}", t.zalo.template_id) for t in CATALOGUE])
 
 
 def test_every_text_is_stored_once(world: World) -> None:
@@ -63,7 +72,12 @@ def test_a_released_text_changed_in_place_is_refused_and_nothing_is_stored(world
     with Session(world.engine) as session:
         assert versions.changed(session, other) == (KEY,)
         assert versions.changed(session, texts()) == ()
-        assert versions.pinned(session, KIND, LANGUAGE, RELEASED) == CATALOGUE.template(KIND, LANGUAGE)
+        assert versions.pinned(session, KIND, LANGUAGE, RELEASED) == as_stored()
+
+
+def as_stored() -> Template:
+    released = CATALOGUE.template(KIND, LANGUAGE)
+    return replace(released, zalo=replace(released.zalo, template_id=""))
 
 
 def test_the_id_at_the_provider_is_no_part_of_the_words(world: World) -> None:
@@ -82,7 +96,7 @@ def test_an_older_message_keeps_the_words_it_was_written_with(world: World) -> N
     with Session(world.engine) as session:
         old, new = (versions.pinned(session, KIND, LANGUAGE, version) for version in (RELEASED, RELEASED + 1))
         assert versions.pinned(session, KIND, LANGUAGE, RELEASED + 2) is None
-    assert old == CATALOGUE.template(KIND, LANGUAGE)
+    assert old == as_stored()
     assert new is not None
     assert new.sms.startswith("{facility}: Mới")
     states = world.rows(
@@ -94,12 +108,12 @@ def test_an_older_message_keeps_the_words_it_was_written_with(world: World) -> N
 
 
 def test_what_the_provider_says_decides_what_may_be_sent(world: World) -> None:
-    sync(world, texts())
+    known_to_the_sandbox(world)
     booked = CATALOGUE.template(KIND, LANGUAGE).zalo.template_id
     others = {template.zalo.template_id: "ENABLE" for template in CATALOGUE}
     with Session(world.engine) as session, session.begin():
         assert versions.unsendable(session) == frozenset()
-        for word in ("REJECT", "DISABLE", "DELETE", "PENDING_REVIEW", "SOMETHING_NEW"):
+        for word in ("REJECT", "DISABLE", "DELETE", "PENDING_REVIEW"):
             versions.refresh(session, "zalo", {**others, booked: word}, now=world.now())
             assert versions.unsendable(session) == {(KIND, LANGUAGE, "zalo")}
         for word in ("ENABLE", "enable", "registered (Viettel)", "SOMETHING_NEW"):
@@ -132,14 +146,27 @@ def test_words_that_did_not_change_keep_their_approval_in_a_new_version(world: W
             "4711",
             Approval.APPROVED,
         )
-        assert versions.registered(session, "zalo")[f"{KIND}.{LANGUAGE}"] == "4711"
 
 
-def test_an_id_of_the_settings_counts(world: World) -> None:
+def test_an_id_of_the_settings_counts_until_an_operator_sets_another(world: World) -> None:
     sync(world, texts())
+    text = TextKey(KIND, LANGUAGE, "zalo", RELEASED)
     with Session(world.engine) as session, session.begin():
-        versions.name_all(session, "zalo", [(f"{KIND}.{LANGUAGE}", "300001")])
-        assert versions.registered(session, "zalo")[f"{KIND}.{LANGUAGE}"] == "300001"
+        assert text not in versions.register(session.connection()).ids
+        versions.fill(session, "zalo", [(f"{KIND}.{LANGUAGE}", "300001")])
+        assert versions.register(session.connection()).ids[text] == "300001"
+        versions.name(session, KIND, LANGUAGE, "zalo", "4711")
+        versions.fill(session, "zalo", [(f"{KIND}.{LANGUAGE}", "300001")])
+        assert versions.register(session.connection()).ids[text] == "4711"
+
+
+def test_an_older_version_with_the_same_words_goes_by_the_same_id(world: World) -> None:
+    sync(world, texts())
+    sync(world, texts(version=RELEASED + 1, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
+    with Session(world.engine) as session, session.begin():
+        versions.name(session, KIND, LANGUAGE, "zalo", "4711")
+        ids = versions.register(session.connection()).ids
+    assert [ids[TextKey(KIND, LANGUAGE, "zalo", RELEASED + step)] for step in (0, 1)] == ["4711", "4711"]
 
 
 def test_a_dispatcher_writes_each_message_in_its_own_version(world: World) -> None:
@@ -154,17 +181,89 @@ def test_a_dispatcher_writes_each_message_in_its_own_version(world: World) -> No
     assert written.template(KIND, LANGUAGE, 999) is newest
 
 
-def test_a_dispatcher_sends_under_the_id_that_an_operator_has_set(world: World) -> None:
+def without_ids(world: World) -> World:
+    """As a production is before Zalo has approved anything."""
+    environ = {"PUBLIC_BASE_URL": world.settings.public_base_url, "ZALO_APP_ID": str(uuid4())}
+    bare = NotificationSettings.from_environ(
+        environ | {"ZALO_TEMPLATE_IDS": ""}, sandbox_url=world.sandbox.url
+    )
+    return replace(world, settings=bare)
+
+
+def test_a_text_without_an_id_is_not_tried_at_zalo_until_an_operator_sets_one(world: World) -> None:
+    sync(world, texts())
+    bare = without_ids(world)
+    bare.enqueue(bare.message(KIND, phone := bare.new_phone()))
+    bare.dispatch_until_empty()
+    assert [message["provider"] for message in bare.sandbox.messages(phone)] == ["twilio"]
+    assert "zalo" not in {row.provider for row in bare.rows("SELECT provider FROM notifications.spending")}
+    assert ("zalo", "rejected_template") not in bare.attempts()
+    with Session(world.engine) as session, session.begin():
+        known_as = CATALOGUE.template(KIND, LANGUAGE).zalo.template_id
+        versions.name(session, KIND, LANGUAGE, "zalo", known_as)
+    bare.enqueue(bare.message(KIND, phone := bare.new_phone()))
+    bare.dispatch_until_empty()
+    assert [message["provider"] for message in bare.sandbox.messages(phone)] == ["zalo"]
+
+
+def test_what_an_operator_has_set_goes_before_the_settings(world: World) -> None:
     sync(world, texts())
     with Session(world.engine) as session, session.begin():
         versions.name(session, KIND, LANGUAGE, "zalo", "4711")
-    written = versions.Texts(world.engine, CATALOGUE).template(KIND, LANGUAGE, RELEASED)
-    assert written.zalo.template_id == "4711"
-    assert written.sms == CATALOGUE.template(KIND, LANGUAGE).sms
+    world.enqueue(world.message(KIND, world.new_phone()))
+    world.dispatch_until_empty()
+    assert ("zalo", "rejected_template") in world.attempts()
+
+
+OLDER = RELEASED + 1
+
+
+def pin(world: World, phone: str, version: int) -> None:
+    """A message that a worker of another release has written."""
+    world.enqueue(world.message(KIND, phone))
+    world.run("UPDATE notifications.notification SET template_version = :version", version=version)
+
+
+def test_a_message_is_said_in_the_words_of_the_version_that_it_pinned(world: World) -> None:
+    sync(world, texts())
+    sync(world, texts(version=OLDER, sms="{facility}: Mới {time} {date}, mã {code}. {link}"))
+    pin(world, phone := world.new_phone(zalo=False), OLDER)
+    world.dispatch_until_empty()
+    (sent,) = world.sandbox.messages(phone)
+    assert "Moi" in sent["text"]
+
+
+def test_approval_is_asked_of_the_version_that_is_sent(world: World) -> None:
+    known_to_the_sandbox(world)
+    released = CATALOGUE.template(KIND, LANGUAGE).zalo
+    zalo = {"title": released.title, "paragraphs": list(released.paragraphs), "rows": list(released.rows)}
+    sync(world, texts(version=OLDER, zalo=zalo))
+    with Session(world.engine) as session, session.begin():
+        versions.name(session, KIND, LANGUAGE, "zalo", "4711")
+        versions.refresh(session, "zalo", {"4711": "REJECT", released.template_id: "ENABLE"}, now=world.now())
+    pin(world, other := world.new_phone(), OLDER)
+    world.enqueue(world.message(KIND, phone := world.new_phone()))
+    world.dispatch_until_empty()
+    assert [message["provider"] for message in world.sandbox.messages(other)] == ["twilio"]
+    assert [message["provider"] for message in world.sandbox.messages(phone)] == ["zalo"]
+
+
+def test_a_text_that_wants_what_the_message_does_not_have_ends_it(world: World) -> None:
+    sync(world, texts(version=OLDER, sms="{facility}: {doctor} chờ lúc {time} {date}, mã {code}. {link}"))
+    pin(world, world.new_phone(), OLDER)
+    world.dispatch_until_empty()
+    assert (world.states(), world.attempts()) == (["dead"], [("zalo", "template")])
+
+
+def test_a_kind_that_is_no_more_ends_its_message(world: World) -> None:
+    world.enqueue(world.message(KIND, world.new_phone()))
+    world.run("UPDATE notifications.notification SET kind = 'horoscope'")
+    world.dispatch_until_empty()
+    assert (world.states(), world.attempts()) == (["dead"], [("zalo", "template")])
 
 
 def test_providers_are_asked_for_their_approval_and_what_they_still_take(world: World) -> None:
-    sync(world, texts())
+    known_to_the_sandbox(world)
     carriers = world.settings.carriers(Host(world.engine, world.sealer, world.settings.public_base_url))
     zalo = CATALOGUE.template(KIND, LANGUAGE).zalo.template_id
     switch = f"{world.sandbox.url}/_sandbox/zalo/templates"

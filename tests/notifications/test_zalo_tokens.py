@@ -256,7 +256,14 @@ def test_who_waited_long_for_a_token_may_have_lost_the_lease_and_sends_nothing(w
     phone = world.new_phone()
     template = CATALOGUE.template("appointment-booked", "vi")
     now = world.now()
-    message = Outgoing(phone, template, SAMPLE, now=now, expires_at=now + timedelta(hours=2))
+    message = Outgoing(
+        phone,
+        template,
+        SAMPLE,
+        now=now,
+        expires_at=now + timedelta(hours=2),
+        provider_template_id=template.zalo.template_id,
+    )
     outcome = ZaloTemplateMessages(SlowTokens(), world.sandbox.url).send(message, uuid4())
     assert isinstance(outcome, Retry)
     assert world.sandbox.messages(phone) == []

@@ -1,8 +1,8 @@
 """E-mail by SMTP. It has neither a look-up nor receipts.
 
-In doubt, after the text has left and no answer came, it is sent again under the same Message-ID. Servers do not
-drop the second copy; some readers show the two as one. That is our policy and no promise of SMTP's: a second copy
-of a letter does less harm than none.
+In doubt, after the text has left and no answer came, it is sent again under the same Message-ID. Servers do
+not drop the second copy; some readers show the two as one. That is our policy and no promise of SMTP's: a
+second copy of a letter does less harm than none.
 """
 
 import logging

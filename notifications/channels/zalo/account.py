@@ -14,6 +14,7 @@ from notifications.channels.zalo.journal import TokenJournal
 from notifications.channels.zalo.tokens import ZaloTokens
 from notifications.channels.zalo.webhook import deeds, message_receipts, verified_event
 from notifications.environment import all_or_none, pairs, switch
+from notifications.templates import CATALOGUE
 
 MESSAGES = "https://business.openapi.zalo.me"
 OAUTH = "https://oauth.zaloapp.com"
@@ -103,4 +104,7 @@ def _journal(environ: Mapping[str, str]) -> Path | None:
 
 
 def sandbox(url: str) -> Mapping[str, str]:
-    return {**SANDBOX, "ZALO_BASE_URL": url, "ZALO_OAUTH_URL": url}
+    """The sandbox knows every text by the id in its file; Zalo itself knows none of these."""
+    known = {f"{each.kind}.{each.language}": each.zalo.template_id for each in CATALOGUE}
+    ids = ",".join(f"{text}={known_as}" for text, known_as in known.items() if known_as)
+    return {**SANDBOX, "ZALO_BASE_URL": url, "ZALO_OAUTH_URL": url, "ZALO_TEMPLATE_IDS": ids}

@@ -11,7 +11,7 @@ from uuid import UUID
 from urllib3.exceptions import HTTPError
 
 from notifications.channels import codes
-from notifications.channels.base import Ambiguous, Capabilities, Outcome, Outgoing
+from notifications.channels.base import Ambiguous, Capabilities, Outcome, Outgoing, Rejected, Scope
 from notifications.channels.codes import CodeClass
 from notifications.channels.provider import Unanswered
 from notifications.channels.transport import TIMEOUT, Wire
@@ -35,11 +35,12 @@ class ZaloTemplateMessages:
         *,
         proof_secret: str | None = None,
     ) -> None:
-        """`template_ids` maps "kind.language" to the id under which Zalo approved the text. `proof_secret` is
+        """`template_ids` maps "kind.language" to the id under which Zalo approved the text, for messages that
+        come without one. `proof_secret` is
         the application's secret, where the application is set to ask for a proof of it with each call."""
         self._tokens = tokens
         self._base = base_url.rstrip("/")
-        self._template_ids = template_ids or {}
+        self.template_ids = template_ids or {}
         self._proof_secret = proof_secret
         self._wire = Wire(timeout)
         self._calls = AuthorisedCalls(
@@ -47,7 +48,11 @@ class ZaloTemplateMessages:
         )
 
     def send(self, message: Outgoing, key: UUID) -> Outcome:
-        return self._calls.post(self._body(message, key), key)
+        text = f"{message.template.kind}.{message.template.language}"
+        known_as = message.provider_template_id or self.template_ids.get(text)
+        if known_as is None:
+            return Rejected(code="unregistered", scope=Scope.TEMPLATE)
+        return self._calls.post(_body(message, known_as, key), key)
 
     def upkeep(self) -> None:
         """Renew the token in good time, so that no message has to wait for it."""
@@ -98,16 +103,15 @@ class ZaloTemplateMessages:
             raise Unanswered("Zalo answered with something else")
         return answer
 
-    def _body(self, message: Outgoing, key: UUID) -> dict[str, Any]:
-        template = message.template
-        names = {name for text in template.zalo.texts() for name in placeholders(text)}
-        known_as = self._template_ids.get(f"{template.kind}.{template.language}", template.zalo.template_id)
-        return {
-            **_address(message.address),
-            "template_id": known_as,
-            "template_data": {name: tidy(message.params[name]) for name in sorted(names)},
-            "tracking_id": str(key),
-        }
+
+def _body(message: Outgoing, known_as: str, key: UUID) -> dict[str, Any]:
+    names = {name for text in message.template.zalo.texts() for name in placeholders(text)}
+    return {
+        **_address(message.address),
+        "template_id": known_as,
+        "template_data": {name: tidy(message.params[name]) for name in sorted(names)},
+        "tracking_id": str(key),
+    }
 
 
 def _address(address: str) -> dict[str, str]:

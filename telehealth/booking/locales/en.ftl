@@ -16,6 +16,7 @@ error-too-late-to-move = The appointment time has passed, so it cannot be moved.
 error-too-late-to-answer = The time of this appointment is over. Please call the health facility.
 error-too-early-to-set-out = You can say that you are on your way from { $time } on.
 error-offer-over = This offer of another time is over. The appointment stands as the newest message says.
+error-appointment-disrupted = The doctor is away or the facility is closed at this time. Please choose another time.
 error-other-service = You can only move to another time of the same service at the same place. For another one, please cancel this appointment and book anew.
 error-too-early-for-no-show = It is too early to record that nobody came.
 error-idempotency-key-reused = This idempotency key was used for another request.

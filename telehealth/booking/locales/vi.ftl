@@ -16,6 +16,7 @@ error-too-late-to-move = Đã quá giờ hẹn nên không đổi giờ được
 error-too-late-to-answer = Đã quá giờ hẹn nên không trả lời được nữa. Vui lòng gọi cơ sở y tế.
 error-too-early-to-set-out = Từ { $time } quý vị mới báo đang trên đường được.
 error-offer-over = Lời mời đổi giờ này không còn nữa. Lịch hẹn vẫn như trong tin nhắn mới nhất.
+error-appointment-disrupted = Bác sĩ vắng hoặc nơi khám nghỉ vào giờ này. Vui lòng chọn giờ khác.
 error-other-service = Chỉ đổi được sang giờ khác của cùng dịch vụ tại cùng nơi khám. Muốn khám nơi khác, vui lòng hủy lịch này rồi đặt lịch mới.
 error-too-early-for-no-show = Chưa đến giờ hẹn nên chưa thể ghi là vắng mặt.
 error-idempotency-key-reused = Mã chống gửi trùng này đã dùng cho một yêu cầu khác.

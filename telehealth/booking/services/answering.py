@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from telehealth.booking.errors import AppointmentDisrupted
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import check_confirm, check_on_my_way
 from telehealth.booking.services.ledger import found_appointment, note, updated
@@ -17,7 +18,8 @@ def confirm(
 ) -> AppointmentView:
     """Record that the patient will come. Said twice it is said once, at its first time.
 
-    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, TooLateToAnswer.
+    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, AppointmentDisrupted,
+    TooLateToAnswer.
     """
     view = found_appointment(session, appointment_id)
     check_confirm(view.status, view.start, now)
@@ -31,7 +33,8 @@ def set_out(
 ) -> AppointmentView:
     """Record that the patient is on the way, and so will come. Said twice it is said once.
 
-    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, TooEarlyToSetOut, TooLateToAnswer.
+    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, AppointmentDisrupted,
+    TooEarlyToSetOut, TooLateToAnswer.
     """
     view = found_appointment(session, appointment_id)
     check_on_my_way(view.status, view.start, view.end, now)
@@ -50,6 +53,8 @@ def _said(
     version: int,
     now: datetime,
 ) -> AppointmentView:
+    if view.disrupted:
+        raise AppointmentDisrupted
     if not updated(
         session,
         f"""UPDATE appointment SET {change}, version = version + 1, updated_at = %(now)s

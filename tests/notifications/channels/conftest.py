@@ -34,6 +34,7 @@ def outgoing() -> Callable[..., Outgoing]:
             "params": params,
             "now": NOW,
             "expires_at": NOW + timedelta(hours=2),
+            "provider_template_id": CATALOGUE.template(kind, language).zalo.template_id or None,
         }
         return Outgoing(**(given | details))
 

@@ -50,7 +50,7 @@ def zalo(provider: LocalProvider, *tokens: str | None, secret: str | None = None
 
 def test_a_message_carries_only_values_and_our_key(provider: LocalProvider, outgoing: Build) -> None:
     provider.will(Reply(body=SENT))
-    assert zalo(provider).send(outgoing(), KEY) == Accepted(ref="z1")
+    assert zalo(provider).send(outgoing(provider_template_id=None), KEY) == Accepted(ref="z1")
     (heard,) = provider.heard
     sent = heard.json()
     assert heard.path == "/message/template"
@@ -58,6 +58,20 @@ def test_a_message_carries_only_values_and_our_key(provider: LocalProvider, outg
     assert "appsecret_proof" not in heard.headers
     assert (sent["phone"], sent["template_id"], sent["tracking_id"]) == ("84912345678", "900001", str(KEY))
     assert sent["template_data"]["facility"] == "BV Bà Rịa"
+
+
+def test_the_id_that_an_operator_has_set_goes_before_that_of_the_settings(
+    provider: LocalProvider, outgoing: Build
+) -> None:
+    provider.will(Reply(body=SENT))
+    zalo(provider).send(outgoing(provider_template_id="4711"), KEY)
+    assert provider.heard[0].json()["template_id"] == "4711"
+
+
+def test_a_text_that_zalo_does_not_know_is_not_sent(provider: LocalProvider, outgoing: Build) -> None:
+    refused = zalo(provider).send(outgoing("appointment-moved", provider_template_id=None), KEY)
+    assert refused == Rejected("unregistered", Scope.TEMPLATE)
+    assert provider.heard == []
 
 
 def test_a_person_with_an_id_at_zalo_is_addressed_by_it(provider: LocalProvider, outgoing: Build) -> None:
