@@ -152,11 +152,13 @@ class Delivery:
         started = monotonic()
         if started > deadline:
             raise Fenced
+        others = self._leases.others(item, carrier.provider)
         found = carrier.adapter.lookup(
             self._outgoing(item, recipient, carrier),
             item.idem_key,
             item.since,
-            self._leases.taken_references(item, carrier.provider),
+            others.taken,
+            others.rivals,
         )
         if found is None:
             return (
@@ -164,15 +166,20 @@ class Delivery:
                 if item.orphaned
                 else self._repeat(item, recipient, carrier, deadline)
             )
+        if isinstance(found, Ambiguous) and found.answered:
+            return self._held_back(item, sendable, carrier, "shared")
         if not isinstance(found, Accepted):
             found = Ambiguous(reason="lookup failed")
         return self._judged(item, recipient, carrier, found, monotonic() - started)
 
-    def _held_back(self, item: Leased, sendable: Sendable, carrier: Carrier) -> Result:
-        """Its sender died, perhaps with the request on its way: as long as after any lost answer."""
-        lost = Ambiguous(reason="its sender is gone")
+    def _held_back(
+        self, item: Leased, sendable: Sendable, carrier: Carrier, reason: str = "orphaned"
+    ) -> Result:
+        """Its sender died, perhaps with the request on its way, or what was found may be another message: as
+        long as after any lost answer."""
+        lost = Ambiguous(reason=reason)
         verdict = rules.decide(self._policy, sendable, lost, carrier.adapter.capabilities)
-        return _result(item, item.channel, "", "orphaned", verdict)
+        return _result(item, item.channel, "", reason, verdict)
 
     def _repeat(self, item: Leased, recipient: Recipient, carrier: Carrier, deadline: float) -> Result:
         """Send it again by the same provider under the same key: it was not sent, or the copy is dropped."""

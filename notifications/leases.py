@@ -177,11 +177,23 @@ SET state = CASE WHEN back.fallback THEN '{State.ACCEPTED}' ELSE '{State.QUEUED}
 FROM back WHERE n.id = back.notification_id AND n.state = '{State.SENDING}'
 """
 
-_TAKEN = """
-SELECT a.provider_ref FROM notifications.delivery_attempt a
-JOIN notifications.notification n ON n.id = a.notification_id
-WHERE n.recipient_index = %(recipient_index)s AND a.provider = %(provider)s AND a.provider_ref IS NOT NULL
-  AND n.id <> %(id)s
+# A rival may have been sent without a reference that we know, whether it still waits or was given up.
+_OTHERS = """
+WITH other AS (
+  SELECT id FROM notifications.notification WHERE recipient_index = %(recipient_index)s AND id <> %(id)s
+), referred AS (
+  SELECT a.notification_id, a.provider_ref FROM notifications.delivery_attempt a
+  JOIN other ON other.id = a.notification_id
+  WHERE a.provider = %(provider)s AND a.provider_ref IS NOT NULL
+), unclear AS (
+  SELECT o.notification_id FROM notifications.outbox o JOIN other ON other.id = o.notification_id
+  WHERE o.provider = %(provider)s AND (o.in_doubt OR o.lease_owner IS NOT NULL)
+  UNION
+  SELECT a.notification_id FROM notifications.delivery_attempt a JOIN other ON other.id = a.notification_id
+  WHERE a.provider = %(provider)s AND a.outcome = 'ambiguous' AND a.at > %(since)s - interval '2 minutes'
+    AND a.notification_id NOT IN (SELECT notification_id FROM referred)
+)
+SELECT ARRAY(SELECT provider_ref FROM referred) AS taken, (SELECT count(*) FROM unclear)::int AS rivals
 """
 
 _UNREACHABLE = """
@@ -259,6 +271,14 @@ class Result:
     fallback: bool = False
 
 
+@dataclass(frozen=True)
+class Others:
+    """`taken`: the provider's references of them; `rivals`: how many it may have without one that we know."""
+
+    taken: frozenset[str]
+    rivals: int
+
+
 _RESULT_COLUMNS = tuple(Result.__dataclass_fields__)
 
 
@@ -310,11 +330,12 @@ class Leases:
         if held:
             self._run("release", columns | {"owner": self._owner})
 
-    def taken_references(self, item: Leased, provider: str) -> frozenset[str]:
-        """What the provider has of other messages to the same phone."""
+    def others(self, item: Leased, provider: str) -> Others:
+        """The other messages to the same phone, as far as this provider has them."""
         parameters = {"recipient_index": item.recipient_index, "provider": provider, "id": item.id}
         with self._engine.begin() as connection:
-            return frozenset(connection.exec_driver_sql(_TAKEN, parameters).scalars())
+            row: Any = connection.exec_driver_sql(_OTHERS, parameters | {"since": item.since}).one()
+        return Others(frozenset(row.taken), row.rivals)
 
     def mark_unreachable(self, item: Leased, channel: str, code: str, seconds: float) -> None:
         if item.recipient_index is not None:

@@ -57,9 +57,11 @@ class Retry:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Nobody knows whether it was sent: the answer was lost."""
+    """Nobody knows whether it was sent: the answer was lost. `answered`: a look-up was answered and
+    leaves it open."""
 
     reason: str
+    answered: bool = False
 
 
 Outcome = Accepted | Rejected | Retry | Ambiguous
@@ -108,7 +110,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`idempotent`: after a lost answer it is sent again under the same key; a second copy is dropped, or does
+    """`idempotent`: after a lost answer it is sent again under the same key: a second copy is dropped or does
     less harm than none. `lookup`: can be asked what it has sent.
     `browsers`: sends to the person's subscriptions, and a refusal says nothing of the person."""
 
@@ -126,9 +128,10 @@ class Channel(Protocol):
     def send(self, message: Outgoing, key: UUID) -> Outcome: ...
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         """What became of an earlier send of `message`: Accepted, None when the provider has nothing, or
-        Retry or Ambiguous when it could not be asked. References in `taken` belong to other messages.
+        Retry or Ambiguous when it could not be asked. References in `taken` belong to other messages;
+        `rivals` other messages to this address are in doubt at this provider as well.
         """
         ...

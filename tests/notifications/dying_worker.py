@@ -52,9 +52,9 @@ class Mortal:
         return outcome
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
-        return self._channel.lookup(message, key, since, taken)
+        return self._channel.lookup(message, key, since, taken, rivals)
 
 
 def die_at_statement(engine: Engine, words: str) -> None:

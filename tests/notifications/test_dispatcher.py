@@ -14,7 +14,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm import Session
 
+from notifications import receipts
+from notifications.channels.receipt import Receipt, Told
 from notifications.leases import Leases, Result
 from notifications.states import State
 from tests.notifications.conftest import World
@@ -157,6 +160,30 @@ def test_a_send_that_never_arrived_is_repeated_once_that_is_known(world: World, 
     world.dispatch_until_empty()
     assert world.attempts() == [("sms", "ambiguous"), ("sms", "accepted")]
     assert len(world.sandbox.messages(phone)) == 1
+
+
+def test_of_two_messages_in_doubt_the_one_that_was_sent_is_not_taken_for_the_other(world: World) -> None:
+    """Twilio has discarded the text by the time it is asked; the callback with our key says whose it is."""
+    phone = world.new_phone()
+    world.sandbox.fault("twilio", "drop", to=phone)
+    with world.dispatching(replace(QUICK, grace=1.0)):
+        world.enqueue(world.message("otp", phone))
+        world.until(lambda: world.attempts() == [("sms", "ambiguous")])
+        world.sandbox.fault("twilio", "drop-after-accept", to=phone)
+        world.enqueue(world.message("staff-reset", phone))
+        world.until(lambda: ("sms", "shared") in world.attempts())
+        (sent,) = world.sandbox.messages(phone)
+        key = world.rows(
+            "SELECT idem_key FROM notifications.outbox JOIN notifications.notification n"
+            " ON n.id = notification_id WHERE n.kind = 'staff-reset'"
+        )[0].idem_key
+        told = Receipt("twilio", f"{sent['ref']}:delivered", Told.DELIVERED, key=key, ref=sent["ref"])
+        with Session(world.engine) as session, session.begin():
+            receipts.apply(session, [told], now=world.now())
+        world.until(lambda: world.count("outbox") == 0)
+    texts = [message["text"] for message in world.sandbox.messages(phone)]
+    assert len(texts) == len(set(texts)) == 2
+    assert sorted(world.states()) == ["accepted", "delivered"]
 
 
 def test_two_lost_answers_to_one_phone_are_two_messages_and_stay_two(world: World) -> None:

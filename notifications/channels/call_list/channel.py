@@ -47,7 +47,7 @@ class CallList:
         return Accepted(ref=f"call:{key}", reconciled=not fresh)
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="a list is asked by writing again")
 

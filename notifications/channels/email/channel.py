@@ -64,7 +64,7 @@ class SmtpEmail:
         return Accepted(ref=message_id(key, self._from))
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="a mail server cannot be asked")
 

@@ -75,7 +75,7 @@ class EsmsBrandname:
         return judged(answer, key, measure(text).segments)
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         """Not needed: sending again under the same key asks and sends in one."""
         return Ambiguous(reason="eSMS is asked by sending again")

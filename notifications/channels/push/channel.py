@@ -69,7 +69,7 @@ class WebPush:
         return together(answers)
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="push services cannot be asked")
 

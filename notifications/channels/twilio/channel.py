@@ -1,6 +1,7 @@
 """SMS by Twilio's SDK. Twilio drops no second copy of a send, but it can be asked what it has sent."""
 
 import logging
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from twilio.base import values
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import HttpClient
 from twilio.rest import Client
+from twilio.rest.api.v2010.account.message import MessageInstance
 
 from notifications.channels import codes
 from notifications.channels.base import (
@@ -28,6 +30,7 @@ from notifications.channels.base import (
 from notifications.channels.codes import CodeClass
 from notifications.channels.transport import lost
 from notifications.channels.twilio.client import Throttled
+from notifications.templates.segments import measure
 
 CODES = codes.load(Path(__file__).parent / "codes.yaml")
 WEBHOOK_PATH = "/webhooks/twilio"
@@ -93,23 +96,44 @@ class TwilioSms:
             return Ambiguous(reason=type(error).__name__)
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
-        """Find the send in Twilio's own list. Its text may already be discarded there; then the number, the
-        time, and not belonging to another message decide. The list is not narrowed by DateSent, which a
-        message has only once it has left Twilio's queue."""
-        earliest = since - _CLOCK_SLACK
+        """Find the send in Twilio's own list, by its text. That may already be discarded there; then number,
+        time, length and not belonging to another message decide. The list is not narrowed by DateSent, which
+        a message has only once it has left Twilio's queue."""
         try:
             listed = self._messages.list(to=message.address, limit=_NEWEST, page_size=_NEWEST)
+            earliest = since - _CLOCK_SLACK
+            untaken = [one for one in listed if one.sid not in taken and one.date_created >= earliest]
+            return _ours(untaken, message.sms, rivals)
         except Throttled as error:
             return Retry(code="20429", after=error.after, crowded=True)
         except (TwilioException, requests.RequestException, *_UNREADABLE) as error:
             return Ambiguous(reason=f"lookup {type(error).__name__}")
-        text = message.sms
-        for found in listed:
-            if found.sid not in taken and found.date_created >= earliest and found.body in {text, "", None}:
-                return Accepted(ref=found.sid, segments=int(found.num_segments or 0) or None, reconciled=True)
+
+
+def _ours(untaken: Sequence[MessageInstance], text: str, rivals: int) -> Outcome | None:
+    """With fewer sends without a text than messages that may be theirs, nobody takes one: a swap would send
+    one message twice and another never. The callback with our key then decides."""
+    for listed in untaken:
+        if listed.body == text:
+            return _found(listed)
+    nameless = [listed for listed in untaken if not listed.body]
+    fitting = [listed for listed in nameless if _as_long(listed, text)]
+    if not fitting:
         return None
+    if len(nameless) <= rivals:
+        return Ambiguous(reason="this or another message", answered=True)
+    return _found(fitting[0])
+
+
+def _found(listed: MessageInstance) -> Accepted:
+    return Accepted(_reference(listed.sid), int(listed.num_segments or 0) or None, reconciled=True)
+
+
+def _as_long(listed: MessageInstance, text: str) -> bool:
+    """Whether it is of as many segments; where a Messaging Service has not yet sent it there are none."""
+    return int(listed.num_segments or 0) in {0, measure(text).segments}
 
 
 def _reference(sid: str | None) -> str:

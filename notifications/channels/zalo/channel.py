@@ -59,7 +59,7 @@ class ZaloTemplateMessages:
         self._tokens.renew_when_due()
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="Zalo cannot be asked by our own id")
 

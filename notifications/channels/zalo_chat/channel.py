@@ -38,7 +38,7 @@ class ZaloConsultationMessages:
         return self._calls.post(body(message), key)
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="Zalo cannot be asked by our own id")
 

@@ -101,7 +101,7 @@ def test_our_sends_and_look_ups_are_as_twilio_publishes_them(
             message = outgoing(kind, language, accented=language == "vi", expires_at=NOW + timedelta(days=2))
             channel.send(message, uuid4())
     provider.will(Reply(200, {"messages": [], "next_page_uri": None}))
-    channel.lookup(outgoing(), KEY, NOW, frozenset())
+    channel.lookup(outgoing(), KEY, NOW, frozenset(), 0)
     assert {heard.method for heard in provider.heard} == {"POST", "GET"}
     for heard in provider.heard:
         assert twilio_problems(heard) == []

@@ -109,8 +109,8 @@ def test_every_kind_of_answer_is_judged(
     assert len(provider.heard) == 1
 
 
-def found(provider: LocalProvider, message: Outgoing, *taken: str) -> Outcome | None:
-    return twilio(provider).lookup(message, KEY, NOW, frozenset(taken))
+def found(provider: LocalProvider, message: Outgoing, *taken: str, rivals: int = 0) -> Outcome | None:
+    return twilio(provider).lookup(message, KEY, NOW, frozenset(taken), rivals)
 
 
 def test_a_send_is_found_in_the_list_with_its_text_or_without(
@@ -119,6 +119,20 @@ def test_a_send_is_found_in_the_list_with_its_text_or_without(
     for body in ("", None, outgoing().sms):
         provider.will(listed(resource(7, body="something else"), resource(8, body=body)))
         assert found(provider, outgoing()) == Accepted(f"SM{8:032d}", 1, reconciled=True)
+
+
+def test_with_a_rival_only_the_text_or_the_length_decides(provider: LocalProvider, outgoing: Build) -> None:
+    message = outgoing()
+    provider.will(listed(resource(7, body=""), resource(8, body=message.sms)))
+    assert found(provider, message, rivals=1) == Accepted(f"SM{8:032d}", 1, reconciled=True)
+    provider.will(listed(resource(7, body="")))
+    assert found(provider, message, rivals=1) == Ambiguous("this or another message", answered=True)
+    provider.will(listed(resource(7, body="", num_segments="2"), resource(8, body="something else")))
+    assert found(provider, message, rivals=1) is None
+    assert found(provider, message) is None
+    provider.will(listed(resource(7, body=""), resource(8, body="")))
+    assert found(provider, message, rivals=1) == Accepted(f"SM{7:032d}", 1, reconciled=True)
+    assert isinstance(found(provider, message, rivals=2), Ambiguous)
 
 
 def test_one_page_is_read_and_no_message_still_in_the_queue_is_left_out(

@@ -57,6 +57,6 @@ class GatewaySms:
                 return Rejected(code=code, scope=Scope(refused.value))
 
     def lookup(
-        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str]
+        self, message: Outgoing, key: UUID, since: datetime, taken: AbstractSet[str], rivals: int
     ) -> Outcome | None:
         return Ambiguous(reason="asked by sending again")
