@@ -78,7 +78,7 @@ def _lost(broken: Broken) -> Outcome:
 
 def judged(refusal: Refused) -> Outcome:
     """4xx passes, and is about this letter alone unless the server is busy. 5xx is about the sender until the
-    recipient was named; then the tables decide, the enhanced code (RFC 3463) before the plain one, since servers
+    recipient was named; then the tables decide, the enhanced code (RFC 3463) before the plain one, as servers
     refuse for many reasons with 550."""
     name = str(refusal.code)
     if refusal.code < 500:
