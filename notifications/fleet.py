@@ -142,7 +142,7 @@ class Fleet:
         rooms: dict[str, int] = {}
         picks: dict[str, Sequence[str]] = {}
         for channel, carriers in self._by_channel.items():
-            working = [carrier for carrier in carriers if self._works(carrier)]
+            working = self._carrying(carriers)
             fits = min(room, self._threads_for(channel))
             drawn = _draw(
                 working, {c.provider: tokens.get(c.provider, fits) for c in working}, fits, self._weight
@@ -190,6 +190,11 @@ class Fleet:
     def _works(self, carrier: Carrier) -> bool:
         standing = self._standings.get(carrier.provider)
         return standing is None or standing.paused_by is None
+
+    def _carrying(self, carriers: Sequence[Carrier]) -> list[Carrier]:
+        """Those that work; who stands by (weight 0) only where nobody else does."""
+        working = [carrier for carrier in carriers if self._works(carrier)]
+        return [carrier for carrier in working if self._weight(carrier)] or working
 
     def _weight(self, carrier: Carrier) -> int:
         standing = self._standings.get(carrier.provider)

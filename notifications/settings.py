@@ -56,7 +56,7 @@ class NotificationSettings:
         known = providers(environ)
         if sandbox_url is not None:
             # In a demo Twilio carries the SMS and eSMS stands by, so that who looks on knows where to look.
-            environ = {"PROVIDER_WEIGHTS": "esms:0", **environ}
+            environ = {"PROVIDER_WEIGHTS": "esms:0,twilio:100", **environ}
             for provider in known:
                 environ = {**provider.sandbox(sandbox_url), **environ}
         else:
@@ -101,7 +101,7 @@ def _configured(environ: Mapping[str, str], known: Sequence[Provider]) -> dict[s
             found[provider.name] = Configured(
                 provider=provider,
                 account=account,
-                weight=int(weights.get(provider.name, 100)),
+                weight=int(weights.get(provider.name, provider.weight)),
                 rate=rates.get(provider.name, provider.rate) or None,
                 tariff=_tariff(provider.tariff, prices.get(provider.name)),
             )

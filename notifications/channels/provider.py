@@ -128,6 +128,7 @@ class Provider:
 
     `sandbox` gives the settings that point to a sandbox at an address; `secrets` are those of them that a
     production must not use. `rate`: sends a second that the provider allows, unless PROVIDER_RATES says more.
+    `weight`: its share of its channel unless PROVIDER_WEIGHTS says more; 0 stands by until no other works.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Provider:
     secrets: Mapping[str, str]
     tariff: Tariff
     rate: float | None = None
+    weight: int = 100
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -126,6 +126,22 @@ def test_a_success_resets_the_rest_to_the_first() -> None:
     [breaker.failed(at=0.0) for _ in range(5)]
     breaker.answered(at=FIRST_REST + 1)
     assert [breaker.failed(at=FIRST_REST + 2) for _ in range(5)][-1] == FIRST_REST
+
+
+def test_who_stands_by_carries_nothing_while_another_works_and_everything_once_none_does(
+    world: World,
+) -> None:
+    carries, stands_by = sms("esms", rate=4.0), sms("twilio", weight=0)
+    here = fleet(world, carries, stands_by)
+    drawn = here.openings(64).picks["sms"]
+    assert 0 < len(drawn) < 64, "what is over the rate waits"
+    assert set(drawn) == {"esms"}
+    here.pause("esms", Pause(world.now() + timedelta(minutes=5), "broken", PausedBy.BREAKER))
+    here.look()
+    assert here.openings(64).picks["sms"] == ["twilio"] * here.openings(64).rooms["sms"]
+    assert here.openings(64).rooms["sms"] > 0
+    alone = fleet(world, stands_by)
+    assert set(alone.openings(8).picks["sms"]) == {"twilio"}
 
 
 def test_two_workers_together_keep_to_the_rate(world: World) -> None:

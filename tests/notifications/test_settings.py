@@ -8,6 +8,7 @@ from notifications.channels.zalo.account import ZaloAccount
 from notifications.settings import BadNotificationSettings, NotificationSettings
 
 REAL = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t", "TWILIO_FROM": "SKTINH"}
+ESMS = {"ESMS_API_KEY": "k", "ESMS_SECRET_KEY": "s", "ESMS_BRANDNAME": "SYTTINH"}
 
 
 def test_in_a_demo_everything_points_at_the_sandbox() -> None:
@@ -25,6 +26,23 @@ def test_in_production_what_is_not_configured_is_left_out() -> None:
     twilio = settings.configured["twilio"].account
     assert isinstance(twilio, TwilioAccount)
     assert twilio.base_url == "https://api.twilio.com"
+
+
+def test_with_both_esms_carries_and_twilio_stands_by_and_in_the_demo_the_other_way_round() -> None:
+    both = REAL | ESMS
+    assert weights(NotificationSettings.from_environ(both)) == {"esms": 100, "twilio": 0}
+    assert weights(NotificationSettings.from_environ(both | {"PROVIDER_WEIGHTS": "twilio:20"})) == {
+        "esms": 100,
+        "twilio": 20,
+    }
+    assert weights(NotificationSettings.from_environ({}, sandbox_url="http://127.0.0.1:9")) == {
+        "esms": 0,
+        "twilio": 100,
+    }
+
+
+def weights(settings: NotificationSettings) -> dict[str, int]:
+    return {name: settings.configured[name].weight for name in ("esms", "twilio")}
 
 
 def test_weights_rates_and_prices_come_from_the_environment() -> None:

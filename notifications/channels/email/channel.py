@@ -1,7 +1,8 @@
 """E-mail by SMTP. It has neither a look-up nor receipts.
 
-In doubt, after the text has left and no answer came, it is sent again under the same Message-ID: servers and
-readers that know a repeated letter by it show one. A second copy of a letter does less harm than none.
+In doubt, after the text has left and no answer came, it is sent again under the same Message-ID. Servers do
+not drop the second copy; some readers show the two as one. That is our policy and no promise of SMTP's: a
+second copy of a letter does less harm than none.
 """
 
 import logging
@@ -41,6 +42,7 @@ _ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 class SmtpEmail:
     provider = "email"
+    # By policy: sent again in doubt, although the copy may arrive.
     capabilities = Capabilities(idempotent=True)
 
     def __init__(self, relay: Relay, sender: str, *, timeout: float = TIMEOUT) -> None:
