@@ -108,8 +108,8 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`idempotent`: after a lost answer it is sent again under the same key; a second copy is dropped, or does
-    less harm than none. `lookup`: can be asked what it has sent.
+    """`idempotent`: after a lost answer it is sent again under the same key; a second copy is dropped, or
+    does less harm than none. `lookup`: can be asked what it has sent.
     `browsers`: sends to the person's subscriptions, and a refusal says nothing of the person."""
 
     idempotent: bool = False
