@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from notifications.reading import rows
+from notifications.states import State
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Way:
     """A message's way. Neither its words nor its address: whoever looks needs neither."""
 
     id: UUID
+    subject: UUID | None
     kind: str
     language: str
     template_version: int
@@ -43,8 +45,8 @@ class Way:
 
 
 _WAYS = """
-SELECT n.id, n.kind, n.language, n.template_version, n.state, coalesce(o.channel, n.channel) AS channel,
-       n.provider, n.created_at, n.not_before, n.expires_at, o.due_at
+SELECT n.id, n.subject, n.kind, n.language, n.template_version, n.state, n.provider,
+       coalesce(o.channel, n.channel) AS channel, n.created_at, n.not_before, n.expires_at, o.due_at
 FROM notifications.notification n LEFT JOIN notifications.outbox o ON o.notification_id = n.id
 WHERE {where} ORDER BY n.created_at DESC, n.id DESC LIMIT %(most)s
 """
@@ -57,6 +59,23 @@ SELECT * FROM (
   FROM notifications.receipt WHERE notification_id = ANY(%(ids)s::uuid[])
 ) AS step ORDER BY at, receipt
 """
+
+
+# A refusal has told nobody anything.
+_ELSEWHERE = f"""
+SELECT EXISTS (
+  SELECT FROM notifications.notification n WHERE n.subject = %(subject)s AND n.recipient_index <> %(index)s
+    AND (n.state IN ('{State.SENDING}', '{State.IN_DOUBT}') OR EXISTS (
+      SELECT FROM notifications.delivery_attempt a WHERE a.notification_id = n.id AND a.provider <> ''
+        AND a.outcome <> 'retry' AND a.outcome NOT LIKE 'rejected%%'))
+)
+"""
+
+
+def told_elsewhere(session: Session, subject: UUID, recipient_index: bytes) -> bool:
+    """Whether something about `subject` has left, or may have, for another address than this one."""
+    asked = {"subject": subject, "index": recipient_index}
+    return bool(session.connection().exec_driver_sql(_ELSEWHERE, asked).scalar_one())
 
 
 def ways_about(session: Session, subject: UUID, *, most: int = 30) -> tuple[Way, ...]:

@@ -1,14 +1,16 @@
 """Opening a link: whether we wrote it, and the one appointment that its holder may see."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from notifications import Outbox
 from notifications.preferences import Preferences
+from notifications.ways import told_elsewhere
 from telehealth.answers.choices import Choice, choice_of
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.rules import Standing, offer_standing, standing
@@ -52,11 +54,15 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """Where a patient's messages go, and what was chosen for it."""
+    """Where a patient's messages go, and what was chosen for it.
+
+    `changed`: a link may be in other hands, since another number was told before.
+    """
 
     patient_id: UUID
     number: str
     choice: Choice
+    changed: bool = False
 
     @property
     def ending(self) -> str:
@@ -89,6 +95,20 @@ def phone_of(
     if to is None or to.phone is None:
         return None
     return Phone(patient_id, to.phone, choice_of(Preferences(cipher).of(session, to.phone)))
+
+
+def phone_by_link(session: Session, view: AppointmentView, cipher: FieldCipher) -> Phone | None:
+    """Return the phone that hears of an appointment, for who holds a link to it.
+
+    A link does not say which number it was sent to: once two have been told, it shows and changes neither's.
+    """
+    if view.patient_id is None:
+        return None
+    phone = phone_of(session, view.patient_id, view.account_id, cipher)
+    index = None if phone is None else Outbox(cipher).recipient_index(phone.number)
+    if phone is None or index is None:
+        return None
+    return replace(phone, changed=told_elsewhere(session, view.id, index))
 
 
 def _opened_offer(session: Session, link: AnswerLink, view: AppointmentView, now: datetime) -> Opened:

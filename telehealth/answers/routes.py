@@ -70,7 +70,8 @@ def _keep_to_ourselves(response: Response) -> Response:
 def show(token: str) -> ResponseReturnValue:
     """Show what a link answers and its one button."""
     with _opened(token) as (work, opened):
-        phone = _phone(work, opened) if opened.purpose is Purpose.MESSAGES else None
+        choosing = opened.purpose is Purpose.MESSAGES
+        phone = queries.phone_by_link(work, opened.view, cipher()) if choosing else None
     return _page(token, opened, phone=phone)
 
 
@@ -97,8 +98,8 @@ def _keep(token: str, choice: Callable[[Choice], Choice]) -> bool:
     with _opened(token) as (work, opened):
         if opened.purpose is not Purpose.MESSAGES:
             raise NotFound
-        phone = _phone(work, opened)
-        if phone is None or opened.standing is not Standing.OPEN:
+        phone = queries.phone_by_link(work, opened.view, cipher())
+        if phone is None or phone.changed or opened.standing is not Standing.OPEN:
             return False
         services.choose(
             work,
@@ -178,13 +179,6 @@ def _opened(token: str) -> Iterator[tuple[Session, Opened]]:
 
 def _count(work: Session) -> None:
     spend(work, press_limits(address_key(request.remote_addr)), now=now())
-
-
-def _phone(work: Session, opened: Opened) -> Phone | None:
-    view = opened.view
-    if view.patient_id is None:
-        return None
-    return queries.phone_of(work, view.patient_id, view.account_id, cipher())
 
 
 def _page(

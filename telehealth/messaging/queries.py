@@ -99,6 +99,26 @@ def subject_by_code(session: Session, code: str) -> Subject | None:
     return None if view is None else Subject(view.id, view.patient_id, view.facility.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The patient whom messages are about, and where."""
+
+    patient_id: UUID
+    facility_id: UUID
+
+
+def whose(session: Session, subjects: Collection[UUID]) -> list[Whose]:
+    """Return the patients of those subjects that are appointments."""
+    wanted = (
+        select(Appointment.patient_id, Appointment.facility_id)
+        .where(Appointment.id.in_(subjects), Appointment.patient_id.is_not(None))
+        .distinct()
+        .order_by(Appointment.patient_id, Appointment.facility_id)
+    )
+    with beside(session) as system:
+        return [Whose(row.patient_id, row.facility_id) for row in system.execute(wanted)]
+
+
 def stands_of(
     session: Session, subjects: Collection[UUID], *, now: datetime
 ) -> Mapping[UUID, AppointmentStand]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from notifications import figures
 from notifications.alarms import Raised
 from notifications.dead_letters import Cause, dead_causes, dead_letters
-from notifications.operations import CODES
+from notifications.kinds import CODES
 from notifications.settings import NotificationSettings
 from notifications.states import PausedBy
 from notifications.template_versions import changed

@@ -28,7 +28,7 @@ from telehealth.messaging.errors import (
     ReasonMissing,
     TextUnknown,
 )
-from telehealth.messaging.queries import read_vitals, stands_of, subject_by_code
+from telehealth.messaging.queries import read_vitals, stands_of, subject_by_code, whose
 from telehealth.messaging.rules import life_of
 from telehealth.web.localization import translate
 
@@ -39,6 +39,7 @@ PAUSES = (1, 4, 24, 168)
 LONGEST_REASON = 200
 _ALARM_LIVES = timedelta(hours=6)
 _LONGEST_NAME = 44
+_TRAILED = 8  # bytes: enough to tell telephones apart
 
 
 def replay(
@@ -197,16 +198,12 @@ def trace(
 ) -> tuple[Way, ...]:
     """Return the ways of the messages to a phone, or about the appointment of a booking code.
 
-    That somebody looked stands in the trail, of the patient where it is known. Raises NothingToLookFor.
+    That somebody looked stands in the trail, of each patient whom they are about. Raises NothingToLookFor.
     """
     wanted = typed.strip()
     phone = normalise_phone(wanted)
     if phone is not None:
-        index = outbox.recipient_index(phone)
-        found = () if index is None else ways_to(session, index)
-        entry = Entry("messages.trace", "Communication", None, details={"by": "phone", "found": len(found)})
-        record(session, principal, entry, now=now)
-        return found
+        return _traced(session, principal, outbox.recipient_index(phone) or b"", now)
     if not wanted or len(wanted) > 40:
         raise NothingToLookFor({"wanted": ["error-nothing-to-look-for"]})
     subject = subject_by_code(session, wanted)
@@ -218,6 +215,20 @@ def trace(
     entry = Entry("messages.trace", "Appointment", subject.id, subject.patient_id, subject.facility_id)
     record(session, principal, entry, now=now)
     return ways_about(session, subject.id)
+
+
+def _traced(session: Session, principal: Principal, index: bytes, now: datetime) -> tuple[Way, ...]:
+    """Look by a phone's blind index, whose beginning tells in the trail which phone it was."""
+    found = ways_to(session, index)
+    details = {"by": "phone", "phone": index[:_TRAILED].hex(), "found": len(found)}
+    seen = whose(session, {way.subject for way in found if way.subject is not None})
+    entries = [
+        Entry("messages.trace", "Patient", each.patient_id, each.patient_id, each.facility_id, details)
+        for each in seen
+    ]
+    nobody = Entry("messages.trace", "Communication", None, details=details)
+    record(session, principal, *(entries or [nobody]), now=now)
+    return found
 
 
 def sync_texts(session: Session, settings: NotificationSettings, *, now: datetime) -> list[TextKey]:

@@ -177,3 +177,50 @@ def test_a_mail_program_stops_all_by_one_click_and_a_person_is_led_to_the_choice
 def test_only_the_link_for_messages_stops_them(web: FlaskClient, booked: dict, settings: Settings):
     address = link_to(settings, Purpose.CONFIRM, booked).replace("/j/", "/unsubscribe/")
     assert web.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 404
+
+
+def sent(engine: Engine, booked: dict, outcome: str) -> None:
+    """What is said of the appointment has left for Lan's telephone."""
+    log = """
+        INSERT INTO notifications.delivery_attempt
+          (notification_id, idem_key, attempt, channel, provider, outcome, at)
+        SELECT id, id, 1, 'sms', 'twilio', :outcome, created_at FROM notifications.notification
+        WHERE subject = :id"""
+    with Session(engine) as session, session.begin():
+        session.execute(text(log), {"outcome": outcome, "id": booked["id"]})
+
+
+def another_phone(engine: Engine, settings: Settings, lan: Person) -> None:
+    sealed = settings.cipher.seal_text("+84912999777", f"patient.phone:{lan.patient_id}")
+    with Session(engine) as session, session.begin():
+        session.execute(text("SELECT set_config('app.kind', 'system', true)"))
+        change = "UPDATE patient SET phone_sealed = :sealed WHERE id = :id"
+        assert session.execute(text(change), {"sealed": sealed, "id": lan.patient_id}).rowcount == 1
+
+
+def test_who_holds_an_old_telephone_neither_sees_nor_mutes_the_new_one(
+    page: Browser,
+    lan: Person,
+    booked: dict,
+    engine: Engine,
+    settings: Settings,
+):
+    sent(engine, booked, "accepted")
+    link = page.address
+    assert page.go(link).sees("ba số cuối 001")
+    another_phone(engine, settings, lan)
+    page.send("messages", stop__all="yes")
+    assert page.sees("Số điện thoại nhận tin đã thay đổi")
+    assert "ba số cuối" not in page.text
+    press = page.client.post(link.replace("/j/", "/unsubscribe/"), data={"List-Unsubscribe": "One-Click"})
+    assert press.status_code == 200
+    with Session(engine) as session:
+        assert Preferences(settings.cipher).of(session, "+84912999777") == Wishes()
+
+
+def test_a_number_that_refused_everything_has_told_nobody(
+    page: Browser, lan: Person, booked: dict, engine: Engine, settings: Settings
+):
+    sent(engine, booked, "rejected_recipient")
+    another_phone(engine, settings, lan)
+    assert page.go(page.address).sees("ba số cuối 777")

@@ -48,7 +48,7 @@ def state(mine: Work) -> str:
 
 
 @pytest.mark.parametrize(
-    ("told", "after"), [(Told.UNDELIVERED, "undelivered"), (Told.DELIVERED, "delivered"), (None, "accepted")]
+    ("told", "after"), [(Told.UNDELIVERED, "falling_back"), (Told.DELIVERED, "delivered"), (None, "accepted")]
 )
 def test_a_claim_is_asked_about_until_somebody_answers(own_work: Work, told: Told | None, after: str) -> None:
     now = own_work.clock()

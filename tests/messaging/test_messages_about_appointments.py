@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from notifications import Outbox
 from notifications.alarms import AlarmName
 from notifications.channels.registry import BUILT_IN
 from notifications.dead_letters import Cause, DeadLetter
@@ -162,6 +163,25 @@ def test_a_booking_code_finds_its_messages_and_the_patients_trail_says_who_looke
     assert "Nhắc lịch trước vài giờ" in page
     trail = town.rows("SELECT entity_id, patient_id FROM audit_event WHERE action = 'messages.trace'")
     assert [tuple(row) for row in trail] == [(appointment_id, patient_id)]
+
+
+def test_looking_by_phone_stands_in_the_trail_of_whom_the_messages_are_about(
+    client: FlaskClient, town: Town, officer: str, engine: Engine, settings: Settings
+) -> None:
+    phone = "+84912000333"
+    index = Outbox(settings.cipher).recipient_index(phone) or b""
+    ((appointment_id, patient_id),) = town.rows(
+        "SELECT id, patient_id FROM appointment WHERE status = 'booked' LIMIT 1"
+    )
+    given = "UPDATE notifications.notification SET recipient_index = :index WHERE subject = :id"
+    with system_unit_of_work(engine) as session:
+        session.execute(text(given), {"index": index, "id": appointment_id})
+    found = client.post("/admin/messages/trace", data={"wanted": phone}, headers=bearer(officer))
+    assert "Báo đã đặt lịch" in found.get_data(as_text=True)
+    ((whom, details),) = town.rows(
+        "SELECT patient_id, details FROM audit_event WHERE action = 'messages.trace'"
+    )
+    assert (whom, details["phone"]) == (patient_id, index[:8].hex())
 
 
 def test_messages_of_a_cancelled_appointment_stay_where_they_are(

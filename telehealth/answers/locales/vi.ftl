@@ -75,6 +75,7 @@ answers-messages-title = Chọn tin nhắn muốn nhận
 answers-messages-lead = Áp dụng cho số điện thoại có ba số cuối { $ending }, kể cả tin về người nhà dùng chung số này.
 answers-old-title = Đường dẫn này đã cũ
 answers-old-text = Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc gọi nơi khám để được giúp.
+answers-messages-changed = Số điện thoại nhận tin đã thay đổi, nên liên kết này không còn dùng để chọn tin nhắn. Quý vị có thể chọn ở quầy tiếp đón, hoặc bằng liên kết trong tin nhắn của lần hẹn sau.
 answers-messages-keep = Lưu lựa chọn
 answers-messages-stop-all = Ngừng mọi tin nhắc
 answers-messages-kept = Đã lưu lựa chọn của quý vị
