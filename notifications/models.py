@@ -160,7 +160,7 @@ class DeliveryAttempt(Base):
 
 
 class ReceiptRow(Base):
-    """What a provider told us afterwards, kept as it came but without the phone number."""
+    """What a provider told us afterwards, kept for some weeks as it came but without the phone number."""
 
     __tablename__ = "receipt"
     __table_args__ = (
@@ -169,6 +169,7 @@ class ReceiptRow(Base):
         Index(
             "receipt_notification", "notification_id", postgresql_where=text("notification_id IS NOT NULL")
         ),
+        Index("receipt_said", "received_at", postgresql_where=text("raw <> '{}'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -22,6 +22,18 @@ WITH old AS (
 UPDATE notifications.notification n SET recipient = '', params = '', purged_at = %(now)s
 FROM old WHERE n.id = old.id
 """
+_RECEIPTS = "SELECT notifications.empty_receipts(%(before)s, %(most)s)"
+_CLAIMS = """
+UPDATE notifications.zalo_contact SET claim = NULL, claim_until = NULL, claim_tries = 0
+WHERE ctid = ANY(ARRAY(SELECT ctid FROM notifications.zalo_contact WHERE claim_until < %(before)s
+                       LIMIT %(most)s FOR UPDATE SKIP LOCKED))
+"""
+_CONTACTS = """
+DELETE FROM notifications.zalo_contact
+WHERE ctid = ANY(ARRAY(SELECT ctid FROM notifications.zalo_contact
+                       WHERE NOT following AND greatest(following_at, linked_at, last_wrote_at) < %(before)s
+                       LIMIT %(most)s FOR UPDATE SKIP LOCKED))
+"""
 # One row a day stays of the old minutes, so that totals never go back.
 _MINUTES = """
 WITH old AS (
@@ -57,10 +69,25 @@ _CHANGES = "SELECT notifications.forget_provider_changes(%(before)s, %(most)s)"
 def purge_messages(session: Session, *, keep_days: int, now: datetime, most: int = BATCH) -> int:
     """Empty recipient and params of messages that ended `keep_days` ago; returns how many.
 
-    The phone's blind index, the attempts and the receipts stay: they tell the way, and name nobody.
+    The phone's blind index and the attempts stay: they tell the way, and name nobody.
     """
     values = {"before": now - timedelta(days=keep_days), "most": most, "now": now}
     return session.connection().exec_driver_sql(_MESSAGES, values).rowcount
+
+
+def empty_receipts(session: Session, *, keep_days: int, now: datetime, most: int = BATCH) -> int:
+    """Empty what providers told `keep_days` ago, but for what it came to; returns how many."""
+    values = {"before": now - timedelta(days=keep_days), "most": most}
+    return int(session.connection().exec_driver_sql(_RECEIPTS, values).scalar_one())
+
+
+def forget_contacts(session: Session, *, keep_days: int, now: datetime, most: int = BATCH) -> int:
+    """Forget people in Zalo of whom nothing was heard since `keep_days`, unless they follow; and numbers that
+    were claimed and not proven in time. Returns how many rows that touched."""
+    connection = session.connection()
+    left = {"before": now - timedelta(days=keep_days), "most": most}
+    gone = connection.exec_driver_sql(_CONTACTS, left).rowcount
+    return gone + connection.exec_driver_sql(_CLAIMS, {"before": now, "most": most}).rowcount
 
 
 def trim_counts(session: Session, *, now: datetime, most: int = 10 * BATCH) -> int:

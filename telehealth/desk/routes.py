@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
-from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots
+from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots, slot_by_id
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -65,6 +66,7 @@ pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/de
 
 _PLACE, _SERVICE = "desk-facility", "desk-service"
 _SLOTS = 8
+_MOST_OFFERED = 5
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
 _LONGEST_REASON = 200
@@ -86,6 +88,16 @@ class _Choice:
     service: str
     where: str
     modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offering:
+    """Other times for an appointment; `asked` is the one already offered, open `until`."""
+
+    slots: list[SlotView]
+    reachable: bool
+    asked: datetime | None
+    until: datetime | None
 
 
 @pages.get("")
@@ -365,6 +377,28 @@ def cancel(appointment_id: UUID) -> ResponseReturnValue:
     return _change(appointment_id, give_up)
 
 
+@pages.post("/appointments/<uuid:appointment_id>/offer")
+@guarded("desk.enter")
+def offer(appointment_id: UUID) -> ResponseReturnValue:
+    """Offer another time by message; the old one stays until the patient takes the new one."""
+
+    def ask(work: Session, view: AppointmentView) -> str:
+        permit("booking.offer", view.scope)
+        booking.offer(
+            work,
+            principal(),
+            view.id,
+            request.form.get("slot_id", "")[:80],
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+            links=answer_links(),
+        )
+        return "desk-offer-sent"
+
+    return _change(appointment_id, ask, field="offer-slot")
+
+
 @pages.post("/appointments/<uuid:appointment_id>/missed")
 @guarded("desk.enter")
 def missed(appointment_id: UUID) -> ResponseReturnValue:
@@ -396,13 +430,16 @@ def answer_staff_call(call_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("desk.home"), 303)
 
 
-def _change(appointment_id: UUID, do: Callable[[Session, AppointmentView], str]) -> ResponseReturnValue:
+def _change(
+    appointment_id: UUID, do: Callable[[Session, AppointmentView], str], *, field: str | None = None
+) -> ResponseReturnValue:
     desk = _desk()
     try:
         with unit_of_work() as work:
             done = do(work, services.appointment(work, desk, appointment_id))
     except DomainError as error:
-        return _appointment_page(appointment_id, form_errors(error)), http_status(error)
+        errors = form_errors(error, field) if field else form_errors(error)
+        return _appointment_page(appointment_id, errors), http_status(error)
     flash(t(done), "success")
     return redirect(url_for("desk.show", appointment_id=appointment_id))
 
@@ -583,6 +620,7 @@ def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:
         view = services.appointment(work, desk, appointment_id)
         _note(work, desk, "booking.read", view)
         who = patients.patient(work, view.patient_id, cipher()) if view.patient_id else None
+        offering = _offering(work, desk, view)
     here = view.facility.id == desk.facility_id
     return render_template(
         "desk/appointment.html",
@@ -595,8 +633,34 @@ def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:
         may_come=here and view.status in ("booked", "noshow", "arrived") and view.modality != Modality.VIDEO,
         grounds=GROUNDS,
         reasons=[reason.value for reason in CANCEL_REASONS],
+        offering=offering,
         priorities=[each.value for each in PriorityClass],
         errors=errors,
+    )
+
+
+def _offering(work: Session, desk: Desk, view: AppointmentView) -> _Offering | None:
+    """Return what can be offered instead of an appointment here that is still to come, else None."""
+    still_to_come = view.status == AppointmentStatus.BOOKED and view.start > now()
+    if view.facility.id != desk.facility_id or view.patient_id is None or not still_to_come:
+        return None
+    query = SlotQuery(
+        service_code=view.service.code,
+        facility_id=desk.facility_id,
+        modality=view.modality,
+        limit=_MOST_OFFERED + 1,
+        channel=Channel.DESK,
+    )
+    slots = [slot for slot in earliest_slots(work, query, now=now()) if slot.id != view.slot_id][
+        :_MOST_OFFERED
+    ]
+    standing = bookings.open_offer(work, view.id, now=now())
+    asked = None if standing is None else slot_by_id(work, standing.slot_id, now(), channel=Channel.DESK)
+    return _Offering(
+        slots=slots,
+        reachable=patients.recipient_of(work, view.patient_id, view.account_id, cipher()) is not None,
+        asked=None if asked is None else asked.start,
+        until=None if standing is None else standing.expires_at,
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from notifications.purge import purge_messages, trim_counts
+from notifications.purge import empty_receipts, forget_contacts, purge_messages, trim_counts
 from telehealth.core.uow import system_unit_of_work
 from telehealth.jobs.work import Work
 
@@ -16,7 +16,8 @@ _MOST_STEPS = 200
 def run(work: Work, now: datetime) -> None:
     """In small steps, each a transaction of its own; what one run leaves, the next one takes."""
     keep_days = work.notification_settings.keep_days
-    _drain(work, partial(purge_messages, keep_days=keep_days, now=now))
+    for forget in (purge_messages, empty_receipts, forget_contacts):
+        _drain(work, partial(forget, keep_days=keep_days, now=now))
     _drain(work, partial(trim_counts, now=now))
 
 

@@ -347,3 +347,38 @@ def test_the_first_page_counts_the_day_and_names_nobody(desk: Browser):
     desk.go("/desk")
     assert "Nguyễn Thị Sáu" not in desk.text
     assert re.findall(r"<dd>(\d+)</dd>", desk.text) == ["1", "0", "0", "0"]
+
+
+def test_another_time_is_offered_by_message_and_the_old_one_stays(
+    desk: Browser, engine: Engine, settings: Settings
+):
+    slip = booked(desk)
+    desk.go(f"/desk/appointments/{appointment_of(slip)}")
+    assert desk.sees("Đề nghị giờ khác", "Giờ đề nghị không được giữ chỗ")
+    times = re.findall(r'name="slot_id" value="([^"]+)"', desk.text)
+    assert len(times) >= 2
+    desk.send("/offer", slot_id=times[1])
+    assert desk.sees("Đã gửi đề nghị", "Chờ trả lời")
+    (told,) = messages(engine, settings.cipher, "appointment-offer")
+    assert "/j/o" in told["link"]
+    assert desk.client.get(told["link"].removeprefix("http://localhost")).status_code == 200
+
+
+def test_a_time_that_is_not_there_is_not_offered(desk: Browser, engine: Engine, settings: Settings):
+    slip = booked(desk)
+    desk.go(f"/desk/appointments/{appointment_of(slip)}")
+    desk.send("/offer", slot_id="nowhere")
+    assert desk.status in (404, 409, 422)
+    assert messages(engine, settings.cipher, "appointment-offer") == []
+
+
+def test_another_hospitals_desk_offers_nothing(desk: Browser, at_desk: Callable[[str], Browser]):
+    slip = booked(desk)
+    appointment_id = appointment_of(slip)
+    other = at_desk("77002").go("/desk")
+    refused = other.client.post(
+        f"/desk/appointments/{appointment_id}/offer",
+        data={"slot_id": "x"},
+        headers={"Origin": "http://localhost"},
+    )
+    assert refused.status_code in (400, 403, 404)

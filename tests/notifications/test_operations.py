@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from notifications import dead_letters, figures, operations, ways
 from notifications.dead_letters import Cause
 from notifications.metrics import MessageMetrics
-from notifications.purge import purge_messages, trim_counts
+from notifications.purge import empty_receipts, forget_contacts, purge_messages, trim_counts
 from notifications.templates import SOURCES
 from tests.notifications.conftest import World
 
@@ -301,3 +301,41 @@ def test_tallies_and_the_changes_of_machines_are_forgotten_but_not_those_of_peop
         "by hand",
         "drift",
     ]
+
+
+def test_what_a_provider_told_is_emptied_after_some_weeks_but_not_what_it_came_to(world: World) -> None:
+    now = world.now()
+    world.run(
+        "INSERT INTO notifications.receipt (provider, event_key, status, raw, received_at) "
+        """SELECT 'zalo', age::text, 'delivered', '{"user_name": "An"}', now() - age * interval '1 day' """
+        "FROM unnest(ARRAY[10, 61, 62]) AS age"
+    )
+    with Session(world.engine) as session, session.begin():
+        emptied = [empty_receipts(session, keep_days=60, now=now, most=1) for _ in range(3)]
+    assert emptied == [1, 1, 0]
+    kept = world.rows("SELECT event_key, status, raw <> '{}' AS said FROM notifications.receipt ORDER BY 1")
+    assert [tuple(row) for row in kept] == [
+        ("10", "delivered", True),
+        ("61", "delivered", False),
+        ("62", "delivered", False),
+    ]
+
+
+def test_who_left_in_zalo_is_forgotten_and_a_claim_when_its_time_is_over(world: World) -> None:
+    now = world.now()
+    world.run(
+        "INSERT INTO notifications.zalo_contact "
+        "(uid_index, uid, following, following_at, phone_index, phone, linked_at, claim, claim_until) "
+        "SELECT decode(name, 'escape'), 'u', following, now() - days * interval '1 day', 'p', 'p', "
+        "now() - interval '90 days', 'c', now() + minutes * interval '1 minute' FROM (VALUES "
+        "('stays', true, 90, 5), ('stays-late', true, 90, -5), ('left', false, 30, -5), "
+        "('long-gone', false, 61, -5)) AS v (name, following, days, minutes)"
+    )
+    with Session(world.engine) as session, session.begin():
+        assert forget_contacts(session, keep_days=60, now=now) == 3
+        assert forget_contacts(session, keep_days=60, now=now) == 0
+    found = world.rows(
+        "SELECT encode(uid_index, 'escape') AS name, claim IS NOT NULL AS claimed "
+        "FROM notifications.zalo_contact ORDER BY 1"
+    )
+    assert [tuple(row) for row in found] == [("left", False), ("stays", True), ("stays-late", False)]
