@@ -651,13 +651,11 @@ def _offering(work: Session, desk: Desk, view: AppointmentView) -> _Offering | N
         limit=_MOST_OFFERED + 1,
         channel=Channel.DESK,
     )
-    slots = [slot for slot in earliest_slots(work, query, now=now()) if slot.id != view.slot_id][
-        :_MOST_OFFERED
-    ]
+    others = [slot for slot in earliest_slots(work, query, now=now()) if slot.id != view.slot_id]
     standing = bookings.open_offer(work, view.id, now=now())
     asked = None if standing is None else slot_by_id(work, standing.slot_id, now(), channel=Channel.DESK)
     return _Offering(
-        slots=slots,
+        slots=others[:_MOST_OFFERED],
         reachable=patients.recipient_of(work, view.patient_id, view.account_id, cipher()) is not None,
         asked=None if asked is None else asked.start,
         until=None if standing is None else standing.expires_at,
