@@ -67,6 +67,7 @@ pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/de
 _PLACE, _SERVICE = "desk-facility", "desk-service"
 _SLOTS = 8
 _MOST_OFFERED = 5
+_MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
 _LONGEST_REASON = 200
@@ -648,10 +649,11 @@ def _offering(work: Session, desk: Desk, view: AppointmentView) -> _Offering | N
         service_code=view.service.code,
         facility_id=desk.facility_id,
         modality=view.modality,
-        limit=_MOST_OFFERED + 1,
+        limit=_MOST_LOOKED_AT,
         channel=Channel.DESK,
     )
-    others = [slot for slot in earliest_slots(work, query, now=now()) if slot.id != view.slot_id]
+    # The same hour with somebody else would read as no change at all in the message.
+    others = [slot for slot in earliest_slots(work, query, now=now()) if slot.start != view.start]
     standing = bookings.open_offer(work, view.id, now=now())
     asked = None if standing is None else slot_by_id(work, standing.slot_id, now(), channel=Channel.DESK)
     return _Offering(

@@ -156,7 +156,8 @@ def _changed(provider: str, change: Callable[[Session], None], done: str) -> Res
             change(work)
     except DomainError as error:
         return _watch_page(form_errors(error), provider), http_status(error)
-    flash(t(done, provider=provider), "success")
+    known = f"messaging-provider-{provider}"
+    flash(t(done, provider=t(known) if has_message(current_locale(), known) else provider), "success")
     return redirect(url_for("messaging.watch"))
 
 
