@@ -68,7 +68,7 @@ class Delivery:
 
     def deliver(self, item: Leased, deadline: float) -> Result:
         """Take one message one step on. Nothing is sent after `deadline` (monotonic): raises Fenced."""
-        settled = _settled(item)
+        settled = _settled(item) if item.state == State.SENDING else None
         if settled is not None:
             return settled
         try:
@@ -299,9 +299,7 @@ def _wait(kind: Kind, item: Leased, situation: Situation, name: str | None) -> f
 
 
 def _settled(item: Leased) -> Result | None:
-    """What needs no sending any more, unless a receipt has spoken already."""
-    if item.state != State.SENDING:
-        return None
+    """What needs no sending any more."""
     if item.cancelled:
         return _result(item, item.channel, "", "cancelled", Verdict(State.CANCELLED))
     if item.expires_at <= item.now:

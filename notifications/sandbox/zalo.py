@@ -16,7 +16,7 @@ from notifications.sandbox.faults import Course, Fault
 from notifications.sandbox.ledger import Entry
 from notifications.sandbox.zalo_account import OA_ID, OA_NAME, OfficialAccount
 from notifications.sandbox.zalo_oauth import ZaloTokenIssuer
-from notifications.templates import CATALOGUE, Template, fill, placeholders
+from notifications.templates import CATALOGUE, Template, fill
 
 STATES = ("ENABLE", "PENDING_REVIEW", "REJECT", "DISABLE")
 _REFUSED_STATES = {"PENDING_REVIEW": -131, "REJECT": -131, "DISABLE": -146}
@@ -207,7 +207,7 @@ def _objection(desk: Desk, to: str, template: Template | None, data: Any) -> int
         return -118
     if not isinstance(data, dict):
         return -111
-    needed = {name for text in template.zalo.texts() for name in placeholders(text)}
+    needed = set(template.zalo.names)
     if not needed <= set(data):
         return -1122
     return -1121 if any(len(str(value)) > 200 for value in data.values()) else None
@@ -244,7 +244,6 @@ def _listed(template_id: str, shelf: Shelf) -> dict[str, Any]:
 
 
 def _described(template: Template, shelf: Shelf) -> dict[str, Any]:
-    names = {name: None for text in template.zalo.texts() for name in placeholders(text)}
     parameters = [
         {
             "name": name,
@@ -254,7 +253,7 @@ def _described(template: Template, shelf: Shelf) -> dict[str, Any]:
             "minLength": 0,
             "acceptNull": False,
         }
-        for name in names
+        for name in template.zalo.names
     ]
     state = shelf.state(template.zalo.template_id)
     return {

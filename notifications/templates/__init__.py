@@ -30,6 +30,11 @@ class ZaloTemplate:
     rows: tuple[tuple[str, str], ...] = ()
     button: tuple[str, str] | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values that the words put in, in the order of the words."""
+        return tuple(dict.fromkeys(name for text in self.texts() for name in PLACEHOLDER.findall(text)))
+
     def texts(self) -> tuple[str, ...]:
         return (
             self.title,

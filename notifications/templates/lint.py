@@ -70,7 +70,7 @@ def _template_problems(template: Template, params: frozenset[str]) -> Iterator[s
 
 
 def _placeholder_problems(template: Template, params: frozenset[str]) -> Iterator[str]:
-    zalo = set().union(*(placeholders(text) for text in template.zalo.texts()))
+    zalo = set(template.zalo.names)
     email = set().union(*(placeholders(text) for text in template.email_words.texts()))
     for channel, used in (("sms", placeholders(template.sms)), ("zalo", zalo), ("email", email)):
         if used != params:

@@ -39,6 +39,8 @@ pages = Blueprint("messaging", __name__, template_folder="templates", url_prefix
 api = Endpoints("messaging-api", __name__, url_prefix="/api/v1/messages", description="The messages' health")
 
 _EXTENSION = "messaging"
+# By what a form says when it has done its work.
+_FORMS = {"messaging-paused": "pause", "messaging-weighed": "weight"}
 
 
 @pages.record_once
@@ -85,7 +87,12 @@ def _figures() -> dict[str, Any]:
     return {"overview": found, "glance": found.glance, "vitals": found.glance.vitals, "now": now()}
 
 
-def _watch_page(errors: dict[str, Any], provider: str) -> str:
+def _field(name: str, form: str, provider: str) -> str:
+    """Return the id of a form's field on the page; every provider has two forms, each with a reason."""
+    return f"{name}-{form}-{provider}" if name == "reason" else f"{name}-{provider}"
+
+
+def _watch_page(errors: dict[str, Any], provider: str, form: str = "") -> str:
     changes = figures.changes(session())
     names = account_names(session(), {each.changed_by for each in changes if each.changed_by is not None})
     return render_template(
@@ -96,6 +103,8 @@ def _watch_page(errors: dict[str, Any], provider: str) -> str:
         pauses=services.PAUSES,
         errors=errors,
         wrong=provider,
+        form=form,
+        summary={_field(name, form, provider): text for name, text in errors.items()},
         **_figures(),
     )
 
@@ -155,7 +164,7 @@ def _changed(provider: str, change: Callable[[Session], None], done: str) -> Res
         with unit_of_work() as work:
             change(work)
     except DomainError as error:
-        return _watch_page(form_errors(error), provider), http_status(error)
+        return _watch_page(form_errors(error), provider, _FORMS.get(done, "")), http_status(error)
     known = f"messaging-provider-{provider}"
     flash(t(done, provider=t(known) if has_message(current_locale(), known) else provider), "success")
     return redirect(url_for("messaging.watch"))

@@ -268,6 +268,16 @@ def test_a_weight_is_set(client: FlaskClient, officer: Staff, engine: Engine):
     assert officer.login.replace(".", " ").title() in seen(client)
 
 
+def test_a_refused_weight_leads_to_its_field_and_keeps_what_was_typed(client: FlaskClient, officer: Staff):
+    refused = post_form(client, PAGE, f"{PAGE}/providers/twilio/weight", weight="150", reason="rẻ hơn")
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 422
+    assert 'href="#weight-twilio"' in page
+    assert 'id="weight-twilio"' in page
+    assert page.count('value="150"') == 1
+    assert page.count('value="rẻ hơn"') == 1
+
+
 def test_the_way_of_a_message_is_found_by_phone_and_looking_is_written_down(
     client: FlaskClient, officer: Staff, engine: Engine, settings: Settings, clock: MovableClock
 ):

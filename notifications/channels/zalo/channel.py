@@ -16,7 +16,7 @@ from notifications.channels.codes import CodeClass
 from notifications.channels.provider import Unanswered
 from notifications.channels.transport import TIMEOUT, Wire
 from notifications.channels.zalo.calls import AccessTokens, AuthorisedCalls, headers
-from notifications.templates import placeholders, tidy
+from notifications.templates import tidy
 
 CODES = codes.load(Path(__file__).parent / "codes.yaml")
 _PAGE = 100
@@ -105,11 +105,10 @@ class ZaloTemplateMessages:
 
 
 def _body(message: Outgoing, known_as: str, key: UUID) -> dict[str, Any]:
-    names = {name for text in message.template.zalo.texts() for name in placeholders(text)}
     return {
         **_address(message.address),
         "template_id": known_as,
-        "template_data": {name: tidy(message.params[name]) for name in sorted(names)},
+        "template_data": {name: tidy(message.params[name]) for name in message.template.zalo.names},
         "tracking_id": str(key),
     }
 
