@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import PROVINCE_TZ, at_local
+from telehealth.core.paging import BadCursor, decode_cursor
 from telehealth.scheduling.codes import Channel, Door, SessionStatus
 from telehealth.scheduling.queries import (
     COUNTED_NOW,
@@ -166,6 +167,15 @@ def free_days(session: Session, query: DaysQuery, *, now: datetime) -> list[Prac
         )
         for row in rows
     ]
+
+
+def read_days_cursor(cursor: str) -> tuple[str, UUID]:
+    """Return DaysQuery.after of a cursor. Raises BadCursor."""
+    name, last_id = decode_cursor(cursor, 2)
+    try:
+        return str(name), UUID(str(last_id))
+    except ValueError as error:
+        raise BadCursor from error
 
 
 def _at_most(free: Mapping[date, int], most: Mapping[str, int] | None) -> dict[date, int]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local
 from telehealth.directory.naming import short_name
+from telehealth.directory.places import Place
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel, Door, SessionMode, SessionStatus
 from telehealth.scheduling.rules import (
@@ -22,8 +23,6 @@ from telehealth.scheduling.rules import (
     SlotId,
     Taken,
     Window,
-    box_around,
-    distance_km,
     door_of,
     epoch_minute,
     free_slots,
@@ -82,7 +81,7 @@ class PractitionerRef:
 class SlotQuery:
     """What to look for. Without `facility_id` or `near` everywhere, without `from_` from now on.
 
-    `near` is latitude and longitude in degrees: facilities within `radius_km` of it. `care_level`: of the
+    `near`: at facilities within `radius_km` of a place. `care_level`: of the
     facility that refers, for the channel `referral`. `override_roles` and `override_account`: who asks may
     book in times that are blocked for others.
     """
@@ -96,7 +95,7 @@ class SlotQuery:
     limit: int = 10
     channel: str = Channel.ONLINE
     care_level: str | None = None
-    near: tuple[float, float] | None = None
+    near: Place | None = None
     radius_km: float = NEAR_KM
     override_roles: Collection[str] = ()
     override_account: UUID | None = None
@@ -366,7 +365,7 @@ def _around(session: Session, query: SlotQuery) -> _Around | None:
     """Return the services (or facilities) within the radius; None when no place is given."""
     if query.near is None or query.facility_id is not None:
         return None
-    south, north, west, east = box_around(query.near, query.radius_km)
+    south, north, west, east = query.near.box(query.radius_km)
     rows = session.connection().exec_driver_sql(
         _NEAR,
         {
@@ -377,7 +376,9 @@ def _around(session: Session, query: SlotQuery) -> _Around | None:
             "east": east,
         },
     )
-    near = [row for row in rows if distance_km(query.near, (row.latitude, row.longitude)) <= query.radius_km]
+    near = [
+        row for row in rows if query.near.distance_km(Place(row.latitude, row.longitude)) <= query.radius_km
+    ]
     if query.service_code is None:
         return _Around("facility_id", [row.id for row in near])
     return _Around("service_id", [row.service_id for row in near])
@@ -441,10 +442,10 @@ def _reserves(rows: Sequence[Any] | None, lapsed: Mapping[str, int]) -> list[Res
     ]
 
 
-def _view(slot: FreeSlot, row: Row[Any], near: tuple[float, float] | None = None) -> SlotView:
+def _view(slot: FreeSlot, row: Row[Any], near: Place | None = None) -> SlotView:
     start = instant_of(slot.start)
     minute = row.start_minute + slot.start - epoch_minute(row.start_at)
-    placed = near is not None and row.latitude is not None and row.longitude is not None
+    there = None if row.latitude is None or row.longitude is None else Place(row.latitude, row.longitude)
     return SlotView(
         id=str(SlotId(row.session_id, minute)),
         start=start,
@@ -461,5 +462,5 @@ def _view(slot: FreeSlot, row: Row[Any], near: tuple[float, float] | None = None
         ),
         free=slot.free,
         mode=row.mode,
-        distance_km=distance_km(near, (row.latitude, row.longitude)) if near and placed else None,
+        distance_km=near.distance_km(there) if near is not None and there is not None else None,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id, new_id
 from telehealth.core.uow import system_unit_of_work
+from telehealth.directory.places import Place
 from telehealth.scheduling.calendar import DaysQuery, free_days, swept
 from telehealth.scheduling.codes import Channel, Door
 from telehealth.scheduling.models import (
@@ -301,11 +302,11 @@ def test_a_place_nearby_is_asked_for_by_its_distance(engine: Engine, owner: Sess
             {"latitude": latitude, "code": code},
         )
     owner.commit()
-    here = SlotQuery("internal", near=(10.0, 107.0), channel=Channel.DESK, limit=100)
-    closer = SlotQuery(None, near=(10.0, 107.0), radius_km=15, channel=Channel.DESK, limit=100)
+    here = SlotQuery("internal", near=Place(10.0, 107.0), channel=Channel.DESK, limit=100)
+    closer = SlotQuery(None, near=Place(10.0, 107.0), radius_km=15, channel=Channel.DESK, limit=100)
     with system_unit_of_work(engine) as session:
         near = earliest_slots(session, here, now=NOW)
-        nobody = earliest_slots(session, SlotQuery("internal", near=(20.0, 105.0)), now=NOW)
+        nobody = earliest_slots(session, SlotQuery("internal", near=Place(20.0, 105.0)), now=NOW)
         wide = earliest_slots(session, closer, now=NOW)
     assert nobody == []
     assert {slot.facility.code for slot in near} == {"77001", "77002"}
@@ -335,7 +336,7 @@ def test_a_search_is_one_statement_and_near_a_place_two(engine: Engine):
         earliest_slots(session, SlotQuery("internal", limit=10), now=NOW)
         assert sum("clinic_session" in statement for statement in seen) == 1
         seen.clear()
-        earliest_slots(session, SlotQuery("internal", near=(10.0, 107.0)), now=NOW)
+        earliest_slots(session, SlotQuery("internal", near=Place(10.0, 107.0)), now=NOW)
         assert len(seen) <= 2
 
 

@@ -6,3 +6,5 @@ error-slot-closed = This clinic is not taking bookings now. Please choose anothe
 error-bad-range = The period is not right. Please choose again.
 field-slot-modality = Choose in person or video.
 field-slot-instant = This is not a valid point in time.
+field-slot-radius = The radius must be from 1 to 200 km.
+field-days-whose = Name the facility or the doctor whose days to count.

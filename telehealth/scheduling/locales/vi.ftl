@@ -6,3 +6,5 @@ error-slot-closed = Buổi khám này tạm ngưng nhận lịch. Vui lòng ch�
 error-bad-range = Khoảng thời gian chưa đúng. Vui lòng chọn lại.
 field-slot-modality = Chọn khám tại cơ sở hoặc khám qua video.
 field-slot-instant = Thời điểm chưa đúng dạng.
+field-slot-radius = Bán kính phải từ 1 đến 200 km.
+field-days-whose = Hãy chọn cơ sở hoặc bác sĩ cần xem lịch.
