@@ -38,6 +38,8 @@ class AppointmentView:
     """An appointment as others see it. `coverage_checked` is False until staff confirm the basis.
 
     `agreed_at`: since when its time stands. `disrupted`: the doctor is away then, or the place is closed.
+    `cancel_notice_minutes`: until how long before the start a patient may change it (None: until the start).
+    `bound_from`, `bound_until`: when it must start, by a referral or slip. `overbooked`: beside the others.
     """
 
     id: UUID
@@ -68,6 +70,10 @@ class AppointmentView:
     on_the_way_at: datetime | None = None
     agreed_at: datetime | None = None
     disrupted: bool = False
+    overbooked: bool = False
+    cancel_notice_minutes: int | None = None
+    bound_from: datetime | None = None
+    bound_until: datetime | None = None
 
     @property
     def scope(self) -> AppointmentScope:
@@ -117,7 +123,9 @@ _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
-       a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, s.room, s.id AS session_id,
+       a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, a.overbooked,
+       lower(a.bound) AS bound_from, upper(a.bound) AS bound_until, y.cancel_notice_minutes, s.room,
+       s.id AS session_id,
        EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = a.id
                   AND d.start_at = a.start_at AND d.resolved_at IS NULL) AS disrupted,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
@@ -132,6 +140,7 @@ SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.pa
   JOIN facility f ON f.id = a.facility_id
   JOIN practitioner p ON p.id = a.practitioner_id
   LEFT JOIN patient t ON t.id = a.patient_id
+  LEFT JOIN booking_policy y ON y.service_id = a.service_id
 """
 _COUNT = """
 SELECT p.id, p.licence_no, p.name, p.title, p.specialty, a.status, count(*) AS appointments
@@ -353,4 +362,8 @@ def _view(row: Row[Any]) -> AppointmentView:
         on_the_way_at=row.on_the_way_at,
         agreed_at=row.agreed_at,
         disrupted=row.disrupted,
+        overbooked=row.overbooked,
+        cancel_notice_minutes=row.cancel_notice_minutes,
+        bound_from=row.bound_from,
+        bound_until=row.bound_until,
     )

@@ -20,6 +20,7 @@ from telehealth.booking.services.ledger import (
     updated,
     withdraw_offers,
 )
+from telehealth.booking.services.moving import cut_off
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import PreconditionFailed
 from telehealth.core.principal import Principal
@@ -45,7 +46,8 @@ def cancel(
     if view.version != version:
         raise PreconditionFailed
     staff = principal.kind in queries.STAFF_KINDS
-    check_cancel(view.status, view.start, now, staff=staff)
+    limit = cut_off(view)
+    check_cancel(view.status, limit, now, staff=staff)
     to = None
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
@@ -55,7 +57,8 @@ def cancel(
     give_back(session, appointment_id)
     withdraw_offers(session, appointment_id, now)
     outbox.replace(session, appointment_id, messages.cancelled(view, to, now=now), now=now)
-    note(session, principal, "booking.cancel", view, now, reason=reason_code)
+    late = {"late": "true"} if now >= limit.until else {}
+    note(session, principal, "booking.cancel", view, now, reason=reason_code, **late)
     return changed
 
 
@@ -131,11 +134,13 @@ def confirm_coverage(
 
 def expire_overdue_holds(session: Session) -> int:
     """Tidy holds whose time is over; returns how many. Nothing depends on its being run."""
-    freed = session.connection().exec_driver_sql("SELECT session_id, online FROM expire_holds(NULL)").all()
+    freed = (
+        session.connection().exec_driver_sql("SELECT session_id, door FROM expire_holds(NULL, NULL)").all()
+    )
     if freed:
         session.connection().exec_driver_sql(
-            "SELECT count_places(NULL, NULL, NULL, %s::uuid[], %s::boolean[])",
-            ([row.session_id for row in freed], [row.online for row in freed]),
+            "SELECT count_places(NULL, NULL, NULL, NULL, %s::uuid[], %s::text[], %s::boolean[])",
+            ([row.session_id for row in freed], [row.door for row in freed], [False] * len(freed)),
         )
     return len(freed)
 
