@@ -27,6 +27,12 @@ class DoorQuotaFull(Conflict):
     code = "door-quota-full"
 
 
+class NobodyFree(Conflict):
+    """No doctor has a place left in the time asked for."""
+
+    code = "nobody-free"
+
+
 class OverbookFull(Conflict):
     """As many as may be were deliberately put beside those who have this slot."""
 
@@ -199,3 +205,7 @@ class NoPatient(NotFound):
     """No such patient that this caller may act for."""
 
     code = "patient-unknown"
+
+
+FULL = (SlotTaken, OnlineQuotaFull, DoorQuotaFull, OverbookFull, PractitionerDayFull, TimeBlocked)
+"""Why a slot is gone though another one may do: such a refusal comes with alternatives."""

@@ -76,6 +76,7 @@ RULES: Rules = {
     "booking.read": _family_or(*_CARE, *_MACHINES),
     "booking.cancel": _family_or(*RECEPTION),
     "booking.reschedule": _family_or(*RECEPTION),
+    "booking.confirm": _family_or(),
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*_CARE),
     "booking.confirm_coverage": _there(*RECEPTION),

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from telehealth.booking.actions import Standing, Verdict, verdicts
 from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.policies import AppointmentScope
-from telehealth.booking.rules import open_actions
+from telehealth.booking.rules import CutOff
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.directory.queries import Prices
@@ -29,7 +30,13 @@ _ACTION = {
     "no-show": "booking.no_show",
     "confirm-coverage": "booking.confirm_coverage",
     "calendar": "booking.read",
+    "confirm": "booking.confirm",
+    "set-out": "booking.confirm",
+    "offer": "booking.offer",
+    "answer-offer": "booking.confirm",
+    "overbook": "booking.overbook",
 }
+_SHOWN_ACTIONS = ("cancel", "reschedule", "check-in", "join", "no-show", "confirm-coverage", "calendar")
 STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKind.KIOSK})
 
 
@@ -80,13 +87,42 @@ class AppointmentView:
         """Return what the policy asks about it."""
         return AppointmentScope(self.facility.id, self.patient_id, self.account_id, self.practitioner.id)
 
+    @property
+    def cut_off(self) -> CutOff:
+        """Return until when the patient may change it, and whom to call afterwards."""
+        return CutOff.of(self.start, self.cancel_notice_minutes, self.facility.hotline)
+
+    @property
+    def change_until(self) -> datetime:
+        """Return until when the patient may cancel or move it."""
+        return self.cut_off.until
+
+    def verdicts(
+        self, principal: Principal, now: datetime, may: May, *, offered: bool = False
+    ) -> list[Verdict]:
+        """Return for every verb whether the principal may do it now, else why not (GET .../actions)."""
+        standing = Standing(
+            self.status,
+            self.modality,
+            self.start,
+            self.end,
+            self.cut_off,
+            self.facility.name,
+            disrupted=self.disrupted,
+            offered=offered,
+        )
+
+        def allowed(name: str) -> bool:
+            return may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
+
+        return verdicts(standing, now, staff=principal.kind in STAFF_KINDS, allowed=allowed)
+
     def actions(self, principal: Principal, now: datetime, may: May) -> tuple[str, ...]:
-        """Return what the principal may do with it now (GET .../actions)."""
-        staff = principal.kind in STAFF_KINDS
+        """Return the names of what the principal may do now that lists and pages show."""
         return tuple(
-            name
-            for name in open_actions(self.status, self.modality, self.start, self.end, now, staff=staff)
-            if may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
+            verdict.action
+            for verdict in self.verdicts(principal, now, may)
+            if verdict.allowed and verdict.action in _SHOWN_ACTIONS
         )
 
 
@@ -117,6 +153,58 @@ class DayCount:
     practitioner: PractitionerRef
     status: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A practitioner who offers a service on some day, and when that day."""
+
+    practitioner_id: UUID
+    from_: datetime
+    to: datetime
+
+
+_CANDIDATES = """
+SELECT s.practitioner_id, min(s.start_at) AS from_, max(s.end_at) AS to
+  FROM clinic_session s
+  LEFT JOIN practitioner_day y ON y.practitioner_id = s.practitioner_id AND y.business_date = s.business_date
+ WHERE s.facility_id = %(facility)s AND s.service_code = %(service)s AND s.status = 'open'
+   AND s.start_at < %(to)s AND s.end_at > %(from)s AND s.booked < s.slot_count * s.capacity
+   AND (%(modality)s::text IS NULL OR s.modality = %(modality)s)
+ GROUP BY s.practitioner_id, s.business_date, y.booked
+ ORDER BY EXISTS (SELECT FROM appointment a WHERE a.patient_id = %(patient)s
+                     AND a.practitioner_id = s.practitioner_id AND a.status IN ('arrived', 'fulfilled')) DESC,
+          s.business_date, coalesce(y.booked, 0), min(s.start_at), random()
+"""
+
+
+def candidates(
+    session: Session,
+    *,
+    patient_id: UUID,
+    service_code: str,
+    facility_id: UUID,
+    modality: str | None,
+    from_: datetime,
+    to: datetime,
+) -> list[Candidate]:
+    """Return who could see a patient, in the policy's order, one row for each practitioner and day.
+
+    Who has seen the patient comes first; then, day by day, who has the fewest patients that day; then who
+    begins earliest. Equals come in any order, so that a crowd spreads over them.
+    """
+    rows = session.connection().exec_driver_sql(
+        _CANDIDATES,
+        {
+            "patient": patient_id,
+            "service": service_code,
+            "facility": facility_id,
+            "modality": modality,
+            "from": from_,
+            "to": to,
+        },
+    )
+    return [Candidate(*row) for row in rows]
 
 
 _SELECT = """

@@ -35,7 +35,7 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
-from telehealth.directory.codes import CareLevel, Modality
+from telehealth.directory.codes import CareLevel
 from telehealth.scheduling.codes import Channel, Door, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
@@ -349,30 +349,6 @@ VIDEO_CLOSES_AFTER = timedelta(minutes=60)
 def video_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """Return from when until when a video appointment can be joined."""
     return start - VIDEO_OPENS_BEFORE, end + VIDEO_CLOSES_AFTER
-
-
-def open_actions(
-    status: str, modality: str, start: datetime, end: datetime, now: datetime, *, staff: bool
-) -> tuple[str, ...]:
-    """Return what can be done with an appointment now; the policy says who may.
-
-    `cancel`, `reschedule`, `check-in`, `join`, `no-show`, `confirm-coverage`, `calendar`.
-    """
-    today = local(start).date() == local(now).date()
-    live = status in LIVE
-    opens, closes = video_window(start, end)
-    offered = {
-        "cancel": status == AppointmentStatus.BOOKED and (staff or now < start),
-        "reschedule": status == AppointmentStatus.BOOKED and now < start,
-        "check-in": modality == Modality.IN_PERSON
-        and today
-        and status in (AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW),
-        "join": modality == Modality.VIDEO and live and opens <= now < closes,
-        "no-show": status == AppointmentStatus.BOOKED and now >= start,
-        "confirm-coverage": live,
-        "calendar": status == AppointmentStatus.BOOKED,
-    }
-    return tuple(name for name, open_ in offered.items() if open_)
 
 
 def message_link(base_url: str, code: str) -> str:

@@ -20,7 +20,6 @@ from telehealth.booking.services.ledger import (
     updated,
     withdraw_offers,
 )
-from telehealth.booking.services.moving import cut_off
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import PreconditionFailed
 from telehealth.core.principal import Principal
@@ -46,8 +45,7 @@ def cancel(
     if view.version != version:
         raise PreconditionFailed
     staff = principal.kind in queries.STAFF_KINDS
-    limit = cut_off(view)
-    check_cancel(view.status, limit, now, staff=staff)
+    check_cancel(view.status, view.cut_off, now, staff=staff)
     to = None
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
@@ -57,7 +55,7 @@ def cancel(
     give_back(session, appointment_id)
     withdraw_offers(session, appointment_id, now)
     outbox.replace(session, appointment_id, messages.cancelled(view, to, now=now), now=now)
-    late = {"late": "true"} if now >= limit.until else {}
+    late = {"late": "true"} if now >= view.change_until else {}
     note(session, principal, "booking.cancel", view, now, reason=reason_code, **late)
     return changed
 

@@ -12,7 +12,6 @@ from telehealth.booking.errors import OtherService, SlotTaken
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import (
     DEFAULT_POLICIES,
-    CutOff,
     check_bound,
     check_load,
     check_move,
@@ -59,7 +58,9 @@ class Move:
     override: str | None = None
 
 
-def alternatives(session: Session, slot_id: str, *, now: datetime, count: int = 3) -> list[SlotView]:
+def alternatives(
+    session: Session, slot_id: str, *, now: datetime, count: int = 3, channel: str = Channel.ONLINE
+) -> list[SlotView]:
     """Return the next free slots of the same service: there from that time on, else in the province."""
     asked = slot_by_id(session, slot_id, now)
     if asked is None:
@@ -70,15 +71,19 @@ def alternatives(session: Session, slot_id: str, *, now: datetime, count: int = 
         modality=asked.modality,
         from_=asked.start,
         limit=count,
+        channel=channel,
     )
+    return next_free(session, query, now=now)
+
+
+def next_free(session: Session, query: SlotQuery, *, now: datetime) -> list[SlotView]:
+    """Return the free slots of a search, filled up from the whole province, from now on."""
     found = earliest_slots(session, query, now=now)
-    if len(found) < count:
-        anywhere = SlotQuery(
-            service_code=asked.service.code, modality=asked.modality, limit=count + len(found)
-        )
+    if len(found) < query.limit:
+        anywhere = replace(query, facility_id=None, from_=None, limit=query.limit + len(found))
         known = {slot.id for slot in found}
         found += [slot for slot in earliest_slots(session, anywhere, now=now) if slot.id not in known]
-    return found[:count]
+    return found[: query.limit]
 
 
 def reschedule(
@@ -102,7 +107,7 @@ def reschedule(
     view = found_appointment(session, appointment_id)
     if view.version != move.version:
         raise PreconditionFailed
-    check_move(view.status, view.start, cut_off(view), now, staff=move.channel != Channel.ONLINE)
+    check_move(view.status, view.start, view.cut_off, now, staff=move.channel != Channel.ONLINE)
     asked = question(None, move.slot_id, None, view.patient_id, now)
     context = answered(fetch_one(session, CONTEXT, asked), None)
     start = checked_move(context, principal, view, move, now)
@@ -122,11 +127,6 @@ def reschedule(
 
 _MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s, %(version)s, %(start)s,
     %(end)s, %(channel)s, %(door)s, %(over)s, %(why_sealed)s, %(now)s)"""
-
-
-def cut_off(view: AppointmentView) -> CutOff:
-    """Return until when a patient may change an appointment."""
-    return CutOff.of(view.start, view.cancel_notice_minutes, view.facility.hotline)
 
 
 def checked_move(

@@ -23,7 +23,7 @@ from telehealth.booking.services.context import (
     question,
 )
 from telehealth.booking.services.ledger import found_appointment, note, updated, withdraw_offers
-from telehealth.booking.services.moving import Move, checked_move, cut_off, reschedule
+from telehealth.booking.services.moving import Move, checked_move, reschedule
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
@@ -55,7 +55,7 @@ def offer(
     """
     fetch_one(session, _LOCK, {"id": appointment_id})
     view = found_appointment(session, appointment_id)
-    check_move(view.status, view.start, cut_off(view), now, staff=True)
+    check_move(view.status, view.start, view.cut_off, now, staff=True)
     start = _checked_slot(session, principal, view, slot_id, now)
     standing = queries.open_offer(session, appointment_id, now=now)
     if standing is not None and standing.slot_id == slot_id:
