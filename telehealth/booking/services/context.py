@@ -27,8 +27,7 @@ from telehealth.core.principal import Principal, PrincipalKind, Role
 from telehealth.core.sql import Row, fetch_one
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.errors import SlotUnknown
-from telehealth.scheduling.queries import on_grid
-from telehealth.scheduling.rules import SlotId
+from telehealth.scheduling.rules import SlotId, on_grid
 
 _ANYWHERE = (PrincipalKind.PATIENT, PrincipalKind.SYSTEM, PrincipalKind.LINK)
 
