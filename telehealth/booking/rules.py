@@ -35,8 +35,7 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
-from telehealth.directory.codes import CareLevel
-from telehealth.scheduling.codes import Channel, Door, SessionStatus
+from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
 
@@ -142,25 +141,6 @@ class Kept:
 def falls_next(kept: Sequence[Kept], door: str) -> datetime | None:
     """Return when the next places kept from a door fall to all, or None."""
     return min((item.falls_at for item in kept if item.door != door and item.places > 0), default=None)
-
-
-_REFERRED_FROM: Mapping[str, Door] = {
-    CareLevel.INITIAL: Door.REFERRAL_INITIAL,
-    CareLevel.BASIC: Door.REFERRAL_BASIC,
-    CareLevel.SPECIALISED: Door.REFERRAL_SPECIALISED,
-}
-
-
-def door_of(channel: str, care_level: str | None = None) -> Door:
-    """Return the door that a booking through a channel takes its place by.
-
-    A referral whose referrer is not known goes, like desk and kiosk, by the counter.
-    """
-    if channel == Channel.ONLINE:
-        return Door.ONLINE
-    if channel == Channel.REFERRAL and care_level is not None:
-        return _REFERRED_FROM[care_level]
-    return Door.COUNTER
 
 
 def check_time(times: Times, policy: SlotPolicy, now: datetime, *, override: bool = False) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from telehealth.booking.errors import HoldUnknown, TooManyHolds
-from telehealth.booking.rules import DEFAULT_POLICIES, Policies, check_place, door_of
+from telehealth.booking.rules import DEFAULT_POLICIES, Policies, check_place
 from telehealth.booking.services.context import (
     account_of,
     check_reach,
@@ -22,6 +22,7 @@ from telehealth.booking.services.orders import CODE_LENGTH
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.rules import door_of
 
 
 @dataclass(frozen=True, slots=True)

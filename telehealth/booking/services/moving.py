@@ -16,7 +16,6 @@ from telehealth.booking.rules import (
     check_load,
     check_move,
     check_place,
-    door_of,
 )
 from telehealth.booking.services.context import (
     CONTEXT,
@@ -41,6 +40,7 @@ from telehealth.core.sql import fetch_one
 from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots, slot_by_id
+from telehealth.scheduling.rules import door_of
 
 
 @dataclass(frozen=True, slots=True)

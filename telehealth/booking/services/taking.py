@@ -27,7 +27,6 @@ from telehealth.booking.rules import (
     check_load,
     check_open,
     check_place,
-    door_of,
 )
 from telehealth.booking.services.context import (
     Context,
@@ -53,7 +52,7 @@ from telehealth.core.sql import fetch_one
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
-from telehealth.scheduling.rules import SlotId
+from telehealth.scheduling.rules import SlotId, door_of
 
 
 @dataclass(frozen=True, slots=True)
