@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from notifications import Outbox
 from telehealth.booking import messages, queries
 from telehealth.booking.codes import OfferState
-from telehealth.booking.errors import OfferOver, SlotTaken
+from telehealth.booking.errors import OfferOver
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import check_move, check_place
 from telehealth.booking.services.context import (
@@ -55,7 +55,7 @@ def offer(
     """
     fetch_one(session, _LOCK, {"id": appointment_id})
     view = found_appointment(session, appointment_id)
-    check_move(view.status, view.start, now)
+    check_move(view.status, view.start, view.cut_off, now, staff=True)
     start = _checked_slot(session, principal, view, slot_id, now)
     standing = queries.open_offer(session, appointment_id, now=now)
     if standing is not None and standing.slot_id == slot_id:
@@ -126,9 +126,7 @@ def _checked_slot(
 ) -> datetime:
     """Return the start of a slot that the appointment could move to now."""
     context = answered(fetch_one(session, CONTEXT, question(None, slot_id, None, view.patient_id, now)), None)
-    start = checked_move(context, principal, view, Channel.DESK, now)
-    if slot_id == view.slot_id:
-        raise SlotTaken
+    start = checked_move(context, principal, view, Move(slot_id, view.version, Channel.DESK), now)
     check_place(place_of(context, start), online=False)
     return start
 
