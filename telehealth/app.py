@@ -42,6 +42,7 @@ from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.reminders import routes as webhooks
+from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -155,6 +156,7 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         desk_pages,
+        schedule_pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,

@@ -61,10 +61,11 @@ from telehealth.web.context import (
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
+from telehealth.web.workplace import choose_workplace, workplace
 
 pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
 
-_PLACE, _SERVICE = "desk-facility", "desk-service"
+_SERVICE = "desk-service"
 _SLOTS = 8
 _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
@@ -114,7 +115,7 @@ def choose_facility() -> ResponseReturnValue:
     """Work at another of one's facilities."""
     facility_id = _uuid(request.form.get("facility", ""))
     permit("desk.use", facility_id)
-    cookie[_PLACE] = str(facility_id)
+    choose_workplace(facility_id)
     return redirect(url_for("desk.home"))
 
 
@@ -447,8 +448,7 @@ def _change(
 
 def _desk() -> Desk:
     """Return where the clerk works: the facility chosen last, else the first of theirs."""
-    own = sorted(principal().facilities(*RECEPTION))
-    chosen = next((place for place in own if str(place) == cookie.get(_PLACE)), own[0] if own else None)
+    chosen = workplace(principal().facilities(*RECEPTION))
     permit("desk.use", chosen)
     if chosen is None:
         raise Forbidden
