@@ -14,6 +14,7 @@ from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
+from telehealth.waitlist import models as _waitlist
 
 _REGISTERED = (
     _accounts,
@@ -26,6 +27,7 @@ _REGISTERED = (
     _patients,
     _queueing,
     _scheduling,
+    _waitlist,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0024"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
@@ -83,7 +83,7 @@ CREATE TABLE freed_place (
     practitioner_id uuid NOT NULL,
     from_at timestamptz NOT NULL,
     to_at timestamptz NOT NULL,
-    due_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT '-infinity',
     CONSTRAINT ck_freed_place_times CHECK (from_at < to_at)
 );
 CREATE INDEX ix_freed_place_due_at ON freed_place (due_at, id);
@@ -98,8 +98,8 @@ TRIGGERS = """
 CREATE FUNCTION note_freed_claim() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
-    INSERT INTO freed_place (practitioner_id, from_at, to_at, due_at)
-    VALUES (OLD.resource_id, lower(OLD.during), upper(OLD.during), app_clock());
+    INSERT INTO freed_place (practitioner_id, from_at, to_at)
+    VALUES (OLD.resource_id, lower(OLD.during), upper(OLD.during));
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_freed_claim AFTER UPDATE OF active ON claim
@@ -110,8 +110,8 @@ CREATE TRIGGER note_freed_claim AFTER UPDATE OF active ON claim
 CREATE FUNCTION note_new_sessions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
-    INSERT INTO freed_place (practitioner_id, from_at, to_at, due_at)
-    SELECT s.practitioner_id, s.start_at, s.end_at, app_clock() FROM made s
+    INSERT INTO freed_place (practitioner_id, from_at, to_at)
+    SELECT s.practitioner_id, s.start_at, s.end_at FROM made s
      WHERE s.status = 'open' AND EXISTS (
         SELECT FROM waitlist_entry e
          WHERE e.service_code = s.service_code AND e.state IN ('waiting', 'offered'));
@@ -123,8 +123,8 @@ CREATE TRIGGER note_new_sessions AFTER INSERT ON clinic_session
 CREATE FUNCTION note_opened_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
-    INSERT INTO freed_place (practitioner_id, from_at, to_at, due_at)
-    VALUES (NEW.practitioner_id, NEW.start_at, NEW.end_at, app_clock());
+    INSERT INTO freed_place (practitioner_id, from_at, to_at)
+    VALUES (NEW.practitioner_id, NEW.start_at, NEW.end_at);
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_opened_session AFTER UPDATE OF status, capacity, slot_count, online_quota ON clinic_session

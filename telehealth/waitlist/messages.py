@@ -9,7 +9,9 @@ from telehealth.scheduling.queries import SlotView
 from telehealth.waitlist.queries import PlaceOfferView
 
 
-def place(made: PlaceOfferView, slot: SlotView, to: Recipient, *, links: AnswerLinks, now: datetime) -> Message:
+def place(
+    made: PlaceOfferView, slot: SlotView, to: Recipient, *, links: AnswerLinks, now: datetime
+) -> Message:
     """Return the message that offers a place."""
     start, until = local(made.start), local(made.expires_at)
     return Message(

@@ -111,7 +111,7 @@ class WaitlistEvent(Base):
 
 
 class FreedPlace(Base):
-    """A practitioner's time in which places may have become free. Triggers write it, the worker takes it away.
+    """A practitioner's time in which places may have become free: triggers write it, the worker takes it.
 
     `due_at`: when it is to be looked at; what becomes free at night waits for the morning.
     """
@@ -126,4 +126,4 @@ class FreedPlace(Base):
     practitioner_id: Mapped[UUID]
     from_at: Mapped[datetime]
     to_at: Mapped[datetime]
-    due_at: Mapped[datetime]
+    due_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))

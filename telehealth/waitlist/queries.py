@@ -43,7 +43,7 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """Somebody who waits. `ahead`: how many wait before them. `patient_name`: None where it may not be seen."""
+    """Somebody who waits, `ahead` of them so many. `patient_name`: None where it may not be seen."""
 
     id: UUID
     patient_id: UUID
@@ -82,8 +82,8 @@ class EntryView:
 _SELECT = """
 SELECT e.id, e.patient_id, t.full_name, e.account_id, e.desk_id, e.service_code, e.facility_id, e.area,
        e.practitioner_id, e.modality, e.first_day, e.last_day, e.weekdays, e.from_minute, e.to_minute,
-       lower(e.bound) AS bound_from, upper(e.bound) AS bound_to, e.channel, e.coverage_basis, e.state, e.since,
-       e.appointment_id, v.name_vi, v.name_en, f.code AS facility_code, f.name AS facility_name,
+       lower(e.bound) AS bound_from, upper(e.bound) AS bound_to, e.channel, e.coverage_basis, e.state,
+       e.since, e.appointment_id, v.name_vi, v.name_en, f.code AS facility_code, f.name AS facility_name,
        d.name AS practitioner_name,
        CASE WHEN e.state IN ('waiting', 'offered') THEN waitlist_ahead(e.id) ELSE 0 END AS ahead,
        o.id AS offer_id, o.slot_id, o.start_at, o.expires_at
@@ -121,9 +121,7 @@ def entries_of(
     return [_view(row) for row in _rows(session, sql, parameters)]
 
 
-def waiting_for(
-    session: Session, patient_id: UUID, service_code: str, *, now: datetime
-) -> EntryView | None:
+def waiting_for(session: Session, patient_id: UUID, service_code: str, *, now: datetime) -> EntryView | None:
     """Return the entry by which somebody waits for a service already, or None."""
     sql = f"""{_SELECT} WHERE e.patient_id = %(patient)s AND e.service_code = %(service)s
                 AND e.state IN ('waiting', 'offered')"""
@@ -139,7 +137,9 @@ def line_of(session: Session, facility_id: UUID, *, now: datetime) -> list[Entry
     return [_view(row) for row in _rows(session, sql, {"facility": facility_id, "now": now})]
 
 
-def events_of(session: Session, entry_ids: Sequence[UUID], *, most: int = 12) -> Mapping[UUID, list[EventView]]:
+def events_of(
+    session: Session, entry_ids: Sequence[UUID], *, most: int = 12
+) -> Mapping[UUID, list[EventView]]:
     """Return the latest events of several entries, newest first."""
     found: dict[UUID, list[EventView]] = {identifier: [] for identifier in entry_ids}
     sql = """SELECT x.entry_id, x.at, x.kind, x.reason, x.start_at FROM (

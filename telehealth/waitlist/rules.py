@@ -12,7 +12,9 @@ from telehealth.waitlist.errors import BadWish, EntryOver, PlaceOfferOver
 
 DAY = 24 * 60
 FARTHEST = timedelta(days=180)
-NOTICE = timedelta(minutes=30)  # an offer ends no later than this before the visit, or the service's own notice
+NOTICE = timedelta(
+    minutes=30
+)  # an offer ends no later than this before the visit, or the service's own notice
 SHORTEST = timedelta(minutes=10)  # with less time to answer nothing is offered
 EARLY = 10 * 60  # what begins before this minute is worth waking somebody for
 # How long an answer may take: the sooner the visit, the shorter, so that the place is not lost in between.

@@ -1,4 +1,4 @@
-"""Answering an offer. To accept is to claim: the entry, the offer and the place change hands in one transaction."""
+"""Answering an offer. To accept is to claim: entry, offer and place change hands in one transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ def accept(
     """Book the place that was offered, or move a later appointment for the same service to it.
 
     Accepted twice it is booked once. Raises PlaceOfferUnknown, PlaceOfferOver and what booking raises; then
-    the caller must roll back, and who waits keeps their place in line (`give_up_place` when the place is gone).
+    the caller must roll back, and who waits keeps their place in line (`give_up_place` when it is gone).
     """
     made, found = _opened(session, offer_id, now)
     if made.state is PlaceOfferState.ACCEPTED:
@@ -95,7 +95,7 @@ def _let_go(
         raise PlaceOfferOver
     move(session, found.id, (EntryState.OFFERED,), EntryState.WAITING, now)
     note(session, found.id, kind, now, start=made.start)
-    free_again(session, made.slot_id, now)
+    free_again(session, made.slot_id)
 
 
 def _opened(session: Session, offer_id: UUID, now: datetime) -> tuple[PlaceOfferView, EntryView]:
@@ -114,7 +114,12 @@ def _given(session: Session, found: EntryView) -> AppointmentView:
 
 
 def _taken(
-    session: Session, principal: Principal, found: EntryView, made: PlaceOfferView, means: Means, now: datetime
+    session: Session,
+    principal: Principal,
+    found: EntryView,
+    made: PlaceOfferView,
+    means: Means,
+    now: datetime,
 ) -> AppointmentView:
     """Take the place by the one way there is into the ledger."""
     slot = slot_by_id(session, made.slot_id, now, channel=found.channel)

@@ -17,7 +17,7 @@ from telehealth.patients.services import link_facility
 from telehealth.scheduling.codes import Channel
 from telehealth.waitlist import queries
 from telehealth.waitlist.codes import WAITS, EntryState, EventKind, PlaceOfferState
-from telehealth.waitlist.errors import EntryUnknown
+from telehealth.waitlist.errors import BadWish, EntryUnknown
 from telehealth.waitlist.policies import RECEPTION
 from telehealth.waitlist.queries import EntryView
 from telehealth.waitlist.rules import Wish, check_waits, check_wish
@@ -36,8 +36,9 @@ class Join:
 
 _JOIN = """
 INSERT INTO waitlist_entry (
-    id, patient_id, account_id, desk_id, service_code, facility_id, area, practitioner_id, modality, first_day,
-    last_day, weekdays, from_minute, to_minute, channel, coverage_basis, bound, state, since, changed_at)
+    id, patient_id, account_id, desk_id, service_code, facility_id, area, practitioner_id, modality,
+    first_day, last_day, weekdays, from_minute, to_minute, channel, coverage_basis, bound, state, since,
+    changed_at)
 VALUES (%(id)s, %(patient)s, %(account)s, %(desk)s, %(service)s, %(facility)s, %(area)s, %(practitioner)s,
     %(modality)s, %(first)s, %(last)s, %(weekdays)s::smallint[], %(from)s, %(to)s, %(channel)s, %(coverage)s,
     %(bound)s, 'waiting', %(now)s, %(now)s)
@@ -60,6 +61,7 @@ def join(session: Session, principal: Principal, asked: Join, *, now: datetime) 
     """
     check_wish(asked.wish, business_date(now))
     _check_reach(principal, asked)
+    _check_names(session, asked)
     identifier = new_id()
     values = _values(principal, asked, identifier, now)
     fresh = execute(session, _JOIN, values)
@@ -88,7 +90,7 @@ def leave(
     check_waits(found.state)
     if found.offer is not None and close_offer(session, found.offer.id, PlaceOfferState.WITHDRAWN, now):
         outbox.cancel(session, found.offer.id, now=now)
-        free_again(session, found.offer.slot_id, now)
+        free_again(session, found.offer.slot_id)
     move(session, entry_id, WAITS, EntryState.LEFT, now)
     note(session, entry_id, EventKind.LEFT, now)
     trail(session, principal, "waitlist.leave", found, now)
@@ -102,6 +104,40 @@ def _check_reach(principal: Principal, asked: Join) -> None:
             raise Forbidden
     elif not principal.holds_at(asked.desk_id, *RECEPTION):
         raise Forbidden
+
+
+_NAMED = """
+SELECT EXISTS (SELECT FROM patient t WHERE t.id = %(patient)s AND t.merged_into IS NULL) AS patient,
+       EXISTS (SELECT FROM healthcare_service v WHERE v.code = %(service)s AND v.active
+                  AND (%(facility)s::uuid IS NULL OR v.facility_id = %(facility)s::uuid)) AS service,
+       %(practitioner)s::uuid IS NULL
+       OR EXISTS (SELECT FROM practitioner d WHERE d.id = %(practitioner)s::uuid) AS practitioner
+"""
+
+
+def _check_names(session: Session, asked: Join) -> None:
+    """Raise BadWish for what does not exist, or may not be seen."""
+    wish = asked.wish
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            _NAMED,
+            {
+                "patient": asked.patient_id,
+                "service": wish.service_code,
+                "facility": wish.facility_id,
+                "practitioner": wish.practitioner_id,
+            },
+        )
+        .one()
+    )
+    unknown = {
+        "patient_id": [] if row.patient else ["field-waitlist-who"],
+        "service": [] if row.service else ["field-waitlist-service"],
+        "practitioner": [] if row.practitioner else ["field-waitlist-doctor"],
+    }
+    if any(unknown.values()):
+        raise BadWish({name: keys for name, keys in unknown.items() if keys})
 
 
 def _values(principal: Principal, asked: Join, identifier: UUID, now: datetime) -> dict[str, object]:

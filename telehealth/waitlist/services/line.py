@@ -88,16 +88,16 @@ def trail(
     record(session, principal, entry, now=now)
 
 
-def free_again(session: Session, slot_id: str, now: datetime) -> None:
+def free_again(session: Session, slot_id: str) -> None:
     """Let the worker offer a place to the next in line."""
     execute(
         session,
-        """INSERT INTO freed_place (practitioner_id, from_at, to_at, due_at)
-           SELECT s.practitioner_id, x.start, x.start + s.slot_minutes * interval '1 minute', %(now)s
+        """INSERT INTO freed_place (practitioner_id, from_at, to_at)
+           SELECT s.practitioner_id, x.start, x.start + s.slot_minutes * interval '1 minute'
              FROM clinic_session s CROSS JOIN LATERAL (
                 SELECT s.start_at + (%(minute)s - s.start_minute) * interval '1 minute' AS start) x
             WHERE s.id = %(session)s::uuid""",
-        {"session": slot_id.partition(".")[0], "minute": int(slot_id.partition(".")[2]), "now": now},
+        {"session": slot_id.partition(".")[0], "minute": int(slot_id.partition(".")[2])},
     )
 
 

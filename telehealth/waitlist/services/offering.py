@@ -1,4 +1,4 @@
-"""Places that have become free go down the line: to the first who wants and can have them, one after another."""
+"""Places that have become free go down the line, to one after another who wants and can have them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,16 @@ from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots
 from telehealth.waitlist import messages
 from telehealth.waitlist.codes import WAITS, EntryState, EventKind, PlaceOfferState
 from telehealth.waitlist.queries import LINE, PlaceOfferView, wish_of
-from telehealth.waitlist.rules import NOTICE, Person, Place, Wish, answered_until, hindered, offered_from, unfit
+from telehealth.waitlist.rules import (
+    NOTICE,
+    Person,
+    Place,
+    Wish,
+    answered_until,
+    hindered,
+    offered_from,
+    unfit,
+)
 from telehealth.waitlist.services.line import close_offer, execute, free_again, move, note
 
 AT_ONCE = 50
@@ -52,8 +61,10 @@ class _Waiting:
 
 _LINE = f"""
 SELECT e.id, e.patient_id, e.account_id, e.channel, e.service_code, e.facility_id, e.area, e.practitioner_id,
-       e.modality, e.first_day, e.last_day, e.weekdays, e.from_minute, e.to_minute, lower(e.bound) AS bound_from,
-       upper(e.bound) AS bound_to, false AS desk_only
+       e.modality, e.first_day, e.last_day, e.weekdays, e.from_minute, e.to_minute,
+       lower(e.bound) AS bound_from, upper(e.bound) AS bound_to,
+       EXISTS (SELECT FROM booking_restriction r WHERE r.patient_id = e.patient_id
+                  AND r.grade = 'desk-only' AND r.until > %(now)s) AS desk_only
   FROM waitlist_entry e
  WHERE e.state = 'waiting' AND e.service_code = %(service)s
    AND (e.facility_id IS NULL OR e.facility_id = %(facility)s)
@@ -86,7 +97,9 @@ def offer_places(session: Session, sender: Sender, *, now: datetime) -> int:
     """
     freed = _rows(session, _TAKE_FREED, {"now": now})
     for practitioner, from_at, to_at in sorted({tuple(row) for row in freed}, key=str):
-        online = {slot.id: slot.free for slot in _free(session, practitioner, from_at, to_at, Channel.ONLINE, now)}
+        online = {
+            slot.id: slot.free for slot in _free(session, practitioner, from_at, to_at, Channel.ONLINE, now)
+        }
         for slot in _free(session, practitioner, from_at, to_at, Channel.DESK, now):
             _offer_slot(session, sender, slot, online.get(slot.id, 0), now)
     return len(freed)
@@ -106,7 +119,7 @@ def close_overdue(session: Session, *, now: datetime) -> int:
         if close_offer(session, row.id, PlaceOfferState.LAPSED, now):
             move(session, row.entry_id, (EntryState.OFFERED,), EntryState.WAITING, now)
             note(session, row.entry_id, EventKind.LAPSED, now, start=row.start_at)
-            free_again(session, row.slot_id, now)
+            free_again(session, row.slot_id)
     past = _rows(
         session,
         """SELECT e.id FROM waitlist_entry e
@@ -132,8 +145,9 @@ def look_over(session: Session, *, now: datetime) -> int:
                 SELECT id FROM waitlist_entry
                  WHERE state = 'waiting' AND (looked_at IS NULL OR looked_at <= %(before)s)
                  ORDER BY looked_at NULLS FIRST, since LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED)
-            RETURNING id, channel, service_code, facility_id, area, practitioner_id, modality, first_day, last_day,
-                      weekdays, from_minute, to_minute, lower(bound) AS bound_from, upper(bound) AS bound_to""",
+            RETURNING id, channel, service_code, facility_id, area, practitioner_id, modality, first_day,
+                      last_day, weekdays, from_minute, to_minute, lower(bound) AS bound_from,
+                      upper(bound) AS bound_to""",
         {"now": now, "before": now - LOOKED_OVER_EVERY},
     )
     for row in waiting:
@@ -160,8 +174,8 @@ def _offer_slot(session: Session, sender: Sender, slot: SlotView, online_free: i
     if due > now:
         _again(session, slot, due)
         return
-    open_offers = _open_offers(session, slot.id, now)
-    line = _line(session, slot)
+    open_offers = _open_offers(session, slot.id)
+    line = _line(session, slot, now)
     for place_no in range(open_offers, slot.free):
         place = Place(slot.start, slot.practitioner.id, slot.modality, online=place_no < online_free)
         if not _offer_next(session, sender, slot, place, line, until, now):
@@ -218,9 +232,9 @@ def _offer(
     sender.outbox.enqueue(session, [messages.place(made, slot, to, links=sender.links, now=now)], now=now)
 
 
-def _line(session: Session, slot: SlotView) -> Iterator[_Waiting]:
+def _line(session: Session, slot: SlotView, now: datetime) -> Iterator[_Waiting]:
     """Yield who waits for a slot's service at its facility, in order, each once."""
-    asked = {"service": slot.service.code, "facility": slot.facility.id}
+    asked = {"service": slot.service.code, "facility": slot.facility.id, "now": now}
     for row in _rows(session, _LINE, asked):
         by_desk = row.channel == Channel.DESK
         yield _Waiting(row.id, row.patient_id, row.account_id, by_desk, row.desk_only, wish_of(row))
@@ -249,18 +263,24 @@ def _person(
     )
 
 
-def _open_offers(session: Session, slot_id: str, now: datetime) -> int:
+def _open_offers(session: Session, slot_id: str) -> int:
     rows = _rows(
         session,
         "SELECT count(*) AS open FROM waitlist_offer WHERE slot_id = %(slot)s AND state = 'open'",
-        {"slot": slot_id, "now": now},
+        {"slot": slot_id},
     )
     return int(rows[0].open)
 
 
 def _notice(session: Session, slot: SlotView) -> timedelta:
-    """Return how long before the visit booking ends: the service's own notice, or everybody's."""
-    return NOTICE
+    """Return how long before the visit booking ends: the session's own notice, or everybody's."""
+    rows = _rows(
+        session,
+        "SELECT notice_minutes FROM clinic_session WHERE id = %(id)s::uuid",
+        {"id": slot.id.partition(".")[0]},
+    )
+    minutes = rows[0].notice_minutes if rows else None
+    return NOTICE if minutes is None else timedelta(minutes=minutes)
 
 
 def _wished(session: Session, row: Any, now: datetime) -> list[SlotView]:
@@ -278,7 +298,9 @@ def _wished(session: Session, row: Any, now: datetime) -> list[SlotView]:
     )
     known = {
         offered.slot_id
-        for offered in _rows(session, "SELECT slot_id FROM waitlist_offer WHERE entry_id = %(id)s", {"id": row.id})
+        for offered in _rows(
+            session, "SELECT slot_id FROM waitlist_offer WHERE entry_id = %(id)s", {"id": row.id}
+        )
     }
     found = earliest_slots(session, query, now=now)
     wanted = [slot for slot in found if slot.id not in known and unfit(wish, _seen(slot)) is None]
