@@ -35,6 +35,8 @@ from telehealth.messaging.commands import messages as message_commands
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
+from telehealth.payments import policies as payment_policies
+from telehealth.payments import routes as payment_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
@@ -66,6 +68,7 @@ def policy() -> Policy:
         consultation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
+        payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
@@ -158,6 +161,8 @@ def _register(app: Flask) -> None:
         desk_pages,
         desk_waitlist,
         consultation_routes.pages,
+        payment_routes.pages,
+        payment_routes.webhook,
         answer_pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
@@ -175,6 +180,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
+        payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
