@@ -1,6 +1,7 @@
 """The waitlist as the API writes it, and in words."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from telehealth.core.clock import local
@@ -58,8 +59,13 @@ def _event_json(event: EventView) -> dict[str, Any]:
 
 def event_text(event: EventView) -> str:
     """Say in plain words what happened, or why a place went to the next in line."""
-    place = "" if event.start is None else local(event.start).strftime("%H:%M %d/%m")
+    place = "" if event.start is None else place_text(event.start)
     return t(f"waitlist-event-{event.reason or event.kind}", place=place)
+
+
+def place_text(instant: datetime) -> str:
+    """Return an instant as short as a line of a list wants it: 08:00 02/12."""
+    return local(instant).strftime("%H:%M %d/%m")
 
 
 def clock(minute: int) -> str:

@@ -15,7 +15,7 @@ from telehealth.patients.queries import patients_of
 from telehealth.waitlist import queries, services
 from telehealth.waitlist.errors import BadWish
 from telehealth.waitlist.forms import WishForm
-from telehealth.waitlist.presentation import event_text
+from telehealth.waitlist.presentation import event_text, place_text
 from telehealth.waitlist.routes.common import accept_place, decline_place, readable
 from telehealth.waitlist.services import Join
 from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, unit_of_work
@@ -26,6 +26,7 @@ from telehealth.web.localization import current_locale, t
 
 pages = Blueprint("waitlist", __name__, template_folder="../templates", url_prefix="/waitlist")
 pages.add_app_template_filter(event_text, "waitlist_event")
+pages.add_app_template_filter(place_text, "waitlist_place")
 
 
 @pages.get("/join")
