@@ -25,6 +25,7 @@ from telehealth.core.uow import CONNECT_ARGS
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
@@ -46,6 +47,8 @@ from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.waitlist import policies as waitlist_policies
+from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
@@ -73,6 +76,7 @@ def policy() -> Policy:
         encounter_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        waitlist_policies.RULES,
     )
 
 
@@ -157,6 +161,7 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         desk_pages,
         schedule_pages,
+        desk_waitlist,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -165,6 +170,8 @@ def _register(app: Flask) -> None:
         queueing_routes.kiosk,
         queueing_routes.clinic,
         portal_pages,
+        waitlist_routes.pages,
+        waitlist_routes.links,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -178,6 +185,7 @@ def _register(app: Flask) -> None:
         payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,
+        waitlist_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

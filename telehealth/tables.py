@@ -15,6 +15,7 @@ from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
+from telehealth.waitlist import models as _waitlist
 
 _REGISTERED = (
     _accounts,
@@ -28,6 +29,7 @@ _REGISTERED = (
     _payments,
     _queueing,
     _scheduling,
+    _waitlist,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

@@ -20,6 +20,7 @@ from telehealth.jobs import (
     provider_upkeep,
     unpaid_deposits,
     video_invitations,
+    waitlist,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -40,6 +41,7 @@ JOBS: tuple[Job, ...] = (
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("waitlist", 15, waitlist.run),
     Job("disruptions", 30, disruptions.run),
     Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
