@@ -39,6 +39,8 @@ from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.referrals import policies as referral_policies
+from telehealth.referrals.routes import api as referrals_api
 from telehealth.reminders import routes as webhooks
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
@@ -69,6 +71,7 @@ def policy() -> Policy:
         encounter_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        referral_policies.RULES,
     )
 
 
@@ -168,6 +171,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
+        referrals_api,
         queueing_routes.api,
         messaging_routes.api,
     ):

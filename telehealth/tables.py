@@ -13,6 +13,7 @@ from telehealth.encounters import models as _encounters
 from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
 from telehealth.queueing import models as _queueing
+from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
 
 _REGISTERED = (
@@ -25,6 +26,7 @@ _REGISTERED = (
     _jobs,
     _patients,
     _queueing,
+    _referrals,
     _scheduling,
 )
 

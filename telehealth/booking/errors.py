@@ -145,3 +145,9 @@ class NoPatient(NotFound):
     """No such patient that this caller may act for."""
 
     code = "patient-unknown"
+
+
+class RemoteNotAllowed(Unprocessable):
+    """What the visit is about may not be treated from afar; somebody must see the patient."""
+
+    code = "remote-not-allowed"

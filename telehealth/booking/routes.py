@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import HoldUnknown, SlotTaken
+from telehealth.booking.conditions import in_person_instead
+from telehealth.booking.errors import HoldUnknown, RemoteNotAllowed, SlotTaken
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.presentation import appointment_json, calendar_file, offer_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
+from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.schemas import (
     AppointmentListSchema,
     AppointmentQuerySchema,
@@ -36,6 +38,7 @@ from telehealth.core.clock import business_date
 from telehealth.core.errors import NotFound, UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility_by_code
+from telehealth.directory.remote_care import RemoteCare, remote_care
 from telehealth.patients.schemas import new_patient
 from telehealth.patients.services import link_facility, register
 from telehealth.scheduling.codes import Channel
@@ -305,7 +308,12 @@ def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
         reason=asked["reason"] or None,
         channel=_channel(),
         consent=ConsentGiven(**given) if given else None,
+        need=RemoteNeed(asked["condition"], asked["consultation"], _care()),
     )
+
+
+def _care() -> RemoteCare:
+    return remote_care(settings().environ.get("REMOTE_CARE_DIR", ""))
 
 
 def _means() -> dict[str, Any]:
@@ -366,7 +374,7 @@ def _facility_of(session: Session, asked: dict[str, Any]) -> UUID:
 
 
 def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Response:
-    """Run the unit; a slot that is gone is refused together with the next free ones."""
+    """Run the unit; a slot that is gone, or by video only, is refused together with what is free instead."""
     try:
         return attempt(unit)
     except SlotTaken as refusal:
@@ -374,6 +382,13 @@ def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Res
             enter_again()
             with unit_of_work() as session:
                 slots = services.alternatives(session, slot_id, now=now())
+            refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
+        raise
+    except RemoteNotAllowed as refusal:
+        if slot_id is not None:
+            enter_again()
+            with unit_of_work() as session:
+                slots = in_person_instead(session, slot_id, now=now())
             refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
         raise
 

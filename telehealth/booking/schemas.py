@@ -38,7 +38,10 @@ class ConsentSchema(RequestSchema):
 
 
 class BookingSchema(RequestSchema):
-    """A slot or a hold, for a known person (`patient_id`) or one to be registered (`patient`)."""
+    """A slot or a hold, for a known person (`patient_id`) or one to be registered (`patient`).
+
+    By video: `condition` is the ICD-10 code that the visit is about; `consultation` asks for advice only.
+    """
 
     slot_id = fields.String(validate=validate.Length(1, 60))
     hold_id = fields.UUID()
@@ -55,6 +58,8 @@ class BookingSchema(RequestSchema):
         validate=validate.Length(max=LONGEST_REASON, error="field-booking-too-long"),
     )
     consent = fields.Nested(ConsentSchema, load_default=None)
+    condition = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10))
+    consultation = fields.Boolean(load_default=False)
 
     @validates_schema
     def one_of_each(self, data: dict[str, object], **_: object) -> None:

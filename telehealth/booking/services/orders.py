@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from telehealth.booking.codes import CoverageBasis
+from telehealth.booking.remote import RemoteNeed
 from telehealth.scheduling.codes import Channel
 
 CODE_LENGTH = 8
@@ -19,7 +20,10 @@ class ConsentGiven:
 
 @dataclass(frozen=True, slots=True)
 class BookingRequest:
-    """Who wants which slot. Either `slot_id` or `hold_id`; a hold of one's own on the slot is used."""
+    """Who wants which slot. Either `slot_id` or `hold_id`; a hold of one's own on the slot is used.
+
+    `need`: what a visit by video is about.
+    """
 
     patient_id: UUID
     slot_id: str | None = None
@@ -29,3 +33,4 @@ class BookingRequest:
     reason: str | None = None
     channel: str = Channel.ONLINE
     consent: ConsentGiven | None = None
+    need: RemoteNeed | None = None
