@@ -34,6 +34,8 @@ from telehealth.messaging.commands import messages as message_commands
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
+from telehealth.payments import policies as payment_policies
+from telehealth.payments import routes as payment_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
@@ -65,6 +67,7 @@ def policy() -> Policy:
         consultation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
+        payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
@@ -156,6 +159,8 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         desk_pages,
         consultation_routes.pages,
+        payment_routes.pages,
+        payment_routes.webhook,
         answer_pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
@@ -172,6 +177,7 @@ def _register(app: Flask) -> None:
         scheduling_api,
         booking_api,
         referrals_api,
+        payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,
     ):

@@ -12,6 +12,7 @@ from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
 from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
+from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
 from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
@@ -25,6 +26,7 @@ _REGISTERED = (
     _encounters,
     _jobs,
     _patients,
+    _payments,
     _queueing,
     _referrals,
     _scheduling,

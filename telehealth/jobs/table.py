@@ -19,6 +19,7 @@ from telehealth.jobs import (
     overdue_holds,
     provider_shares,
     provider_upkeep,
+    unpaid_deposits,
     video_invitations,
     zalo_events,
 )
@@ -41,6 +42,7 @@ JOBS: tuple[Job, ...] = (
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
     Job("disruptions", 30, disruptions.run),
+    Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
     Job("deferred-requests", 60, deferred_requests.run),
