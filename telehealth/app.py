@@ -42,6 +42,8 @@ from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.referrals import policies as referral_policies
+from telehealth.referrals.routes import api as referrals_api
 from telehealth.reminders import routes as webhooks
 from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
@@ -77,6 +79,7 @@ def policy() -> Policy:
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
+        referral_policies.RULES,
     )
 
 
@@ -182,6 +185,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
+        referrals_api,
         payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,

@@ -14,6 +14,7 @@ from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
+from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
 from telehealth.waitlist import models as _waitlist
 
@@ -28,6 +29,7 @@ _REGISTERED = (
     _patients,
     _payments,
     _queueing,
+    _referrals,
     _scheduling,
     _waitlist,
 )

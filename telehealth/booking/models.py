@@ -22,6 +22,7 @@ from telehealth.scheduling.codes import Channel, Door
 
 __all__ = [
     "Appointment",
+    "AppointmentCondition",
     "AppointmentOffer",
     "AppointmentStatus",
     "BookingRestriction",
@@ -166,6 +167,19 @@ class Disruption(Base):
     start_at: Mapped[datetime]
     found_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+
+
+class AppointmentCondition(Base):
+    """What a video appointment is about: a listed condition, or advice without treatment."""
+
+    __tablename__ = "appointment_condition"
+    __table_args__ = (CheckConstraint("consultation_only OR code_sealed IS NOT NULL", name="known"),)
+
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"), primary_key=True)
+    code_sealed: Mapped[bytes | None]
+    consultation_only: Mapped[bool]
+    list_version: Mapped[str]
+    stated_at: Mapped[datetime]
 
 
 class Claim(Base):

@@ -8,7 +8,7 @@ from telehealth.core.principal import Principal, PrincipalKind, Role
 
 _FAMILY = frozenset({Role.PATIENT, Role.GUARDIAN})
 RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
-_CARE = RECEPTION | {Role.PRACTITIONER}
+CARE = RECEPTION | {Role.PRACTITIONER}
 _MACHINES = frozenset({Role.KIOSK, Role.INTEGRATOR})
 
 
@@ -59,7 +59,7 @@ def _reception_or_their_own(principal: Principal, resource: AppointmentScope | N
     )
 
 
-_OVERBOOK = Rule(_CARE, _reception_or_their_own)
+_OVERBOOK = Rule(CARE, _reception_or_their_own)
 
 
 def may_overbook(principal: Principal, scope: AppointmentScope) -> bool:
@@ -69,15 +69,15 @@ def may_overbook(principal: Principal, scope: AppointmentScope) -> bool:
 
 RULES: Rules = {
     "booking.hold": Rule(_FAMILY | RECEPTION),
-    "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
+    "booking.book": Rule(_FAMILY | CARE | {Role.INTEGRATOR}),
     "booking.overbook": _OVERBOOK,
-    "booking.list": Rule(_FAMILY | _CARE),
-    "booking.day": _there(*_CARE),
-    "booking.read": _family_or(*_CARE, *_MACHINES),
+    "booking.list": Rule(_FAMILY | CARE),
+    "booking.day": _there(*CARE),
+    "booking.read": _family_or(*CARE, *_MACHINES),
     "booking.cancel": _family_or(*RECEPTION),
     "booking.reschedule": _family_or(*RECEPTION),
     "booking.confirm": _family_or(),
     "booking.offer": _there(*RECEPTION),
-    "booking.no_show": _there(*_CARE),
+    "booking.no_show": _there(*CARE),
     "booking.confirm_coverage": _there(*RECEPTION),
 }

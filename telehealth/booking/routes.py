@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import FULL, HoldUnknown
+from telehealth.booking.conditions import in_person_instead
+from telehealth.booking.errors import FULL, HoldUnknown, RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.presentation import appointment_json, calendar_file, offer_json, verdict_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
+from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.schemas import (
     ActionsSchema,
     AppointmentListSchema,
@@ -39,6 +41,7 @@ from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import NotFound, UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility_by_code
+from telehealth.directory.remote_care import RemoteCare, remote_care
 from telehealth.patients.schemas import new_patient
 from telehealth.patients.services import link_facility, register
 from telehealth.scheduling.codes import Channel
@@ -335,6 +338,7 @@ def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
         reason=asked["reason"] or None,
         channel=_channel(),
         consent=ConsentGiven(**given) if given else None,
+        need=RemoteNeed(asked["condition"], asked["consultation"], _care()),
         overbook=_why(asked["overbook"]),
         override=_why(asked["override"]),
     )
@@ -342,6 +346,10 @@ def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
 
 def _why(given: dict[str, str] | None) -> str | None:
     return None if given is None else given["reason"]
+
+
+def _care() -> RemoteCare:
+    return remote_care(settings().environ.get("REMOTE_CARE_DIR", ""))
 
 
 def _means() -> dict[str, Any]:
@@ -410,7 +418,7 @@ def _facility_of(session: Session, asked: dict[str, Any]) -> UUID:
 
 
 def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Response:
-    """Run the unit; a slot that is gone is refused together with the next free ones."""
+    """Run the unit; a slot that is gone, or by video only, is refused together with what is free instead."""
     try:
         return attempt(unit)
     except FULL as refusal:
@@ -418,6 +426,13 @@ def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Res
             enter_again()
             with unit_of_work() as session:
                 slots = services.alternatives(session, slot_id, now=now(), channel=_channel())
+            refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
+        raise
+    except RemoteNotAllowed as refusal:
+        if slot_id is not None:
+            enter_again()
+            with unit_of_work() as session:
+                slots = in_person_instead(session, slot_id, now=now())
             refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
         raise
 
