@@ -53,8 +53,11 @@ class Kind:
 
 
 def _code(name: str) -> Kind:
-    """A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait."""
-    return Kind(name, frozenset({"code", "minutes"}), ("sms", "zalo"), Priority.OTP, copies=())
+    """A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait.
+
+    E-mail is for those who have no telephone here.
+    """
+    return Kind(name, frozenset({"code", "minutes"}), ("sms", "zalo", "email"), Priority.OTP, copies=())
 
 
 def _told(name: str, params: str) -> Kind:

@@ -22,7 +22,8 @@ from telehealth.accounts.rules import (
     reset_try_limits,
 )
 from telehealth.accounts.services.limits import spend
-from telehealth.accounts.services.otp import PHONE_INDEX, code_hash
+from telehealth.accounts.contacts import PHONE_INDEX
+from telehealth.accounts.services.otp import code_hash
 from telehealth.accounts.services.sessions import note_login, sign_out_everywhere
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
