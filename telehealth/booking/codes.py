@@ -57,3 +57,11 @@ class PriceClass(StrEnum):
     SELF = "self"
     ON_REQUEST = "on_request"
     AFTER_HOURS = "after_hours"
+
+
+class RestrictionGrade(StrEnum):
+    """What missed appointments lead to, in order; never anything for emergency care or walking in."""
+
+    NOTED = "noted"
+    MUST_CONFIRM = "must-confirm"
+    DESK_ONLY = "desk-only"

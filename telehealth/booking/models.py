@@ -7,19 +7,36 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis, OfferState, PriceClass
+from telehealth.booking.codes import (
+    AppointmentStatus,
+    CancelReason,
+    CoverageBasis,
+    OfferState,
+    PriceClass,
+    RestrictionGrade,
+)
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import Modality
-from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.codes import Channel, Door
 
-__all__ = ["Appointment", "AppointmentOffer", "AppointmentStatus", "Claim", "Disruption", "Idempotency"]
+__all__ = [
+    "Appointment",
+    "AppointmentOffer",
+    "AppointmentStatus",
+    "BookingRestriction",
+    "Claim",
+    "Disruption",
+    "Idempotency",
+]
 
 
 class Appointment(Base):
     """A slot held for, or given to, a patient. A hold is the same row with status `held`.
 
     `agreed_at`: since when its time stands. A trigger sets it when the slot is booked or moved.
+    `door`: what its place was taken through (null: the channel's). `bound`: when it must lie, by a referral
+    or slip. `overbooked`: a lane beyond the session's capacity, given deliberately and for a reason.
     """
 
     __tablename__ = "appointment"
@@ -38,6 +55,10 @@ class Appointment(Base):
         Index("ix_appointment_clinic_session_id", "clinic_session_id"),
         Index("ix_appointment_account_id", "account_id"),
         CheckConstraint(one_of("price_class", PriceClass), name="price_class"),
+        CheckConstraint(one_of("door", Door), name="door"),
+        CheckConstraint(
+            "bound IS NULL OR status NOT IN ('held', 'booked') OR start_at <@ bound", name="bound"
+        ),
         CheckConstraint(
             "cancel_reason IS NULL OR " + one_of("cancel_reason", CancelReason), name="cancel_reason"
         ),
@@ -76,6 +97,25 @@ class Appointment(Base):
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    door: Mapped[str | None]
+    overbooked: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    overbook_reason_sealed: Mapped[bytes | None]
+    bound: Mapped[Range[datetime] | None] = mapped_column(TSTZRANGE)
+
+
+class BookingRestriction(Base):
+    """What missed appointments have led to, until when; only online booking asks it."""
+
+    __tablename__ = "booking_restriction"
+    __table_args__ = (
+        CheckConstraint(one_of("grade", RestrictionGrade), name="grade"),
+        CheckConstraint("since < until", name="times"),
+    )
+
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patient.id"), primary_key=True)
+    grade: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
 
 
 class AppointmentOffer(Base):
@@ -129,7 +169,7 @@ class Disruption(Base):
 
 
 class Claim(Base):
-    """The right to a resource (practitioner or patient) for a time, on one lane.
+    """The right to a resource (practitioner, patient, room, device) for a time, on one lane.
 
     Written only by INSERT ... ON CONFLICT DO NOTHING in (resource_id, lane) order: a bare insert
     into an exclusion constraint deadlocks (booking.md 0.3). `hold_until` and `online` (taken by that
@@ -147,7 +187,9 @@ class Claim(Base):
             using="gist",
             name="ex_claim_overlap",
         ),
-        CheckConstraint("resource_kind IN ('practitioner', 'patient')", name="resource_kind"),
+        CheckConstraint(
+            "resource_kind IN ('practitioner', 'patient', 'room', 'device')", name="resource_kind"
+        ),
         CheckConstraint("lane > 0", name="lane"),
         CheckConstraint("NOT isempty(during)", name="during"),
         Index("ix_claim_appointment_id", "appointment_id"),

@@ -29,6 +29,40 @@ class Channel(StrEnum):
     REFERRAL = "referral"
 
 
+class Door(StrEnum):
+    """What a place is taken through: the counter is desk and kiosk, a referral comes from a care level.
+
+    A schedule may keep places for a door; what is unused falls to all doors at its time.
+    """
+
+    ONLINE = "online"
+    COUNTER = "counter"
+    REFERRAL_INITIAL = "referral-initial"
+    REFERRAL_BASIC = "referral-basic"
+    REFERRAL_SPECIALISED = "referral-specialised"
+
+
+class SessionMode(StrEnum):
+    """Whether a patient is given a minute, or a window in which several come and are called by number."""
+
+    SLOT = "slot"
+    SESSION = "session"
+
+
+class ScheduleOrigin(StrEnum):
+    """Who wrote a roster line: the province's files, which own what they wrote, or people in the editor."""
+
+    IMPORT = "import"
+    EDITOR = "editor"
+
+
+class ResourceKind(StrEnum):
+    """What else than people a slot may need."""
+
+    ROOM = "room"
+    DEVICE = "device"
+
+
 class RosterChangeReason(StrEnum):
     """Why a clinic session with bookings no longer fits the roster."""
 
