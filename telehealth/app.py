@@ -22,6 +22,8 @@ from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.core.uow import CONNECT_ARGS
+from telehealth.delegations import policies as delegation_policies
+from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
@@ -61,6 +63,7 @@ def policy() -> Policy:
         account_policies.RULES,
         administration_policies.RULES,
         consultation_policies.RULES,
+        delegation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
         push_policies.RULES,
@@ -157,6 +160,7 @@ def _register(app: Flask) -> None:
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        delegation_routes.pages,
         portal_pages,
     ):
         app.register_blueprint(blueprint)
@@ -166,6 +170,7 @@ def _register(app: Flask) -> None:
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        delegation_routes.api,
         scheduling_api,
         booking_api,
         queueing_routes.api,

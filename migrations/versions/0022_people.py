@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0022"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
@@ -190,8 +190,9 @@ CREATE POLICY by_delegation ON patient FOR SELECT USING (app_delegated(id, 'book
 CREATE POLICY by_delegation ON appointment FOR SELECT
     USING (patient_id IS NOT NULL AND app_delegated(patient_id, 'booking.read'));
 CREATE POLICY change_by_delegation ON appointment FOR UPDATE
-    USING (patient_id IS NOT NULL AND app_delegated(patient_id, 'booking.book'))
-    WITH CHECK (patient_id IS NOT NULL AND app_delegated(patient_id, 'booking.book'));
+    -- Whoever comes along into the room marks that the patient has come.
+    USING (patient_id IS NOT NULL
+           AND (app_delegated(patient_id, 'booking.book') OR app_delegated(patient_id, 'room.join')));
 CREATE POLICY book_by_delegation ON appointment FOR INSERT
     WITH CHECK (patient_id IS NOT NULL AND app_delegated(patient_id, 'booking.book'));
 """

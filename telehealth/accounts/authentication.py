@@ -30,7 +30,9 @@ def load_principal(session: Session, now: datetime) -> Principal:
     found = fetch_one(session, _ENTER, {"token_hash": token_hash(token), "now": now})
     if found is None:
         return ANONYMOUS
-    named, actor_id, session_id, grants, practitioner_id, patient_ids, scopes, device_id, name, delegated = found
+    named, actor_id, session_id, grants, practitioner_id, patient_ids, scopes, device_id, name, delegated = (
+        found
+    )
     kind = PrincipalKind(named)
     return Principal(
         kind=kind,

@@ -21,7 +21,6 @@ class OtpRequest(RequestSchema):
     email = fields.String(validate=validate.Length(min=1, max=254))
     language = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("vi", "en")))
 
-
     @validates_schema
     def one_address(self, data: dict[str, Any], **_context: Any) -> None:
         """Ask for exactly one address."""

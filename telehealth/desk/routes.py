@@ -31,6 +31,10 @@ from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
 from telehealth.desk.forms import PersonForm, written
+from telehealth.desk.frame import PLACE as _PLACE
+from telehealth.desk.frame import desk_here as _desk
+from telehealth.desk.frame import frame as _frame
+from telehealth.desk.frame import known_person as _seen
 from telehealth.desk.policies import RECEPTION
 from telehealth.desk.rules import Asked, read_box
 from telehealth.desk.services import Desk, Order
@@ -64,7 +68,7 @@ from telehealth.web.localization import current_locale, t
 
 pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
 
-_PLACE, _SERVICE = "desk-facility", "desk-service"
+_SERVICE = "desk-service"
 _SLOTS = 8
 _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
@@ -445,26 +449,6 @@ def _change(
     return redirect(url_for("desk.show", appointment_id=appointment_id))
 
 
-def _desk() -> Desk:
-    """Return where the clerk works: the facility chosen last, else the first of theirs."""
-    own = sorted(principal().facilities(*RECEPTION))
-    chosen = next((place for place in own if str(place) == cookie.get(_PLACE)), own[0] if own else None)
-    permit("desk.use", chosen)
-    if chosen is None:
-        raise Forbidden
-    return Desk(principal(), chosen)
-
-
-def _frame(desk: Desk, current: str = "home") -> dict[str, Any]:
-    own = directory.facilities_by_id(session(), list(principal().facilities(*RECEPTION)))
-    return {
-        "facility": own[desk.facility_id],
-        "others": [place for place in own.values() if place.id != desk.facility_id],
-        "current": current,
-        "staff_calls": queues.open_staff_calls(session(), desk.facility_id),
-    }
-
-
 def _home(text: str, errors: dict[str, Any]) -> str:
     desk = _desk()
     day = bookings.day_counts(session(), desk.facility_id, business_date(now()))
@@ -501,14 +485,6 @@ def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:
         errors=errors,
         warnings=[t(key) for key in form.warnings()] if not errors else [],
     )
-
-
-def _seen(work: Session, patient_id: UUID) -> PatientView:
-    """Return a person this desk knows. Raises PatientNotFound."""
-    view = patients.patient(work, patient_id, cipher())
-    if view is None or _desk().facility_id not in view.facility_ids:
-        raise PatientNotFound
-    return view
 
 
 def _choice(given: dict[str, str]) -> _Choice:

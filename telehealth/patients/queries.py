@@ -1,7 +1,7 @@
 """Reading people. Row-level security lets each see only theirs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from telehealth.patients.rules import masked
 
 PHONE_INDEX = "patient.phone"
 MOST_FOUND = 20
+DELEGATE = "delegate"  # what an account is to whom it acts for by delegation
 _SAID_FOR = timedelta(days=183)
 _GROWN_UP = text("SELECT full_name, since FROM grown_up(:since, :now)")
 
@@ -83,6 +84,16 @@ def patients_of(session: Session, principal: Principal, cipher: FieldCipher) -> 
     ).all()
     relations = {row.Patient.id: row.relation for row in rows}
     return _views(session, [row.Patient for row in rows], relations, cipher)
+
+
+def delegated_people(
+    session: Session, principal: Principal, action: str, cipher: FieldCipher
+) -> list[PatientView]:
+    """Return whom the principal acts for in an action by their delegation: names, and no more than needed."""
+    ids = principal.people(action) - principal.patient_ids
+    rows = session.execute(select(Patient).where(Patient.id.in_(ids)).order_by(Patient.name_sort))
+    views = _views(session, rows.scalars().all(), dict.fromkeys(ids, DELEGATE), cipher)
+    return [replace(view, phone=None, email=None, address=None) for view in views]
 
 
 def patients_by_ids(

@@ -96,3 +96,5 @@ accounts-new-pin = New PIN
 accounts-pin-hint = 4 to 6 digits.
 accounts-set-pin = Set the PIN
 accounts-pin-set = The PIN is set.
+accounts-email-wrong = The e-mail address is not right. Example: name@example.com.
+accounts-phone-or-email = Please enter either a telephone number or an e-mail address.

@@ -96,3 +96,5 @@ accounts-new-pin = Mã PIN mới
 accounts-pin-hint = 4 đến 6 chữ số.
 accounts-set-pin = Đặt mã PIN
 accounts-pin-set = Đã đặt mã PIN.
+accounts-email-wrong = Địa chỉ email chưa đúng. Ví dụ: ten@example.com.
+accounts-phone-or-email = Vui lòng nhập số điện thoại hoặc email, chỉ một trong hai.

@@ -32,6 +32,7 @@ from telehealth.booking.services.context import (
     Context,
     Replay,
     account_of,
+    check_delegated,
     check_reach,
     checked_slot,
     context_of,
@@ -158,6 +159,7 @@ def _plan(
     check_reach(principal, context.facility_id, request.channel)
     if context.patient_id is None:
         raise NoPatient
+    check_delegated(principal, context.patient_id)
     confirm = context.hold_id is not None
     start = checked_slot(context, request.channel, policies, now)
     if confirm:
