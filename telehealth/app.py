@@ -33,6 +33,8 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
+from telehealth.passkeys import policies as passkey_policies
+from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
@@ -65,6 +67,7 @@ def policy() -> Policy:
         consultation_policies.RULES,
         delegation_policies.RULES,
         desk_policies.RULES,
+        passkey_policies.RULES,
         patient_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
@@ -150,6 +153,7 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
@@ -166,6 +170,7 @@ def _register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        passkey_routes.api,
         push_routes.api,
         consultation_routes.api,
         directory_api,
