@@ -22,6 +22,8 @@ from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.core.uow import CONNECT_ARGS
+from telehealth.delegations import policies as delegation_policies
+from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
@@ -32,6 +34,8 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
+from telehealth.passkeys import policies as passkey_policies
+from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
@@ -69,7 +73,9 @@ def policy() -> Policy:
         account_policies.RULES,
         administration_policies.RULES,
         consultation_policies.RULES,
+        delegation_policies.RULES,
         desk_policies.RULES,
+        passkey_policies.RULES,
         patient_policies.RULES,
         payment_policies.RULES,
         push_policies.RULES,
@@ -158,6 +164,7 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
@@ -172,6 +179,7 @@ def _register(app: Flask) -> None:
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        delegation_routes.pages,
         portal_pages,
         waitlist_routes.pages,
         waitlist_routes.links,
@@ -179,10 +187,12 @@ def _register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        passkey_routes.api,
         push_routes.api,
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        delegation_routes.api,
         scheduling_api,
         booking_api,
         referrals_api,

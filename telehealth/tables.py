@@ -8,9 +8,12 @@ from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
+from telehealth.delegations import models as _delegations
 from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
+from telehealth.invitations import models as _invitations
 from telehealth.jobs import models as _jobs
+from telehealth.passkeys import models as _passkeys
 from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
@@ -23,9 +26,12 @@ _REGISTERED = (
     _audit,
     _booking,
     _consultations,
+    _delegations,
     _directory,
     _encounters,
+    _invitations,
     _jobs,
+    _passkeys,
     _patients,
     _payments,
     _queueing,

@@ -22,8 +22,8 @@ class AppointmentScope:
     practitioner_id: UUID | None = None
 
 
-def _family_or(*roles: Role) -> Rule:
-    """The family, and who has one of the roles at the appointment's facility.
+def _family_or(action: str, *roles: Role) -> Rule:
+    """The family, whom the patient lets do this action, and who has one of the roles at the facility.
 
     Where a patient is set, acting for the patient decides; the account only while nobody is named.
     """
@@ -34,7 +34,7 @@ def _family_or(*roles: Role) -> Rule:
         if principal.kind is not PrincipalKind.PATIENT:
             return principal.holds_at(resource.facility_id, *roles)
         if resource.patient_id is not None:
-            return resource.patient_id in principal.patient_ids
+            return principal.acts_for(resource.patient_id, action)
         return resource.account_id is not None and resource.account_id == principal.id
 
     return Rule(_FAMILY | set(roles), own_or_there)
@@ -73,10 +73,10 @@ RULES: Rules = {
     "booking.overbook": _OVERBOOK,
     "booking.list": Rule(_FAMILY | CARE),
     "booking.day": _there(*CARE),
-    "booking.read": _family_or(*CARE, *_MACHINES),
-    "booking.cancel": _family_or(*RECEPTION),
-    "booking.reschedule": _family_or(*RECEPTION),
-    "booking.confirm": _family_or(),
+    "booking.read": _family_or("booking.read", *CARE, *_MACHINES),
+    "booking.cancel": _family_or("booking.cancel", *RECEPTION),
+    "booking.reschedule": _family_or("booking.reschedule", *RECEPTION),
+    "booking.confirm": _family_or("booking.confirm"),
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*CARE),
     "booking.confirm_coverage": _there(*RECEPTION),

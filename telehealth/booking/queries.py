@@ -311,7 +311,7 @@ def page_of(
         where,
         {
             "account": principal.id,
-            "patients": sorted(principal.patient_ids),
+            "patients": sorted(principal.people("booking.list")),
             "patient": patient_id,
         },
         limit=limit,

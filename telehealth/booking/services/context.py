@@ -280,6 +280,12 @@ def check_reach(principal: Principal, facility_id: UUID, channel: str) -> None:
         raise Forbidden
 
 
+def check_delegated(principal: Principal, patient_id: UUID) -> None:
+    """Whoever acts for the patient by their word books only as far as that goes. Raises Forbidden."""
+    if patient_id in principal.delegated and not principal.acts_for(patient_id, "booking.book"):
+        raise Forbidden
+
+
 def account_of(principal: Principal) -> UUID | None:
     """Return the account that acts; a kiosk and other systems have none."""
     return principal.id if principal.kind in (PrincipalKind.PATIENT, PrincipalKind.STAFF) else None

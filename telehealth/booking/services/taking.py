@@ -35,6 +35,7 @@ from telehealth.booking.services.context import (
     Replay,
     account_of,
     blocks,
+    check_delegated,
     check_reach,
     check_right,
     checked_slot,
@@ -170,6 +171,7 @@ def _plan(
     over, override = request.overbook is not None, request.override is not None
     if over or override:
         check_right(context, principal, request.channel)
+    check_delegated(principal, context.patient_id)
     confirm = context.hold_id is not None
     start = checked_slot(context, request.channel, policies, now, override=over or override)
     condition = stated_condition(context.modality, request.need or RemoteNeed())
