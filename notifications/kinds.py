@@ -89,6 +89,7 @@ KINDS: Mapping[str, Kind] = {
         _urgent("appointment-moved", "facility time date code link"),
         Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
         _urgent("appointment-disrupted", "facility time date code link"),
+        _urgent("appointment-replacement", "facility time date code link"),
         _told("appointment-stands", "facility time date code link"),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),

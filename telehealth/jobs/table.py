@@ -7,6 +7,7 @@ from datetime import datetime
 from telehealth.jobs import (
     accounts,
     claimed_failures,
+    closures,
     contact_changes,
     disruptions,
     ended_rooms,
@@ -39,6 +40,7 @@ JOBS: tuple[Job, ...] = (
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),

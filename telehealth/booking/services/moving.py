@@ -21,7 +21,13 @@ from telehealth.booking.services.context import (
     question,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import found_appointment, note, raise_refusal, withdraw_offers
+from telehealth.booking.services.ledger import (
+    end_disruption,
+    found_appointment,
+    note,
+    raise_refusal,
+    withdraw_offers,
+)
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
@@ -91,6 +97,7 @@ def reschedule(
     start = checked_move(context, principal, view, move.channel, now)
     raise_refusal(_moved(session, context, view, start, move.channel, now))
     withdraw_offers(session, appointment_id, now)
+    end_disruption(session, appointment_id, now)
     moved = found_appointment(session, appointment_id)
     told = []
     if view.patient_id is not None:
