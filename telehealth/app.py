@@ -17,6 +17,8 @@ from telehealth.administration.routes import pages as administration_pages
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
+from telehealth.closures import policies as closure_policies
+from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
@@ -60,6 +62,7 @@ def policy() -> Policy:
     return gather(
         account_policies.RULES,
         administration_policies.RULES,
+        closure_policies.RULES,
         consultation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
@@ -152,6 +155,7 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         desk_pages,
+        closure_routes.pages,
         consultation_routes.pages,
         answer_pages,
         queueing_routes.pages,
@@ -168,6 +172,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
+        closure_routes.api,
         queueing_routes.api,
         messaging_routes.api,
     ):
