@@ -17,6 +17,8 @@ from telehealth.administration.routes import pages as administration_pages
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
+from telehealth.closures import policies as closure_policies
+from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
@@ -72,6 +74,7 @@ def policy() -> Policy:
     return gather(
         account_policies.RULES,
         administration_policies.RULES,
+        closure_policies.RULES,
         consultation_policies.RULES,
         delegation_policies.RULES,
         desk_policies.RULES,
@@ -172,6 +175,7 @@ def _register(app: Flask) -> None:
         desk_pages,
         schedule_pages,
         desk_waitlist,
+        closure_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -197,6 +201,7 @@ def _register(app: Flask) -> None:
         booking_api,
         referrals_api,
         payment_routes.api,
+        closure_routes.api,
         queueing_routes.api,
         messaging_routes.api,
         waitlist_routes.api,

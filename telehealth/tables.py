@@ -6,6 +6,7 @@ from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.closures import models as _closures
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
 from telehealth.delegations import models as _delegations
@@ -25,6 +26,7 @@ _REGISTERED = (
     _accounts,
     _audit,
     _booking,
+    _closures,
     _consultations,
     _delegations,
     _directory,

@@ -7,6 +7,7 @@ from datetime import datetime
 from telehealth.jobs import (
     accounts,
     claimed_failures,
+    closures,
     contact_changes,
     deferred_requests,
     disruptions,
@@ -43,6 +44,7 @@ JOBS: tuple[Job, ...] = (
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
     Job("waitlist", 15, waitlist.run),
+    Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
     Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),

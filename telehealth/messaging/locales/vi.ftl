@@ -272,6 +272,7 @@ messaging-code-over = Mã đã hết hạn. Ai cần sẽ tự xin mã mới.
 messaging-kind-appointment-offer = Mời đổi sang giờ khác
 messaging-kind-waitlist-offer = Mời nhận chỗ đang chờ
 messaging-kind-appointment-disrupted = Báo lịch không giữ được
+messaging-kind-appointment-replacement = Mời nhận giờ khám thay
 messaging-kind-appointment-stands = Báo lịch vẫn giữ
 messaging-outcome-resting = Chờ nhà cung cấp nghỉ xong
 messaging-outcome-provider-gone = Nhà cung cấp không còn dùng, chuyển bên khác
