@@ -7,7 +7,9 @@ from datetime import datetime
 from telehealth.jobs import (
     accounts,
     claimed_failures,
+    closures,
     contact_changes,
+    deferred_requests,
     disruptions,
     ended_rooms,
     heartbeat,
@@ -18,7 +20,9 @@ from telehealth.jobs import (
     overdue_holds,
     provider_shares,
     provider_upkeep,
+    unpaid_deposits,
     video_invitations,
+    waitlist,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -39,9 +43,13 @@ JOBS: tuple[Job, ...] = (
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("waitlist", 15, waitlist.run),
+    Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
+    Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
+    Job("deferred-requests", 60, deferred_requests.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
     Job("provider-shares", 30, provider_shares.run),
