@@ -28,6 +28,7 @@ from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.fhir.routes import fhir
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -46,6 +47,7 @@ from telehealth.settings import Settings
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
+from telehealth.web.conditional import init_conditional
 from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
@@ -89,6 +91,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     db.init_app(app)
     init_errors(app)
     init_metrics(app)
+    init_conditional(app)
     init_security(app)
     init_localization(app)
     init_browser(app)
@@ -146,6 +149,7 @@ def _register(app: Flask) -> None:
         pages.blueprint,
         api_docs.blueprint,
         webhooks.blueprint,
+        fhir,
         account_routes.pages,
         push_routes.pages,
         installable.blueprint,

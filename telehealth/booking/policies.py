@@ -5,6 +5,7 @@ from uuid import UUID
 
 from telehealth.core.permit import Rule, Rules
 from telehealth.core.principal import Principal, PrincipalKind, Role
+from telehealth.scheduling.codes import Channel
 
 _FAMILY = frozenset({Role.PATIENT, Role.GUARDIAN})
 RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
@@ -47,14 +48,27 @@ def _there(*roles: Role) -> Rule:
     return Rule(frozenset(roles), works_there)
 
 
+_CHANNELS = {
+    PrincipalKind.PATIENT: Channel.ONLINE,
+    PrincipalKind.STAFF: Channel.DESK,
+    PrincipalKind.KIOSK: Channel.KIOSK,
+    PrincipalKind.INTEGRATOR: Channel.REFERRAL,
+}
+
+
+def channel_of(principal: Principal) -> Channel:
+    """Return the door that a principal comes by over the API."""
+    return _CHANNELS[principal.kind]
+
+
 RULES: Rules = {
-    "booking.hold": Rule(_FAMILY | RECEPTION),
+    "booking.hold": Rule(_FAMILY | RECEPTION | {Role.INTEGRATOR}),
     "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
-    "booking.list": Rule(_FAMILY | _CARE),
-    "booking.day": _there(*_CARE),
+    "booking.list": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
+    "booking.day": _there(*_CARE, Role.INTEGRATOR),
     "booking.read": _family_or(*_CARE, *_MACHINES),
-    "booking.cancel": _family_or(*RECEPTION),
-    "booking.reschedule": _family_or(*RECEPTION),
+    "booking.cancel": _family_or(*RECEPTION, Role.INTEGRATOR),
+    "booking.reschedule": _family_or(*RECEPTION, Role.INTEGRATOR),
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*_CARE),
     "booking.confirm_coverage": _there(*RECEPTION),

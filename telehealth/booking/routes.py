@@ -16,7 +16,7 @@ from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import HoldUnknown, SlotTaken
 from telehealth.booking.idempotency import RequestKey, remember, store
-from telehealth.booking.policies import AppointmentScope
+from telehealth.booking.policies import AppointmentScope, channel_of
 from telehealth.booking.presentation import appointment_json, calendar_file, offer_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
 from telehealth.booking.schemas import (
@@ -61,13 +61,6 @@ from telehealth.web.requests import if_match, rfc3339
 api = Blueprint("booking-api", __name__, url_prefix="/api/v1", description="Holds and appointments")
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-_CHANNELS = {
-    PrincipalKind.PATIENT: Channel.ONLINE,
-    PrincipalKind.STAFF: Channel.DESK,
-    PrincipalKind.KIOSK: Channel.KIOSK,
-    PrincipalKind.INTEGRATOR: Channel.REFERRAL,
-}
 
 
 def json_only(view: View) -> View:
@@ -422,7 +415,7 @@ def _key() -> RequestKey | None:
 
 
 def _channel() -> Channel:
-    return _CHANNELS[principal().kind]
+    return channel_of(principal())
 
 
 def _shown(view: AppointmentView) -> dict[str, Any]:
