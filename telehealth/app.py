@@ -16,6 +16,7 @@ from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
+from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     init_assets(app)
     _template_globals(app)
     _register(app)
+    init_once(app)
     return app
 
 

@@ -16,6 +16,7 @@ from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import HoldUnknown, SlotTaken
 from telehealth.booking.idempotency import RequestKey, remember, store
+from telehealth.booking.once import keeps_its_own_keys, request_key
 from telehealth.booking.policies import AppointmentScope, channel_of
 from telehealth.booking.presentation import appointment_json, calendar_file, offer_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
@@ -84,18 +85,10 @@ def create_hold(asked: dict[str, Any]) -> Response:
     """Hold a slot for a few minutes."""
 
     def unit() -> Response:
-        key = _key()
         with unit_of_work() as session:
-            known = key and remember(session, key, now=now(), cipher=cipher())
-            if known:
-                return _created(known)
             hold = services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
-            answer = _json(
-                {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
-            )
-            if key:
-                store(session, key, status=201, answer=answer, cipher=cipher())
-            return _created(answer)
+        held = {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
+        return _created(_json(held))
 
     return _with_alternatives(unit, asked["slot_id"])
 
@@ -115,6 +108,7 @@ def delete_hold(hold_id: UUID) -> Response:
 
 
 @api.post("/appointments")
+@keeps_its_own_keys
 @guarded("booking.book")
 @json_only
 @api.arguments(BookingSchema())
@@ -266,7 +260,7 @@ def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 def _book(asked: dict[str, Any]) -> Response:
-    key = _key()
+    key = request_key()
     with unit_of_work() as session:
         if key is not None and "patient" in asked:
             return _created(_registered_and_booked(session, asked, key))
@@ -311,12 +305,8 @@ def _means() -> dict[str, Any]:
 
 
 def _moved(appointment_id: UUID, slot_id: str, version: int) -> Response:
-    key = _key()
     with unit_of_work() as session:
         _allowed(session, appointment_id, "booking.reschedule")
-        known = key and remember(session, key, now=now(), cipher=cipher())
-        if known:
-            return _tagged_body(known)
         view = services.reschedule(
             session,
             principal(),
@@ -324,16 +314,7 @@ def _moved(appointment_id: UUID, slot_id: str, version: int) -> Response:
             Move(slot_id, version, _channel()),
             **_means(),
         )
-        answer = _written(view)
-        if key:
-            store(session, key, status=200, answer=answer, cipher=cipher())
-    return _tagged_body(answer)
-
-
-def _tagged_body(body: bytes) -> Response:
-    answer = Response(body, mimetype="application/json")
-    answer.set_etag(str(json.loads(body)["version"]))
-    return answer
+    return _tagged(view)
 
 
 def _registered(session: Session, asked: dict[str, Any]) -> UUID:
@@ -405,13 +386,6 @@ def _allowed(session: Session, appointment_id: UUID, action: str) -> Appointment
         raise NotFound
     permit(action, view.scope)
     return view
-
-
-def _key() -> RequestKey | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    return RequestKey.of(principal(), f"{request.method} {request.path}", key, request.get_data())
 
 
 def _channel() -> Channel:

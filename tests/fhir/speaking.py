@@ -18,7 +18,9 @@ class Speaker:
     token: str | None
 
     def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> TestResponse:
-        return checked(self.web.get(f"/fhir/R4/{path}", query_string=query or None, headers=self._headers(headers)))
+        return checked(
+            self.web.get(f"/fhir/R4/{path}", query_string=query or None, headers=self._headers(headers))
+        )
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> TestResponse:
         answer = self.web.post(

@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.booking.attempts import attempted
+from telehealth.booking.once import keeps_its_own_keys
 from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, NotFound
 from telehealth.core.ids import new_id
@@ -84,6 +85,7 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
 
 
 @api.post("/queues/<uuid:queue_id>/tickets")
+@keeps_its_own_keys
 @guarded("ticket.issue")
 @api.arguments(PressSchema)
 @api.response(201, TicketSchema)
@@ -180,6 +182,7 @@ def follow(public_token: str) -> FollowView:
 
 
 @api.post("/appointments/<uuid:appointment_id>/check-in")
+@keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CheckInSchema)
 @api.response(201, TicketSchema)
@@ -192,6 +195,7 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 
 
 @api.post("/check-ins")
+@keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CodeCheckInSchema)
 @api.response(201, TicketSchema)
