@@ -43,6 +43,7 @@ from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -173,6 +174,7 @@ def appointment_actions(appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/cancel")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.cancel")
 @json_only
 @api.arguments(CancelSchema())
@@ -200,6 +202,7 @@ def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/reschedule")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.reschedule")
 @json_only
 @api.arguments(RescheduleSchema())
@@ -228,6 +231,7 @@ def offer_slot(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/no-show")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.no_show")
 @api.response(200, AppointmentSchema)
 def no_show(appointment_id: UUID) -> Response:
@@ -244,6 +248,7 @@ def no_show(appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/coverage")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.confirm_coverage")
 @json_only
 @api.arguments(CoverageSchema())
