@@ -54,6 +54,8 @@ from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
 from telehealth.web.metrics import init_metrics
 from telehealth.web.security import init_security
+from telehealth.webhooks import policies as webhook_policies
+from telehealth.webhooks import routes as webhook_routes
 
 MAX_BODY = 2 * 1024 * 1024
 
@@ -72,6 +74,7 @@ def policy() -> Policy:
         encounter_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        webhook_policies.RULES,
     )
 
 
@@ -157,6 +160,7 @@ def _register(app: Flask) -> None:
         installable.blueprint,
         administration_pages,
         messaging_routes.pages,
+        webhook_routes.pages,
         desk_pages,
         consultation_routes.pages,
         answer_pages,
@@ -176,6 +180,7 @@ def _register(app: Flask) -> None:
         booking_api,
         queueing_routes.api,
         messaging_routes.api,
+        webhook_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

@@ -6,6 +6,7 @@ from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.calendars import models as _calendars
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
 from telehealth.directory import models as _directory
@@ -14,11 +15,13 @@ from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
+from telehealth.webhooks import models as _webhooks
 
 _REGISTERED = (
     _accounts,
     _audit,
     _booking,
+    _calendars,
     _consultations,
     _directory,
     _encounters,
@@ -26,6 +29,7 @@ _REGISTERED = (
     _patients,
     _queueing,
     _scheduling,
+    _webhooks,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

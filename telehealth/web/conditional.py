@@ -6,6 +6,7 @@ A record that carries a version names it in its ETag; any other answer is named 
 from flask import Flask, Response, request
 
 _PROGRAM_PATHS = ("/api/v1/", "/fhir/")
+_OF_CHANGES = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 
 
 def init_conditional(app: Flask) -> None:
@@ -19,5 +20,6 @@ def _conditional(response: Response) -> Response:
     if not request.path.startswith(_PROGRAM_PATHS) or not response.is_json:
         return response
     response.add_etag(weak=True)  # unless it has one
-    response.make_conditional(request.environ)
+    asked = {name: value for name, value in request.environ.items() if name not in _OF_CHANGES}
+    response.make_conditional(asked)
     return response
