@@ -27,6 +27,7 @@ from telehealth.core.uow import CONNECT_ARGS
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
@@ -36,15 +37,20 @@ from telehealth.messaging.commands import messages as message_commands
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
+from telehealth.payments import policies as payment_policies
+from telehealth.payments import routes as payment_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.reminders import routes as webhooks
+from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.waitlist import policies as waitlist_policies
+from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
@@ -66,12 +72,14 @@ def policy() -> Policy:
         consultation_policies.RULES,
         desk_policies.RULES,
         patient_policies.RULES,
+        payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
         encounter_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        waitlist_policies.RULES,
     )
 
 
@@ -156,12 +164,18 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         desk_pages,
         closure_routes.pages,
+        schedule_pages,
+        desk_waitlist,
         consultation_routes.pages,
+        payment_routes.pages,
+        payment_routes.webhook,
         answer_pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
         portal_pages,
+        waitlist_routes.pages,
+        waitlist_routes.links,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -173,8 +187,10 @@ def _register(app: Flask) -> None:
         scheduling_api,
         booking_api,
         closure_routes.api,
+        payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,
+        waitlist_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

@@ -13,8 +13,10 @@ from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
 from telehealth.jobs import models as _jobs
 from telehealth.patients import models as _patients
+from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
 from telehealth.scheduling import models as _scheduling
+from telehealth.waitlist import models as _waitlist
 
 _REGISTERED = (
     _accounts,
@@ -26,8 +28,10 @@ _REGISTERED = (
     _encounters,
     _jobs,
     _patients,
+    _payments,
     _queueing,
     _scheduling,
+    _waitlist,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

@@ -19,7 +19,7 @@ from telehealth.directory.codes import Modality
 def booked(
     view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
-    """Return the messages of a new booking; none when nobody can be reached by telephone."""
+    """Return the messages of a new booking; none once it has begun, or when nobody can be reached."""
     return _told(view, to, "appointment-booked", links=links, now=now)
 
 
@@ -83,7 +83,7 @@ def _with_mute_link(to: Recipient, view: AppointmentView, links: AnswerLinks) ->
 def _told(
     view: AppointmentView, to: Recipient | None, first: str, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
-    if to is None:
+    if to is None or view.start <= now:
         return []
     told = message(view, to, Notice(first, now, view.start), str(view.version), links=links)
     return [told, *reminders(view, to, links=links, now=now)]

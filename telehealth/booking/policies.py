@@ -47,14 +47,36 @@ def _there(*roles: Role) -> Rule:
     return Rule(frozenset(roles), works_there)
 
 
+def _reception_or_their_own(principal: Principal, resource: AppointmentScope | None) -> bool:
+    if resource is None:
+        return False
+    if principal.holds_at(resource.facility_id, *RECEPTION):
+        return True
+    return (
+        principal.holds_at(resource.facility_id, Role.PRACTITIONER)
+        and principal.practitioner_id is not None
+        and principal.practitioner_id == resource.practitioner_id
+    )
+
+
+_OVERBOOK = Rule(_CARE, _reception_or_their_own)
+
+
+def may_overbook(principal: Principal, scope: AppointmentScope) -> bool:
+    """Tell whether somebody may book beside those who have a slot, or against a rule, and say why."""
+    return principal.has_any(_OVERBOOK.roles) and _OVERBOOK.when(principal, scope)
+
+
 RULES: Rules = {
     "booking.hold": Rule(_FAMILY | RECEPTION),
     "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
+    "booking.overbook": _OVERBOOK,
     "booking.list": Rule(_FAMILY | _CARE),
     "booking.day": _there(*_CARE),
     "booking.read": _family_or(*_CARE, *_MACHINES),
     "booking.cancel": _family_or(*RECEPTION),
     "booking.reschedule": _family_or(*RECEPTION),
+    "booking.confirm": _family_or(),
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*_CARE),
     "booking.confirm_coverage": _there(*RECEPTION),

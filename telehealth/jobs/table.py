@@ -19,7 +19,9 @@ from telehealth.jobs import (
     overdue_holds,
     provider_shares,
     provider_upkeep,
+    unpaid_deposits,
     video_invitations,
+    waitlist,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -41,7 +43,9 @@ JOBS: tuple[Job, ...] = (
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
     Job("closures", 3, closures.run),
+    Job("waitlist", 15, waitlist.run),
     Job("disruptions", 30, disruptions.run),
+    Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),

@@ -12,14 +12,9 @@ from telehealth.booking import queries
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import AppointmentOver
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.rules import REFUSALS, before
+from telehealth.booking.rules import before
 from telehealth.core.errors import NotFound, PreconditionFailed
 from telehealth.core.principal import Principal
-
-
-def raise_refusal(outcome: str) -> None:
-    if outcome != "ok":
-        raise REFUSALS[outcome]
 
 
 def found_appointment(session: Session, appointment_id: UUID) -> AppointmentView:

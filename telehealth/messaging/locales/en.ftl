@@ -276,6 +276,7 @@ messaging-receipt-claimed = Receipt: did not arrive (unconfirmed)
 messaging-spare = Spare
 messaging-code-over = The code has expired. Whoever needs one asks for another.
 messaging-kind-appointment-offer = Offer of another time
+messaging-kind-waitlist-offer = Offer of a place from the waitlist
 messaging-kind-appointment-disrupted = Visit cannot be kept
 messaging-kind-appointment-replacement = Another time kept
 messaging-kind-appointment-stands = Visit stands after all

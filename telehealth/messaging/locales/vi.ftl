@@ -270,6 +270,7 @@ messaging-receipt-claimed = Báo về: không đến (chưa xác nhận)
 messaging-spare = Để dự phòng
 messaging-code-over = Mã đã hết hạn. Ai cần sẽ tự xin mã mới.
 messaging-kind-appointment-offer = Mời đổi sang giờ khác
+messaging-kind-waitlist-offer = Mời nhận chỗ đang chờ
 messaging-kind-appointment-disrupted = Báo lịch không giữ được
 messaging-kind-appointment-replacement = Mời nhận giờ khám thay
 messaging-kind-appointment-stands = Báo lịch vẫn giữ
