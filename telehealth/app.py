@@ -212,7 +212,6 @@ def _register(app: Flask) -> None:
         referrals_api,
         payment_routes.api,
         closure_routes.api,
-        payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
