@@ -42,7 +42,7 @@ from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
-from telehealth.referrals.routes import api as referrals_api
+from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
@@ -166,6 +166,7 @@ def _register(app: Flask) -> None:
         queueing_routes.kiosk,
         queueing_routes.clinic,
         portal_pages,
+        referral_routes.pages,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -176,7 +177,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         scheduling_api,
         booking_api,
-        referrals_api,
+        referral_routes.api,
         payment_routes.api,
         queueing_routes.api,
         messaging_routes.api,

@@ -18,7 +18,7 @@ from telehealth.directory.codes import Modality
 from telehealth.referrals.codes import EventKind, OwnerRole, RequestKind, RequestOrigin, RequestStatus
 from telehealth.referrals.errors import DateShifted, OutsideValidity, SlipElsewhere, SlipSpent
 from telehealth.referrals.queries import RequestView
-from telehealth.referrals.rules import LATEST_SIGNED_DAYS, Validity, shifted
+from telehealth.referrals.rules import LATEST_SIGNED_DAYS, SlipRules, Validity, shifted
 from telehealth.referrals.services.means import Means, open_request
 from telehealth.referrals.services.trail import happened, note
 from telehealth.scheduling.codes import Channel
@@ -105,7 +105,7 @@ def book(
     booked = booking.book(session, principal, _order(principal, view, use, slot, means), **means.booking)
     _bind(session, view, booked.id)
     spend(session, principal, view, booked, means.now)
-    if use.accepted_because and _is_shifted(view, booked.start, means):
+    if use.accepted_because and other_day(view, business_date(booked.start), means.rules):
         accept_day(session, principal, view.id, booked.start, use.accepted_because, means.now)
     return booked
 
@@ -167,7 +167,9 @@ def _checked_slot(
     good = Validity(view.valid_from, view.valid_until, "")
     if not good.holds(business_date(slot.start)):
         raise outside(view)
-    if _is_shifted(view, slot.start, means) and not (use.shift_known or use.accepted_because):
+    if other_day(view, business_date(slot.start), means.rules) and not (
+        use.shift_known or use.accepted_because
+    ):
         raise DateShifted(date=f"{view.due_on or view.valid_from:%d/%m/%Y}")
     return slot
 
@@ -184,10 +186,11 @@ def _only_way(view: RequestView, means: Means) -> str | None:
     return None if afar else Modality.IN_PERSON.value
 
 
-def _is_shifted(view: RequestView, start: datetime, means: Means) -> bool:
+def other_day(view: RequestView, day: date, rules: SlipRules) -> bool:
+    """Tell whether a day is another than the paper's, so that staff must agree to it."""
     if view.appointment_on is None or view.due_on is None:
         return False
-    return shifted(business_date(start), view.appointment_on, view.due_on, means.rules)
+    return shifted(day, view.appointment_on, view.due_on, rules)
 
 
 def _order(principal: Principal, view: RequestView, use: Use, slot: SlotView, means: Means) -> BookingRequest:

@@ -14,17 +14,16 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.core.clock import business_date
-from telehealth.core.errors import NotFound, UnsupportedMedia
+from telehealth.core.errors import UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility_by_code
-from telehealth.directory.remote_care import RemoteCare, remote_care
 from telehealth.referrals import queries, services
 from telehealth.referrals.codes import RequestKind, RequestPriority
 from telehealth.referrals.errors import OutsideValidity
 from telehealth.referrals.policies import RequestScope
 from telehealth.referrals.presentation import conditions_json, escalated_json, event_json, referral_json
 from telehealth.referrals.queries import Clinical, RequestPage, RequestView
-from telehealth.referrals.rulebook import slip_rules
+from telehealth.referrals.routes.means import allowed, care, means
 from telehealth.referrals.schemas import (
     DecideSchema,
     DeferSchema,
@@ -43,17 +42,14 @@ from telehealth.referrals.schemas import (
     SlipSlotsQuerySchema,
     SlipSlotsSchema,
 )
-from telehealth.referrals.services import Asked, Issue, Means, Paper, Use
+from telehealth.referrals.services import Asked, Issue, Paper, Use
 from telehealth.scheduling.presentation import slot_json
 from telehealth.web.context import (
-    answer_links,
     cipher,
     enter_again,
     now,
-    outbox,
     permit,
     principal,
-    settings,
     unit_of_work,
 )
 from telehealth.web.guard import guarded, public
@@ -63,17 +59,6 @@ from telehealth.web.requests import if_match
 api = Blueprint(
     "referrals-api", __name__, url_prefix="/api/v1", description="Referrals and slips to come again"
 )
-
-
-def care() -> RemoteCare:
-    """Return the list of remote care that this province uses."""
-    return remote_care(settings().environ.get("REMOTE_CARE_DIR", ""))
-
-
-def means() -> Means:
-    """Return what services ask of this request."""
-    rules = slip_rules(settings().environ.get("REFERRAL_RULES_DIR", ""))
-    return Means(now(), cipher(), outbox(), answer_links(), rules, care())
 
 
 @api.post("/referrals")
@@ -327,15 +312,6 @@ def decide_slip(asked: dict[str, Any], request_id: UUID) -> Response:
 def remote_conditions(asked: dict[str, Any]) -> Response:
     """List the conditions that may be treated from afar, by word or code."""
     return jsonify(conditions_json(care(), care().search(asked["q"])))
-
-
-def allowed(session: Session, request_id: UUID, action: str) -> RequestView:
-    """Return a request that the caller may act on. Raises NotFound, Forbidden."""
-    view = queries.request(session, request_id, now=now(), cipher=cipher(), rules=means().rules)
-    if view is None:
-        raise NotFound
-    permit(action, view.scope)
-    return view
 
 
 def _asked(session: Session, given: dict[str, Any], *, vouched: bool = True) -> Asked:
