@@ -6,7 +6,7 @@ And the condition that a video appointment is about, since only listed ones may 
 from alembic import op
 
 revision = "0023"
-down_revision = "0017"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 

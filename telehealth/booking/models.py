@@ -120,7 +120,11 @@ class BookingRestriction(Base):
 
 
 class AppointmentOffer(Base):
-    """Another slot that the hospital offers for an appointment. It holds no place; one is open at a time."""
+    """Another slot that the hospital offers for an appointment; one is open at a time.
+
+    `hold_id`: the hold that keeps the place until `expires_at`; a trigger lets it go when the offer is no
+    longer open. Without it the offer holds no place.
+    """
 
     __tablename__ = "appointment_offer"
     __table_args__ = (
@@ -143,6 +147,7 @@ class AppointmentOffer(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    hold_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
 
 
 class Disruption(Base):

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Response, json, jsonify, request
+from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import RemoteNotAllowed
-from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.core.clock import business_date
 from telehealth.core.errors import UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
@@ -32,9 +31,9 @@ from telehealth.referrals.schemas import (
     HandOverSchema,
     IssueSchema,
     PaperSchema,
-    ReasonSchema,
     ReferralListSchema,
     ReferralQuerySchema,
+    ReferralReasonSchema,
     ReferralSchema,
     RemoteConditionsSchema,
     RemoteQuerySchema,
@@ -44,6 +43,7 @@ from telehealth.referrals.schemas import (
 )
 from telehealth.referrals.services import Asked, Issue, Paper, Use
 from telehealth.scheduling.presentation import slot_json
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import (
     cipher,
     enter_again,
@@ -153,6 +153,7 @@ def slip_slots(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/book")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.book")
 @api.arguments(SlipBookingSchema())
 @api.response(200, ReferralSchema)
@@ -183,6 +184,7 @@ def book_slip(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/defer")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.defer")
 @api.arguments(DeferSchema())
 @api.response(200, ReferralSchema)
@@ -200,8 +202,9 @@ def defer_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/return")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.return")
-@api.arguments(ReasonSchema())
+@api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
 def return_referral(asked: dict[str, Any], request_id: UUID) -> Response:
     """Return a referral to whoever made it, with the reason. Needs If-Match."""
@@ -217,8 +220,9 @@ def return_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/revoke")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.revoke")
-@api.arguments(ReasonSchema())
+@api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
 def revoke_referral(asked: dict[str, Any], request_id: UUID) -> Response:
     """Take a slip back for good. Needs If-Match."""
@@ -234,6 +238,7 @@ def revoke_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/hand-over")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.hand_over")
 @api.arguments(HandOverSchema())
 @api.response(204)
@@ -283,6 +288,7 @@ def enter_slip(asked: dict[str, Any]) -> Response:
 
 
 @api.post("/slips/<uuid:request_id>/decide")
+@api.doc(parameters=[IF_MATCH])
 @guarded("slip.decide")
 @api.arguments(DecideSchema())
 @api.response(200, ReferralSchema)
@@ -352,20 +358,15 @@ def _other_slots(request_id: UUID, modality: str | None) -> list[dict[str, Any]]
 
 
 def _created(unit: Callable[[Session], dict[str, Any]]) -> Response:
-    """Do a thing once per Idempotency-Key, and answer with what it made."""
+    """Make a thing in one transaction, and answer with it."""
     if not request.is_json:
         raise UnsupportedMedia
 
     def whole() -> Response:
-        key = _key()
         with unit_of_work() as session:
-            known = key and remember(session, key, now=now(), cipher=cipher())
-            if known:
-                return Response(known, status=201, mimetype="application/json")
-            answer = json.dumps(unit(session)).encode()
-            if key:
-                store(session, key, status=201, answer=answer, cipher=cipher())
-        return Response(answer, status=201, mimetype="application/json")
+            answer = jsonify(unit(session))
+        answer.status_code = 201
+        return answer
 
     return attempt(whole)
 
@@ -381,13 +382,6 @@ def _changed(unit: Callable[[Session], RequestView]) -> Response:
         return _tagged(view, None)
 
     return attempt(whole)
-
-
-def _key() -> RequestKey | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    return RequestKey.of(principal(), f"{request.method} {request.path}", key, request.get_data())
 
 
 def _tagged(view: RequestView, clinical: Clinical | None) -> Response:

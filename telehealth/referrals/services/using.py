@@ -11,6 +11,7 @@ from telehealth.booking.codes import CoverageBasis
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.services import BookingRequest, ConsentGiven
+from telehealth.booking.services.orders import Bound
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
@@ -80,6 +81,7 @@ def slots_for(
         to=None if until is None else until[1],
         limit=count,
         channel=door_of(principal, view, view.target.id if view.target else None),
+        care_level=view.requester_level,
     )
     return find_slots(session, query, now=now)
 
@@ -103,7 +105,6 @@ def book(
         raise SlipSpent
     slot = _checked_slot(session, principal, view, use, means)
     booked = booking.book(session, principal, _order(principal, view, use, slot, means), **means.booking)
-    _bind(session, view, booked.id)
     spend(session, principal, view, booked, means.now)
     if use.accepted_because and other_day(view, business_date(booked.start), means.rules):
         accept_day(session, principal, view.id, booked.start, use.accepted_because, means.now)
@@ -157,7 +158,8 @@ def accept_day(
 def _checked_slot(
     session: Session, principal: Principal, view: RequestView, use: Use, means: Means
 ) -> SlotView:
-    slot = slot_by_id(session, use.slot_id, means.now, channel=door_of(principal, view, None))
+    channel = door_of(principal, view, None)
+    slot = slot_by_id(session, use.slot_id, means.now, channel=channel, care_level=view.requester_level)
     if slot is None:
         raise SlotUnknown
     if view.target is not None and slot.facility.id != view.target.id:
@@ -178,6 +180,12 @@ def outside(view: RequestView) -> OutsideValidity:
     """Return the refusal of a day outside a slip's days, which says when they end."""
     last = view.valid_until or view.valid_from
     return OutsideValidity(until=f"{last:%d/%m/%Y}", extra={"valid_until": last.isoformat()})
+
+
+def _bound(view: RequestView) -> Bound | None:
+    """Return what binds the appointment, however it is moved: the slip's days."""
+    days = Validity(view.valid_from, view.valid_until, "").bound
+    return None if days is None else Bound(*days)
 
 
 def _only_way(view: RequestView, means: Means) -> str | None:
@@ -204,15 +212,7 @@ def _order(principal: Principal, view: RequestView, use: Use, slot: SlotView, me
         coverage_basis=basis,
         channel=door_of(principal, view, slot.facility.id),
         consent=use.consent,
+        referring_level=view.requester_level,
+        bound=_bound(view),
         need=RemoteNeed(view.icd10, use.consultation, means.care),
     )
-
-
-def _bind(session: Session, view: RequestView, appointment_id: UUID) -> None:
-    """Bind the appointment to the slip's days: the database lets it be moved nowhere else."""
-    bound = Validity(view.valid_from, view.valid_until, "").bound
-    if bound is not None:
-        session.connection().exec_driver_sql(
-            "UPDATE appointment SET bound = tstzrange(%(from)s, %(until)s) WHERE id = %(id)s",
-            {"from": bound[0], "until": bound[1], "id": appointment_id},
-        )
