@@ -51,7 +51,7 @@ from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
-from telehealth.referrals.routes import api as referrals_api
+from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
 from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
@@ -195,6 +195,7 @@ def _register(app: Flask) -> None:
         queueing_routes.clinic,
         delegation_routes.pages,
         portal_pages,
+        referral_routes.pages,
         waitlist_routes.pages,
         waitlist_routes.links,
     ):
@@ -209,7 +210,7 @@ def _register(app: Flask) -> None:
         delegation_routes.api,
         scheduling_api,
         booking_api,
-        referrals_api,
+        referral_routes.api,
         payment_routes.api,
         closure_routes.api,
         queueing_routes.api,
