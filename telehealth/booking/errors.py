@@ -207,5 +207,11 @@ class NoPatient(NotFound):
     code = "patient-unknown"
 
 
+class RemoteNotAllowed(Unprocessable):
+    """What the visit is about may not be treated from afar; somebody must see the patient."""
+
+    code = "remote-not-allowed"
+
+
 FULL = (SlotTaken, OnlineQuotaFull, DoorQuotaFull, OverbookFull, PractitionerDayFull, TimeBlocked)
 """Why a slot is gone though another one may do: such a refusal comes with alternatives."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from notifications import Message, Recipient
@@ -143,6 +143,32 @@ def offered(
             subject=view.id,
         )
     ]
+
+
+def replacement(
+    view: AppointmentView,
+    offer: OfferView,
+    start: datetime,
+    to: Recipient,
+    *,
+    links: AnswerLinks,
+    now: datetime,
+) -> Message:
+    """Return the message that offers another time instead of one that is lost; it must be heard of."""
+    return Message(
+        kind="appointment-replacement",
+        recipient=to,
+        params={
+            **_params(view, start),
+            "link": links.address(Purpose.ACCEPT_OFFER, offer.id, offer.expires_at),
+        },
+        dedupe_key=f"appointment-replacement:{offer.id}",
+        not_before=min(
+            at_a_decent_hour(now, min(view.start, start)), offer.expires_at - timedelta(seconds=1)
+        ),
+        expires_at=offer.expires_at,
+        subject=view.id,
+    )
 
 
 def reachable(

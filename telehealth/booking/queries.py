@@ -128,7 +128,10 @@ class AppointmentView:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says."""
+    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says.
+
+    `hold_id`: what keeps its place for the patient; None where the place is whoever's comes first.
+    """
 
     id: UUID
     appointment_id: UUID
@@ -136,6 +139,7 @@ class OfferView:
     state: OfferState
     expires_at: datetime
     created_at: datetime
+    hold_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,7 @@ def _offer(session: Session, where: str, parameters: dict[str, Any], now: dateti
     row = (
         session.connection()
         .exec_driver_sql(
-            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at
+            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at, o.hold_id
                   FROM appointment_offer o WHERE {where}""",
             parameters,
         )
@@ -281,7 +285,9 @@ def _offer(session: Session, where: str, parameters: dict[str, Any], now: dateti
         return None
     late = row.state == OfferState.OPEN and row.expires_at <= now
     state = OfferState.EXPIRED if late else OfferState(row.state)
-    return OfferView(row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at)
+    return OfferView(
+        row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at, row.hold_id
+    )
 
 
 def appointments_of(session: Session, principal: Principal, *, limit: int = 100) -> list[AppointmentView]:
@@ -311,7 +317,7 @@ def page_of(
         where,
         {
             "account": principal.id,
-            "patients": sorted(principal.patient_ids),
+            "patients": sorted(principal.people("booking.list")),
             "patient": patient_id,
         },
         limit=limit,

@@ -38,7 +38,7 @@ class ConsentSchema(RequestSchema):
     text_version = fields.String(required=True, validate=validate.Length(1, 40))
 
 
-class ReasonSchema(RequestSchema):
+class ExceptionReasonSchema(RequestSchema):
     """Why a rule is passed over; sealed, shown to the facility only."""
 
     reason = fields.String(required=True, validate=validate.Length(3, LONGEST_REASON))
@@ -47,8 +47,9 @@ class ReasonSchema(RequestSchema):
 class BookingSchema(RequestSchema):
     """A slot, a hold or any doctor of a service, for a known person (`patient_id`) or a new one (`patient`).
 
-    Any doctor: `service` and `facility`, on `date`, or `from` and `to` (31 days at most). Staff: `overbook`
-    puts the patient beside those who have the slot, `override` books a blocked or begun time.
+    Any doctor: `service` and `facility`, on `date`, or `from` and `to` (31 days at most). By video:
+    `condition` is the ICD-10 code that the visit is about; `consultation` asks for advice only. Staff:
+    `overbook` puts the patient beside those who have the slot, `override` books a blocked or begun time.
     """
 
     slot_id = fields.String(validate=validate.Length(1, 60))
@@ -59,8 +60,8 @@ class BookingSchema(RequestSchema):
     date = fields.Date()
     from_ = fields.AwareDateTime(data_key="from")
     to = fields.AwareDateTime()
-    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
-    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
     patient_id = fields.UUID()
     patient = fields.Nested(PatientFields)
     coverage_basis = fields.String(
@@ -74,6 +75,8 @@ class BookingSchema(RequestSchema):
         validate=validate.Length(max=LONGEST_REASON, error="field-booking-too-long"),
     )
     consent = fields.Nested(ConsentSchema, load_default=None)
+    condition = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10))
+    consultation = fields.Boolean(load_default=False)
 
     @validates_schema
     def one_of_each(self, data: dict[str, object], **_: object) -> None:
@@ -169,8 +172,8 @@ class TargetSchema(RequestSchema):
 class RescheduleSchema(TargetSchema):
     """The slot to move to; staff may pass over rules as in a booking."""
 
-    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
-    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
 
 
 class OfferSchema(Schema):

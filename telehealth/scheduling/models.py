@@ -46,6 +46,7 @@ class Schedule(Base):
         CheckConstraint(one_of("origin", ScheduleOrigin), name="origin"),
         Index("ix_schedule_practitioner_id", "practitioner_id"),
         Index("ix_schedule_service_id", "service_id"),
+        Index("ix_schedule_facility_id", "facility_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -88,6 +89,7 @@ class Resource(Base):
     name: Mapped[str]
     lanes: Mapped[int]
     active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class ScheduleService(Base):
@@ -154,6 +156,7 @@ class Blocking(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class BookingPolicy(Base):
@@ -190,6 +193,7 @@ class PractitionerLimit(Base):
 
     practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioner.id"), primary_key=True)
     per_day: Mapped[int]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class PractitionerDay(Base):

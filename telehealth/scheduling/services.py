@@ -91,6 +91,30 @@ def materialise_horizon(session: Session, now: datetime, *, days: int = HORIZON_
     return materialise(session, [today + timedelta(days=offset) for offset in range(days + 1)], now)
 
 
+def materialise_facility(
+    session: Session, facility_id: UUID, days: Iterable[date], now: datetime
+) -> Materialised:
+    """Bring one facility's days to the current rosters, in the transaction that changed those."""
+    wanted = sorted(set(days))
+    if not wanted:
+        return Materialised()
+    session.execute(_ONE_AT_A_TIME)
+    rosters = _Rosters.read(session, wanted[0], wanted[-1], facility_id)
+    done = Materialised()
+    for day in wanted:
+        done = done.plus(_refresh(session, day, rosters, now, facility_id))
+    return done
+
+
+def planned_at(
+    session: Session, facility_id: UUID, first: date, last: date
+) -> dict[date, list[PlannedSession]]:
+    """Return a facility's sessions of each day as the stored rosters want them; nothing is written."""
+    rosters = _Rosters.read(session, first, last, facility_id)
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return {day: rosters.planned(day) for day in days}
+
+
 def find_slots(session: Session, query: SlotQuery, *, now: datetime) -> list[SlotView]:
     """Return the earliest free slots, making days beyond the horizon that the query reaches."""
     if query.from_ is not None:
@@ -133,9 +157,9 @@ class _Rosters:
     overrides: Sequence[Override]
 
     @classmethod
-    def read(cls, session: Session, first: date, last: date) -> "_Rosters":
-        """Read what the days from first to last may need, in five statements."""
-        between = {"first": first, "last": last}
+    def read(cls, session: Session, first: date, last: date, facility_id: UUID | None = None) -> "_Rosters":
+        """Read what the days from first to last may need, everywhere or at a facility, in five statements."""
+        between = {"first": first, "last": last, "facility": facility_id}
         lines: dict[UUID, list[RosterLine]] = defaultdict(list)
         for row in _rows(
             session,
@@ -150,6 +174,7 @@ class _Rosters:
                          FROM schedule_quota q WHERE q.schedule_id = s.id)
                  FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
                 WHERE s.active AND s.valid_from <= %(last)s
+                  AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
                 ORDER BY s.id""",
             between,
@@ -163,6 +188,7 @@ class _Rosters:
                       service_id, modality, slot_minutes, capacity, room, like_weekday
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
+                  AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)
                 ORDER BY from_date DESC, id""",
             between,
         ):
@@ -172,7 +198,12 @@ class _Rosters:
             exceptions=exceptions,
             open_spans={
                 row[0]: _spans_by_weekday([*row[1], *row[2]])
-                for row in _rows(session, "SELECT id, hours, after_hours FROM facility WHERE active", {})
+                for row in _rows(
+                    session,
+                    """SELECT id, hours, after_hours FROM facility
+                        WHERE active AND (%(facility)s::uuid IS NULL OR id = %(facility)s::uuid)""",
+                    between,
+                )
             },
             terms={
                 row[0]: _Terms(*row[1:])
@@ -181,8 +212,9 @@ class _Rosters:
                     """SELECT v.id, v.code, v.online_booking, v.online_share_percent, y.min_notice_minutes,
                               y.window_days, y.release_minute
                          FROM healthcare_service v LEFT JOIN booking_policy y ON y.service_id = v.id
-                        WHERE v.active""",
-                    {},
+                        WHERE v.active
+                          AND (%(facility)s::uuid IS NULL OR v.facility_id = %(facility)s::uuid)""",
+                    between,
                 )
             },
             overrides=calendar_overrides(session, first, last),
@@ -238,7 +270,8 @@ _COLUMNS = (
     ("notice_minutes", "integer"),
     ("resource_ids", "text"),  # an array literal: unnest() would take an array of arrays apart
 )
-_OF_DAY = "business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s"
+_OF_DAY = """business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s
+   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)"""
 _NAMES = ", ".join(name for name, _kind in _COLUMNS)
 _PLAIN = ", ".join(name for name, _kind in _COLUMNS[:-1])
 _WANTED = f"""WITH wanted ({_NAMES}) AS (
@@ -300,6 +333,7 @@ _UNFIT = (
                       = (s.facility_id, s.practitioner_id, s.service_id, s.modality)), '{{}}')::text
   FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
  WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
    AND {_HELD} AND (w.id IS NULL OR NOT {_FITS})"""
 )
 _WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, worked, created_at)
@@ -310,6 +344,7 @@ ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO UPDATE
 SET worked = excluded.worked WHERE roster_change.worked <> excluded.worked"""
 _FITS_AGAIN = """UPDATE roster_change r SET resolved_at = %(now)s FROM clinic_session s
  WHERE s.id = r.clinic_session_id AND r.resolved_at IS NULL AND s.business_date = %(day)s
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
    AND NOT (r.clinic_session_id, r.reason) IN (
        SELECT * FROM unnest(%(session)s::uuid[], %(reason)s::text[]))"""
 # Nobody new is let into a session that is not to be: those who are in it have to find another time.
@@ -342,14 +377,22 @@ ON CONFLICT (clinic_session_id, door) DO UPDATE SET reserved = excluded.reserved
 )
 _KEEP_NO_MORE = """UPDATE session_quota q SET reserved = 0 FROM clinic_session s
  WHERE s.id = q.clinic_session_id AND s.business_date = %(day)s AND q.reserved > 0
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
    AND NOT (q.clinic_session_id, q.door) IN (
        SELECT * FROM unnest(%(session)s::uuid[], %(door)s::text[]))"""
 
 
-def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> Materialised:
+def _refresh(
+    session: Session, day: date, rosters: _Rosters, now: datetime, facility_id: UUID | None = None
+) -> Materialised:
     planned = rosters.planned(day)
     wanted, kept = _arrays(planned, rosters.terms), _kept(planned)
-    bounds = {"day": day, "midnight": at_local(day, 0), "next": at_local(day, DAY_MINUTES)}
+    bounds = {
+        "day": day,
+        "midnight": at_local(day, 0),
+        "next": at_local(day, DAY_MINUTES),
+        "facility": facility_id,
+    }
     fresh = not _rows(session, f"SELECT FROM clinic_session WHERE {_OF_DAY} LIMIT 1", bounds)
     added = _execute(session, _ADD, wanted)
     if fresh:
@@ -358,11 +401,11 @@ def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> M
     changed = _execute(session, _CHANGE, wanted)
     cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
     unfit = _rows(session, _UNFIT, {**wanted, **bounds})
-    _keep(session, day, kept)
-    return Materialised(1, added, changed, cancelled, _note_unfit(session, day, unfit, now))
+    _keep(session, bounds, kept)
+    return Materialised(1, added, changed, cancelled, _note_unfit(session, bounds, unfit, now))
 
 
-def _keep(session: Session, day: date, kept: dict[str, list[Any]]) -> None:
+def _keep(session: Session, bounds: Mapping[str, Any], kept: dict[str, list[Any]]) -> None:
     """Bring the places kept for doors to the rosters.
 
     A row stays when nothing is kept any more, for its count. A new one begins with the live bookings that
@@ -370,10 +413,10 @@ def _keep(session: Session, day: date, kept: dict[str, list[Any]]) -> None:
     """
     _execute(session, _LOCK_UNCOUNTED, kept)
     _execute(session, _KEEP, kept)
-    _execute(session, _KEEP_NO_MORE, {**kept, "day": day})
+    _execute(session, _KEEP_NO_MORE, {**kept, **bounds})
 
 
-def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime) -> int:
+def _note_unfit(session: Session, bounds: Mapping[str, Any], unfit: Sequence[Any], now: datetime) -> int:
     """Put sessions that no longer fit on the worklist, take those off that fit again; return how many."""
     found = {
         "id": [new_id() for _ in unfit],
@@ -384,7 +427,7 @@ def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime
         "at": [now] * len(unfit),
     }
     removed = [row[0] for row in unfit if row[2] == RosterChangeReason.REMOVED]
-    _execute(session, _FITS_AGAIN, {**found, "day": day, "now": now})
+    _execute(session, _FITS_AGAIN, {**found, **bounds, "now": now})
     _execute(session, _CLOSE, {"removed": removed})
     return _execute(session, _WORKLIST, found)
 

@@ -58,3 +58,4 @@ coverage-checked = Confirmed by the facility
 calendar-summary = Appointment at { $facility }
 calendar-summary-video = Video appointment with { $facility }
 calendar-description = Booking code: { $code }. See or cancel: { $link }
+error-remote-not-allowed = This condition may not be treated by video. Please choose a time in person, so that the doctor can examine you.

@@ -58,3 +58,4 @@ coverage-checked = Cơ sở y tế đã xác nhận
 calendar-summary = Lịch khám tại { $facility }
 calendar-summary-video = Lịch khám qua video với { $facility }
 calendar-description = Mã lịch hẹn: { $code }. Xem hoặc hủy lịch: { $link }
+error-remote-not-allowed = Bệnh này chưa thuộc danh mục được khám, chữa bệnh từ xa. Vui lòng chọn giờ khám trực tiếp để bác sĩ khám kỹ hơn.

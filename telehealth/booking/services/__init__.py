@@ -13,7 +13,13 @@ from telehealth.booking.services.lifecycle import (
     record_no_show,
 )
 from telehealth.booking.services.moving import Move, alternatives, next_free, reschedule
-from telehealth.booking.services.offering import accept_offer, decline_offer, offer
+from telehealth.booking.services.offering import (
+    accept_offer,
+    decline_offer,
+    offer,
+    reserve,
+    withdraw_offer,
+)
 from telehealth.booking.services.orders import BookingRequest, Bound, ConsentGiven
 from telehealth.booking.services.taking import Once, book, book_once
 
@@ -44,5 +50,7 @@ __all__ = [
     "record_no_show",
     "release",
     "reschedule",
+    "reserve",
     "set_out",
+    "withdraw_offer",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.booking.errors import HoldUnknown, OverrideNotOnline
 from telehealth.booking.idempotency import RequestKey
-from telehealth.booking.policies import RECEPTION, AppointmentScope, may_overbook
+from telehealth.booking.policies import CARE, RECEPTION, AppointmentScope, may_overbook
 from telehealth.booking.rules import (
     Kept,
     Load,
@@ -268,13 +268,21 @@ def range_of(bound: Bound | None) -> TimestamptzRange | None:
 
 
 def check_reach(principal: Principal, facility_id: UUID, channel: str) -> None:
-    """Patients book anywhere, and a desk for them by the same door; others where they belong.
+    """Patients book anywhere, a desk for them by the same door, and whoever refers by the referral's; others
+    where they belong.
 
     Raises Forbidden.
     """
     on_behalf = channel == Channel.ONLINE and principal.has_any(RECEPTION)
-    anywhere = on_behalf or principal.kind in _ANYWHERE
+    refers = channel == Channel.REFERRAL and principal.has_any(CARE)
+    anywhere = on_behalf or refers or principal.kind in _ANYWHERE
     if not anywhere and facility_id not in principal.facilities():
+        raise Forbidden
+
+
+def check_delegated(principal: Principal, patient_id: UUID) -> None:
+    """Whoever acts for the patient by their word books only as far as that goes. Raises Forbidden."""
+    if patient_id in principal.delegated and not principal.acts_for(patient_id, "booking.book"):
         raise Forbidden
 
 

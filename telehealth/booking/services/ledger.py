@@ -71,6 +71,15 @@ def withdraw_offers(session: Session, appointment_id: UUID, now: datetime) -> No
     )
 
 
+def end_disruption(session: Session, appointment_id: UUID, now: datetime) -> None:
+    """Note that a time which could not be kept was given up: the same hour with another doctor is new."""
+    session.connection().exec_driver_sql(
+        """UPDATE appointment_disruption SET resolved_at = greatest(found_at, %(now)s)
+            WHERE appointment_id = %(id)s AND resolved_at IS NULL""",
+        {"id": appointment_id, "now": now},
+    )
+
+
 def note(
     session: Session, principal: Principal, action: str, view: AppointmentView, now: datetime, **details: str
 ) -> None:

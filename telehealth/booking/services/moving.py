@@ -31,7 +31,7 @@ from telehealth.booking.services.context import (
     raise_refusal,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import found_appointment, note, withdraw_offers
+from telehealth.booking.services.ledger import end_disruption, found_appointment, note, withdraw_offers
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
@@ -117,6 +117,7 @@ def reschedule(
     outcome = _moved(session, context, view, start, move, why, now)
     raise_refusal(outcome, context, door_of(move.channel, move.referring_level))
     withdraw_offers(session, appointment_id, now)
+    end_disruption(session, appointment_id, now)
     moved = found_appointment(session, appointment_id)
     told = []
     if view.patient_id is not None:

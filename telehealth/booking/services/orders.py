@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from telehealth.booking.codes import CoverageBasis
+from telehealth.booking.remote import RemoteNeed
 from telehealth.scheduling.codes import Channel
 
 CODE_LENGTH = 8
@@ -33,6 +34,7 @@ class BookingRequest:
     `referring_level`: care level of the facility that refers, for the door of Channel.REFERRAL.
     `bound`: what a referral or slip allows. `overbook`: why somebody is put beside those who have the slot;
     `override`: why a blocked or begun time is booked all the same. Both need a right and are audited.
+    `need`: what a visit by video is about.
     """
 
     patient_id: UUID
@@ -47,3 +49,4 @@ class BookingRequest:
     bound: Bound | None = None
     overbook: str | None = None
     override: str | None = None
+    need: RemoteNeed | None = None

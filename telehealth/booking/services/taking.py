@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 from notifications import Outbox, Recipient
 from telehealth.booking import idempotency, messages
 from telehealth.booking.codes import AppointmentStatus, CoverageBasis, PriceClass
+from telehealth.booking.conditions import keep_condition
 from telehealth.booking.errors import NoPatient
 from telehealth.booking.idempotency import RequestKey
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.remote import RemoteNeed, StatedCondition, stated_condition
 from telehealth.booking.rules import (
     DEFAULT_POLICIES,
     Policies,
@@ -33,6 +35,7 @@ from telehealth.booking.services.context import (
     Replay,
     account_of,
     blocks,
+    check_delegated,
     check_reach,
     check_right,
     checked_slot,
@@ -89,7 +92,7 @@ def book(
         now=now,
     )
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
-    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, cipher=cipher)
     return plan.view
 
 
@@ -116,7 +119,7 @@ def book_once(
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
     told = once.answer(plan.view)
     stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
-    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, stored=stored)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, cipher=cipher, stored=stored)
     return told
 
 
@@ -139,6 +142,7 @@ class _Plan:
     request: BookingRequest
     door: str
     why_sealed: bytes | None
+    condition: StatedCondition | None
 
 
 _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
@@ -168,8 +172,10 @@ def _plan(
     over, override = request.overbook is not None, request.override is not None
     if over or override:
         check_right(context, principal, request.channel)
+    check_delegated(principal, context.patient_id)
     confirm = context.hold_id is not None
     start = checked_slot(context, request.channel, policies, now, override=over or override)
+    condition = stated_condition(context.modality, request.need or RemoteNeed())
     _check_place(context, principal, request, start)
     if request.bound is not None:
         check_bound(start, request.bound.from_, request.bound.until)
@@ -195,6 +201,7 @@ def _plan(
             cipher,
             owner=context.family_account,
         ),
+        condition=condition,
     )
 
 
@@ -219,6 +226,7 @@ def _carry_out(
     outbox: Outbox,
     links: AnswerLinks,
     now: datetime,
+    cipher: FieldCipher,
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
@@ -227,6 +235,8 @@ def _carry_out(
         fetch_one(session, *outbox.statement(told, now=now))
     outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
     raise_refusal(outcome[0] if outcome else "", plan.context, plan.door)
+    if plan.condition is not None:
+        keep_condition(session, plan.view.id, plan.condition, now=now, cipher=cipher)
 
 
 def _booking_parameters(
