@@ -53,7 +53,7 @@ from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
 from telehealth.referrals.routes import api as referrals_api
 from telehealth.reminders import routes as webhooks
-from telehealth.schedule_editor.routes import pages as schedule_pages
+from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -183,7 +183,7 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         webhook_routes.pages,
         desk_pages,
-        schedule_pages,
+        schedule_routes.pages,
         desk_waitlist,
         closure_routes.pages,
         consultation_routes.pages,
@@ -208,6 +208,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         delegation_routes.api,
         scheduling_api,
+        schedule_routes.api,
         booking_api,
         referrals_api,
         payment_routes.api,
