@@ -51,8 +51,13 @@ Asked = dict[str, Any]
 """A body or query as its schema read it."""
 
 
+def _asks(query: type[Schema] = shown.PreviewQuerySchema) -> list[dict[str, Any]]:
+    """Return the parameters of a change; those written by hand stand instead of the arguments' own."""
+    return [IF_MATCH, {"in": "query", "schema": query}]
+
+
 def _or_preview(schema: type[Schema]) -> dict[str, Any]:
-    return {"oneOf": [schema, shown.SchedulePreviewSchema]}
+    return {"anyOf": [schema, shown.SchedulePreviewSchema]}
 
 
 @api.get("/schedules")
@@ -102,7 +107,7 @@ def show_schedule(schedule_id: UUID) -> Response:
 
 
 @api.patch("/schedules/<uuid:schedule_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.ScheduleLineSchema(partial=True))
@@ -130,7 +135,7 @@ def change_schedule(how: Asked, asked: Asked, schedule_id: UUID) -> Response:
 
 
 @api.delete("/schedules/<uuid:schedule_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks(shown.ScheduleEndQuerySchema))
 @guarded("schedule.change")
 @api.arguments(shown.ScheduleEndQuerySchema(), location="query")
 @api.response(204)
@@ -195,7 +200,7 @@ def show_exception(exception_id: UUID) -> Response:
 
 
 @api.patch("/schedule-exceptions/<uuid:exception_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.ExceptionFieldsSchema(partial=True))
@@ -216,7 +221,7 @@ def change_exception(how: Asked, asked: Asked, exception_id: UUID) -> Response:
 
 
 @api.delete("/schedule-exceptions/<uuid:exception_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.response(204)
@@ -282,7 +287,7 @@ def show_blocking(blocking_id: UUID) -> Response:
 
 
 @api.patch("/blockings/<uuid:blocking_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.BlockingFieldsSchema(partial=True))
@@ -303,7 +308,7 @@ def change_blocking(how: Asked, asked: Asked, blocking_id: UUID) -> Response:
 
 
 @api.delete("/blockings/<uuid:blocking_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.response(204)
@@ -358,7 +363,7 @@ def show_resource(resource_id: UUID) -> Response:
 
 
 @api.patch("/resources/<uuid:resource_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.ChangedResourceSchema(partial=True))
@@ -369,7 +374,7 @@ def change_resource(how: Asked, asked: Asked, resource_id: UUID) -> Response:
 
 
 @api.delete("/resources/<uuid:resource_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.response(204)
@@ -411,7 +416,7 @@ def show_policy(service_id: UUID) -> Response:
 
 
 @api.patch("/booking-policies/<uuid:service_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.PolicyFieldsSchema(partial=True))
@@ -425,7 +430,7 @@ def change_policy(how: Asked, asked: Asked, service_id: UUID) -> Response:
 
 
 @api.delete("/booking-policies/<uuid:service_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.response(204)
@@ -471,7 +476,7 @@ def show_limit(practitioner_id: UUID) -> Response:
 
 
 @api.patch("/practitioner-limits/<uuid:practitioner_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.LimitFieldsSchema())
@@ -482,7 +487,7 @@ def change_limit(how: Asked, asked: Asked, practitioner_id: UUID) -> Response:
 
 
 @api.delete("/practitioner-limits/<uuid:practitioner_id>")
-@api.doc(parameters=[IF_MATCH])
+@api.doc(parameters=_asks())
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.response(204)
