@@ -53,7 +53,7 @@ from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
 from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
-from telehealth.schedule_editor.routes import pages as schedule_pages
+from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -183,6 +183,7 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         webhook_routes.pages,
         desk_pages,
+        schedule_routes.pages,
         closure_routes.pages,
         schedule_pages,
         desk_waitlist,
@@ -209,6 +210,7 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         delegation_routes.api,
         scheduling_api,
+        schedule_routes.api,
         booking_api,
         referral_routes.api,
         payment_routes.api,
