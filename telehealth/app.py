@@ -18,6 +18,8 @@ from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.calendars import policies as calendar_policies
+from telehealth.calendars import routes as calendar_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
@@ -71,6 +73,7 @@ def policy() -> Policy:
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
+        calendar_policies.RULES,
         encounter_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
@@ -161,6 +164,7 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         webhook_routes.pages,
+        calendar_routes.pages,
         desk_pages,
         consultation_routes.pages,
         answer_pages,
@@ -181,6 +185,7 @@ def _register(app: Flask) -> None:
         queueing_routes.api,
         messaging_routes.api,
         webhook_routes.api,
+        calendar_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)
