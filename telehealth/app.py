@@ -31,6 +31,8 @@ from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.exports import policies as export_policies
+from telehealth.exports import routes as export_routes
 from telehealth.fhir.routes import fhir
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
@@ -75,6 +77,7 @@ def policy() -> Policy:
         booking_policies.RULES,
         calendar_policies.RULES,
         encounter_policies.RULES,
+        export_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
         webhook_policies.RULES,
@@ -165,6 +168,7 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         webhook_routes.pages,
         calendar_routes.pages,
+        export_routes.pages,
         desk_pages,
         consultation_routes.pages,
         answer_pages,
@@ -186,6 +190,7 @@ def _register(app: Flask) -> None:
         messaging_routes.api,
         webhook_routes.api,
         calendar_routes.api,
+        export_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)
