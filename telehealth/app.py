@@ -20,14 +20,19 @@ from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
 from telehealth.calendars import policies as calendar_policies
 from telehealth.calendars import routes as calendar_routes
+from telehealth.closures import policies as closure_policies
+from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.core.uow import CONNECT_ARGS
+from telehealth.delegations import policies as delegation_policies
+from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
@@ -37,18 +42,27 @@ from telehealth.fhir.routes import fhir
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
+from telehealth.passkeys import policies as passkey_policies
+from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
+from telehealth.payments import policies as payment_policies
+from telehealth.payments import routes as payment_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.referrals import policies as referral_policies
+from telehealth.referrals.routes import api as referrals_api
 from telehealth.reminders import routes as webhooks
+from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.waitlist import policies as waitlist_policies
+from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
@@ -69,9 +83,13 @@ def policy() -> Policy:
     return gather(
         account_policies.RULES,
         administration_policies.RULES,
+        closure_policies.RULES,
         consultation_policies.RULES,
+        delegation_policies.RULES,
         desk_policies.RULES,
+        passkey_policies.RULES,
         patient_policies.RULES,
+        payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
@@ -80,6 +98,8 @@ def policy() -> Policy:
         export_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        waitlist_policies.RULES,
+        referral_policies.RULES,
         webhook_policies.RULES,
     )
 
@@ -162,6 +182,7 @@ def _register(app: Flask) -> None:
         webhooks.blueprint,
         fhir,
         account_routes.pages,
+        passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
@@ -170,24 +191,38 @@ def _register(app: Flask) -> None:
         calendar_routes.pages,
         export_routes.pages,
         desk_pages,
+        schedule_pages,
+        desk_waitlist,
+        closure_routes.pages,
         consultation_routes.pages,
+        payment_routes.pages,
+        payment_routes.webhook,
         answer_pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        delegation_routes.pages,
         portal_pages,
+        waitlist_routes.pages,
+        waitlist_routes.links,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        passkey_routes.api,
         push_routes.api,
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        delegation_routes.api,
         scheduling_api,
         booking_api,
+        referrals_api,
+        payment_routes.api,
+        closure_routes.api,
         queueing_routes.api,
         messaging_routes.api,
+        waitlist_routes.api,
         webhook_routes.api,
         calendar_routes.api,
         export_routes.api,

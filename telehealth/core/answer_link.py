@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     ACCEPT_OFFER = "accept-offer"
     DECLINE_OFFER = "decline-offer"
     MESSAGES = "messages"
+    PLACE = "place"
+    LEAVE_WAITLIST = "leave-waitlist"
 
 
 TOKEN_LENGTH = 33
@@ -40,9 +42,16 @@ _LETTERS = {
     Purpose.ACCEPT_OFFER: "o",
     Purpose.DECLINE_OFFER: "d",
     Purpose.MESSAGES: "m",
+    Purpose.PLACE: "p",
+    Purpose.LEAVE_WAITLIST: "l",
 }
 _PURPOSES = {letter: purpose for purpose, letter in _LETTERS.items()}
 LETTERS = "".join(_PURPOSES)
+
+
+def letters(*purposes: Purpose) -> str:
+    """Return the letters that tokens of these purposes begin with."""
+    return "".join(_LETTERS[purpose] for purpose in purposes)
 
 
 @dataclass(frozen=True, slots=True)

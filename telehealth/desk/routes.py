@@ -25,21 +25,21 @@ from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
 from telehealth.booking.queries import AppointmentView, DayCount
 from telehealth.core.clock import at_local, business_date
-from telehealth.core.errors import BadRequest, DomainError, Forbidden, http_status
+from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
 from telehealth.desk.forms import PersonForm, written
-from telehealth.desk.policies import RECEPTION
+from telehealth.desk.frame import desk_here as _desk
+from telehealth.desk.frame import frame as _frame
+from telehealth.desk.frame import known_person as _seen
 from telehealth.desk.rules import Asked, read_box
 from telehealth.desk.services import Desk, Order
 from telehealth.directory import queries as directory
 from telehealth.directory.codes import Modality
 from telehealth.patients import queries as patients
 from telehealth.patients import services as people
-from telehealth.patients.errors import PatientNotFound
-from telehealth.patients.queries import PatientView
 from telehealth.patients.rules import age_on, is_child
 from telehealth.queueing import queries as queues
 from telehealth.queueing import services as queueing
@@ -61,10 +61,11 @@ from telehealth.web.context import (
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
+from telehealth.web.workplace import choose_workplace
 
 pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
 
-_PLACE, _SERVICE = "desk-facility", "desk-service"
+_SERVICE = "desk-service"
 _SLOTS = 8
 _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
@@ -114,7 +115,7 @@ def choose_facility() -> ResponseReturnValue:
     """Work at another of one's facilities."""
     facility_id = _uuid(request.form.get("facility", ""))
     permit("desk.use", facility_id)
-    cookie[_PLACE] = str(facility_id)
+    choose_workplace(facility_id)
     return redirect(url_for("desk.home"))
 
 
@@ -445,26 +446,6 @@ def _change(
     return redirect(url_for("desk.show", appointment_id=appointment_id))
 
 
-def _desk() -> Desk:
-    """Return where the clerk works: the facility chosen last, else the first of theirs."""
-    own = sorted(principal().facilities(*RECEPTION))
-    chosen = next((place for place in own if str(place) == cookie.get(_PLACE)), own[0] if own else None)
-    permit("desk.use", chosen)
-    if chosen is None:
-        raise Forbidden
-    return Desk(principal(), chosen)
-
-
-def _frame(desk: Desk, current: str = "home") -> dict[str, Any]:
-    own = directory.facilities_by_id(session(), list(principal().facilities(*RECEPTION)))
-    return {
-        "facility": own[desk.facility_id],
-        "others": [place for place in own.values() if place.id != desk.facility_id],
-        "current": current,
-        "staff_calls": queues.open_staff_calls(session(), desk.facility_id),
-    }
-
-
 def _home(text: str, errors: dict[str, Any]) -> str:
     desk = _desk()
     day = bookings.day_counts(session(), desk.facility_id, business_date(now()))
@@ -501,14 +482,6 @@ def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:
         errors=errors,
         warnings=[t(key) for key in form.warnings()] if not errors else [],
     )
-
-
-def _seen(work: Session, patient_id: UUID) -> PatientView:
-    """Return a person this desk knows. Raises PatientNotFound."""
-    view = patients.patient(work, patient_id, cipher())
-    if view is None or _desk().facility_id not in view.facility_ids:
-        raise PatientNotFound
-    return view
 
 
 def _choice(given: dict[str, str]) -> _Choice:

@@ -26,6 +26,7 @@ from telehealth.directory.models import (
 )
 from telehealth.directory.naming import short_name
 from telehealth.directory.places import EARTH_RADIUS_KM, Place
+from telehealth.directory.preparation import preparation
 
 SIMILAR_ENOUGH = 0.25
 SUGGESTIONS = 5
@@ -78,10 +79,17 @@ class ServiceView:
     modalities: tuple[str, ...]
     online_booking: bool
     online_share_percent: int
+    own_preparation_vi: str = ""
+    own_preparation_en: str = ""
 
     def name(self, locale: str) -> str:
         """Return the name in a language."""
         return self.name_en if locale == "en" else self.name_vi
+
+    def preparation(self, locale: str) -> tuple[str, ...]:
+        """Return how to prepare, one line for each thing; in Vietnamese where a facility wrote no English."""
+        own = (self.own_preparation_en if locale == "en" else "") or self.own_preparation_vi
+        return preparation(self.code, own, locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,6 +509,8 @@ def _service_view(row: HealthcareService) -> ServiceView:
         modalities=tuple(row.modalities),
         online_booking=row.online_booking,
         online_share_percent=row.online_share_percent,
+        own_preparation_vi=row.preparation_vi,
+        own_preparation_en=row.preparation_en,
     )
 
 
