@@ -26,10 +26,13 @@ from telehealth.delegations import policies as delegation_policies
 from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
+from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.identities import policies as identity_policies
+from telehealth.identities import routes as identity_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -73,6 +76,7 @@ def policy() -> Policy:
         scheduling_policies.RULES,
         booking_policies.RULES,
         encounter_policies.RULES,
+        identity_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
     )
@@ -159,6 +163,7 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         desk_pages,
+        desk_people_pages,
         consultation_routes.pages,
         answer_pages,
         queueing_routes.pages,
@@ -179,6 +184,7 @@ def _register(app: Flask) -> None:
         scheduling_api,
         booking_api,
         queueing_routes.api,
+        identity_routes.api,
         messaging_routes.api,
     ):
         api.register_blueprint(endpoints)
