@@ -33,6 +33,8 @@ from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
 from telehealth.identities import policies as identity_policies
 from telehealth.identities import routes as identity_routes
+from telehealth.invitations import policies as invitation_policies
+from telehealth.invitations import routes as invitation_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -77,6 +79,7 @@ def policy() -> Policy:
         booking_policies.RULES,
         encounter_policies.RULES,
         identity_policies.RULES,
+        invitation_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
     )
@@ -166,6 +169,7 @@ def _register(app: Flask) -> None:
         desk_people_pages,
         consultation_routes.pages,
         answer_pages,
+        invitation_routes.pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
@@ -185,6 +189,7 @@ def _register(app: Flask) -> None:
         booking_api,
         queueing_routes.api,
         identity_routes.api,
+        invitation_routes.api,
         messaging_routes.api,
     ):
         api.register_blueprint(endpoints)

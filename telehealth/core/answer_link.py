@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     ACCEPT_OFFER = "accept-offer"
     DECLINE_OFFER = "decline-offer"
     MESSAGES = "messages"
+    VISIT = "visit"  # of an invitee, about the instant of inviting: the page always tells how things stand
 
 
 TOKEN_LENGTH = 33
@@ -40,6 +41,7 @@ _LETTERS = {
     Purpose.ACCEPT_OFFER: "o",
     Purpose.DECLINE_OFFER: "d",
     Purpose.MESSAGES: "m",
+    Purpose.VISIT: "v",
 }
 _PURPOSES = {letter: purpose for purpose, letter in _LETTERS.items()}
 LETTERS = "".join(_PURPOSES)

@@ -15,10 +15,12 @@ from telehealth.jobs import (
     message_alarms,
     message_purge,
     message_templates,
+    of_age,
     overdue_holds,
     provider_shares,
     provider_upkeep,
     video_invitations,
+    visit_invitations,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -44,6 +46,8 @@ JOBS: tuple[Job, ...] = (
     Job("overdue-holds", 60, overdue_holds.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
+    Job("of-age", 3600, of_age.run),
+    Job("visit-invitations", 30, visit_invitations.run),
     Job("provider-shares", 30, provider_shares.run),
     Job("provider-upkeep", 600, provider_upkeep.run),
     Job("message-alarms", 30, message_alarms.run),

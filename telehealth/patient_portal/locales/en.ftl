@@ -106,7 +106,10 @@ portal-your-phone-text = We send a code to this number. The right code keeps the
 portal-send-code = Send me the code
 portal-no-phone = No phone? Call the hotline or go to a commune health station; staff will book for you.
 portal-code-title = Enter the code from the message
-portal-code-text = A code of 6 digits was sent to the phone number ending in { $ending }.
+portal-code-text = A code of 6 digits was sent to { $kind ->
+    [email] { $ending }.
+   *[phone] the phone number ending in { $ending }.
+  }
 portal-code-check = Continue
 portal-code-again = Send another code
 portal-code-sent-again = A new code was sent.
@@ -255,3 +258,6 @@ portal-own-record = Take it over
 portal-own-record-done = The record is yours now. From now on you see and book your own appointments.
 portal-own-record-desk = It does not work? Bring your identity card to the desk of a hospital or health station; they will help at once.
 portal-relation-short-delegate = acting for them
+portal-invite-title = Invite a relative along (optional)
+portal-invite-text = For example a child abroad who wants to hear what the doctor says. Invite only whom the patient wishes. They get a link of their own.
+portal-invited = Invited along

@@ -106,7 +106,10 @@ portal-your-phone-text = Chúng tôi gửi một mã tới số này. Nhập đ�
 portal-send-code = Gửi mã cho tôi
 portal-no-phone = Không có điện thoại? Gọi tổng đài hoặc đến trạm y tế xã, nhân viên sẽ đặt giúp.
 portal-code-title = Nhập mã trong tin nhắn
-portal-code-text = Mã gồm 6 chữ số vừa được gửi tới số điện thoại có ba số cuối { $ending }.
+portal-code-text = Mã gồm 6 chữ số vừa được gửi tới { $kind ->
+    [email] hộp thư { $ending }.
+   *[phone] số điện thoại có ba số cuối { $ending }.
+  }
 portal-code-check = Tiếp tục
 portal-code-again = Gửi lại mã
 portal-code-sent-again = Đã gửi mã mới.
@@ -255,3 +258,6 @@ portal-own-record = Nhận hồ sơ
 portal-own-record-done = Đã nhận hồ sơ. Từ nay quý vị tự xem và đặt lịch khám.
 portal-own-record-desk = Không nhận được? Mang căn cước tới quầy tiếp đón của bệnh viện hoặc trạm y tế, nhân viên sẽ giúp ngay.
 portal-relation-short-delegate = làm thay
+portal-invite-title = Mời người thân cùng vào (không bắt buộc)
+portal-invite-text = Ví dụ con ở xa muốn cùng nghe bác sĩ dặn. Chỉ mời khi người bệnh đồng ý. Người được mời nhận một liên kết riêng.
+portal-invited = Mời cùng khám

@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from telehealth.accounts import browser
-from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.contacts import ending_of
+from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.services import request_otp, sign_in_with_code
 from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.booking import queries
