@@ -91,7 +91,10 @@ KINDS: Mapping[str, Kind] = {
         _urgent("appointment-cancelled", "facility time date code"),
         _urgent("appointment-moved", "facility time date code link"),
         Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
+        # The waitlist decides when to offer: at night only what begins early next morning.
+        _urgent("waitlist-offer", "facility time date until link", _ELECTRONIC),
         _urgent("appointment-disrupted", "facility time date code link"),
+        _urgent("appointment-replacement", "facility time date code link"),
         _told("appointment-stands", "facility time date code link"),
         _told("delegation-given", "date link"),
         Kind("guardianship-ends", frozenset({"date", "link"}), at_night=False),

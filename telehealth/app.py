@@ -16,7 +16,10 @@ from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
+from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.closures import policies as closure_policies
+from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
@@ -28,9 +31,11 @@ from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.fhir.routes import fhir
 from telehealth.identities import policies as identity_policies
 from telehealth.identities import routes as identity_routes
 from telehealth.invitations import policies as invitation_policies
@@ -43,23 +48,33 @@ from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
+from telehealth.payments import policies as payment_policies
+from telehealth.payments import routes as payment_routes
 from telehealth.provincial_import.cli import import_command
 from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.referrals import policies as referral_policies
+from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
+from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.waitlist import policies as waitlist_policies
+from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
+from telehealth.web.conditional import init_conditional
 from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
 from telehealth.web.metrics import init_metrics
 from telehealth.web.security import init_security
+from telehealth.webhooks import policies as webhook_policies
+from telehealth.webhooks import routes as webhook_routes
 
 MAX_BODY = 2 * 1024 * 1024
 
@@ -69,11 +84,13 @@ def policy() -> Policy:
     return gather(
         account_policies.RULES,
         administration_policies.RULES,
+        closure_policies.RULES,
         consultation_policies.RULES,
         delegation_policies.RULES,
         desk_policies.RULES,
         passkey_policies.RULES,
         patient_policies.RULES,
+        payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
@@ -82,6 +99,9 @@ def policy() -> Policy:
         invitation_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
+        waitlist_policies.RULES,
+        referral_policies.RULES,
+        webhook_policies.RULES,
     )
 
 
@@ -102,12 +122,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     db.init_app(app)
     init_errors(app)
     init_metrics(app)
+    init_conditional(app)
     init_security(app)
     init_localization(app)
     init_browser(app)
     init_assets(app)
     _template_globals(app)
     _register(app)
+    init_once(app)
     return app
 
 
@@ -159,15 +181,23 @@ def _register(app: Flask) -> None:
         pages.blueprint,
         api_docs.blueprint,
         webhooks.blueprint,
+        fhir,
         account_routes.pages,
         passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
         messaging_routes.pages,
+        webhook_routes.pages,
         desk_pages,
         desk_people_pages,
+        schedule_routes.pages,
+        closure_routes.pages,
+        schedule_pages,
+        desk_waitlist,
         consultation_routes.pages,
+        payment_routes.pages,
+        payment_routes.webhook,
         answer_pages,
         invitation_routes.pages,
         queueing_routes.pages,
@@ -175,6 +205,9 @@ def _register(app: Flask) -> None:
         queueing_routes.clinic,
         delegation_routes.pages,
         portal_pages,
+        referral_routes.pages,
+        waitlist_routes.pages,
+        waitlist_routes.links,
     ):
         app.register_blueprint(blueprint)
     for endpoints in (
@@ -186,11 +219,17 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         delegation_routes.api,
         scheduling_api,
+        schedule_routes.api,
         booking_api,
+        referral_routes.api,
+        payment_routes.api,
+        closure_routes.api,
         queueing_routes.api,
         identity_routes.api,
         invitation_routes.api,
         messaging_routes.api,
+        waitlist_routes.api,
+        webhook_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

@@ -6,6 +6,8 @@ from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.calendars import models as _calendars
+from telehealth.closures import models as _closures
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
 from telehealth.delegations import models as _delegations
@@ -15,13 +17,19 @@ from telehealth.invitations import models as _invitations
 from telehealth.jobs import models as _jobs
 from telehealth.passkeys import models as _passkeys
 from telehealth.patients import models as _patients
+from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
+from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
+from telehealth.waitlist import models as _waitlist
+from telehealth.webhooks import models as _webhooks
 
 _REGISTERED = (
     _accounts,
     _audit,
     _booking,
+    _closures,
+    _calendars,
     _consultations,
     _delegations,
     _directory,
@@ -30,8 +38,12 @@ _REGISTERED = (
     _jobs,
     _passkeys,
     _patients,
+    _payments,
     _queueing,
+    _referrals,
     _scheduling,
+    _waitlist,
+    _webhooks,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

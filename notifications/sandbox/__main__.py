@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from notifications.channels.esms.account import SANDBOX as SANDBOX_ESMS
 from notifications.channels.twilio.account import SANDBOX as SANDBOX_TWILIO
 from notifications.channels.zalo.account import SANDBOX as SANDBOX_ZALO
-from notifications.sandbox import mail
+from notifications.sandbox import bank, mail
 from notifications.sandbox.app import create_app
 from notifications.sandbox.callbacks import Callbacks
 from notifications.sandbox.desk import Credentials, Desk
@@ -105,6 +105,8 @@ def _desk(environ: Mapping[str, str], arguments: argparse.Namespace) -> Desk:
         twilio_auth_token=credentials.twilio_auth_token,
         zalo_oa_secret=credentials.zalo_oa_secret,
         zalo_webhook=public.rstrip("/") + "/webhooks/zalo",
+        bank_webhooks=public.rstrip("/") + "/webhooks/payments/sepay",
+        bank_secret=bank.SECRET,
     )
     return Desk(
         credentials,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from notifications.sandbox import esms, faults, push, twilio, zalo, zalo_account, zalo_oauth
+from notifications.sandbox import bank, esms, faults, push, twilio, zalo, zalo_account, zalo_oauth
 from notifications.sandbox.desk import Desk
 from notifications.sandbox.faults import Fault
 from notifications.sandbox.ledger import Entry, phone_number
@@ -41,6 +41,7 @@ def create_app(desk: Desk, issuer: ZaloTokenIssuer) -> Starlette:
             *zalo_oauth.routes(desk, issuer),
             *zalo_account.routes(desk, issuer, account),
             *_own(desk, account),
+            *bank.routes(desk),
             *push.routes(desk),
         ]
     )

@@ -5,10 +5,11 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha1, sha256
 from hmac import digest
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -29,10 +30,20 @@ class Callbacks:
     ruler of the one it judges. `forged`: with a wrong signature, as somebody else would send it.
     """
 
-    def __init__(self, *, twilio_auth_token: str, zalo_oa_secret: str, zalo_webhook: str) -> None:
+    def __init__(
+        self,
+        *,
+        twilio_auth_token: str,
+        zalo_oa_secret: str,
+        zalo_webhook: str,
+        bank_webhooks: str = "",
+        bank_secret: str = "",
+    ) -> None:
         self._auth_token = twilio_auth_token.encode()
         self._oa_secret = zalo_oa_secret
         self._zalo_webhook = zalo_webhook
+        self._bank_webhooks = bank_webhooks
+        self._bank_secret = bank_secret.encode()
         self._client: aiohttp.ClientSession | None = None
 
     async def twilio(self, url: str, fields: Mapping[str, str], forged: bool = False) -> None:
@@ -63,6 +74,23 @@ class Callbacks:
         target = f"{address}?{_spoilt(query)}" if forged and mark else _spoilt(address) if forged else url
         separator = "&" if "?" in target else "?"
         await self._until_answered("GET", target + separator + urlencode(fields), _ESMS_WAITS)
+
+    async def bank(self, facility: str, said: Mapping[str, Any], at: datetime, forged: bool) -> int:
+        """Tell of a transfer; returns the status answered, 0 when nobody answers."""
+        body = json.dumps(said, ensure_ascii=False).encode()
+        timestamp = str(int(at.timestamp()))
+        signature = digest(self._bank_secret, timestamp.encode() + b"." + body, sha256).hex()
+        headers = {
+            "X-SePay-Timestamp": timestamp,
+            "X-SePay-Signature": f"sha256={_spoilt(signature) if forged else signature}",
+            "Content-Type": "application/json",
+        }
+        url = f"{self._bank_webhooks}/{quote(facility, safe='')}"
+        try:
+            async with self._session().post(url, data=body, headers=headers) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError):
+            return 0
 
     async def close(self) -> None:
         if self._client is not None:

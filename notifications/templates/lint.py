@@ -29,6 +29,7 @@ LONGEST = {
     "minutes": "10",
     "name": "N" * 44,
     "since": "08:30 24/11",
+    "until": "08:30 24/11",
 }
 # Words that would tell a stranger who picks up the phone what somebody is treated for, or who they are.
 TELLING = (

@@ -23,7 +23,7 @@ from telehealth.answers.services import Means
 from telehealth.booking.attempts import attempt
 from telehealth.booking.queries import OfferView
 from telehealth.booking.rules import ON_MY_WAY_BEFORE
-from telehealth.core.answer_link import LETTERS, TOKEN_LENGTH, AnswerLink, Purpose
+from telehealth.core.answer_link import TOKEN_LENGTH, AnswerLink, Purpose, letters
 from telehealth.core.errors import (
     BadRequest,
     Conflict,
@@ -42,10 +42,20 @@ from telehealth.web.localization import t
 pages = Blueprint("answers", __name__, template_folder="templates")
 
 
+_LETTERS = letters(
+    Purpose.CONFIRM,
+    Purpose.CANCEL,
+    Purpose.ON_MY_WAY,
+    Purpose.ACCEPT_OFFER,
+    Purpose.DECLINE_OFFER,
+    Purpose.MESSAGES,
+)
+
+
 class AnswerTokenConverter(BaseConverter):
     """The form of an answer's token; every other `/j/` is a link into a video room."""
 
-    regex = rf"[{LETTERS}][A-Za-z0-9_-]{{{TOKEN_LENGTH - 1}}}"
+    regex = rf"[{_LETTERS}][A-Za-z0-9_-]{{{TOKEN_LENGTH - 1}}}"
     weight = 50  # asked before the converter that takes everything
 
 
@@ -196,6 +206,7 @@ def _page(
         purpose=opened.purpose,
         standing=opened.standing,
         hotline=opened.view.facility.hotline,
+        change=opened.change,
         **values,
     )
     return page, status
@@ -228,4 +239,5 @@ def _offer_values(opened: Opened, offer: OfferView) -> dict[str, Any]:
         "slot": opened.slot,
         "other": answer_links().token(other, offer.id, offer.expires_at),
         "others": opened.others,
+        "cancel": answer_links().token(Purpose.CANCEL, opened.view.id, opened.view.start),
     }

@@ -38,6 +38,7 @@ class CancelReason(StrEnum):
     PRACTITIONER_AWAY = "practitioner-away"
     FACILITY = "facility"
     ENTERED_IN_ERROR = "entered-in-error"
+    DEPOSIT_UNPAID = "deposit-unpaid"
 
 
 class OfferState(StrEnum):

@@ -30,6 +30,8 @@ class Purpose(StrEnum):
     DECLINE_OFFER = "decline-offer"
     MESSAGES = "messages"
     VISIT = "visit"  # of an invitee, about the instant of inviting: the page always tells how things stand
+    PLACE = "place"
+    LEAVE_WAITLIST = "leave-waitlist"
 
 
 TOKEN_LENGTH = 33
@@ -42,9 +44,16 @@ _LETTERS = {
     Purpose.DECLINE_OFFER: "d",
     Purpose.MESSAGES: "m",
     Purpose.VISIT: "v",
+    Purpose.PLACE: "p",
+    Purpose.LEAVE_WAITLIST: "l",
 }
 _PURPOSES = {letter: purpose for purpose, letter in _LETTERS.items()}
 LETTERS = "".join(_PURPOSES)
+
+
+def letters(*purposes: Purpose) -> str:
+    """Return the letters that tokens of these purposes begin with."""
+    return "".join(_LETTERS[purpose] for purpose in purposes)
 
 
 @dataclass(frozen=True, slots=True)

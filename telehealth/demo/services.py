@@ -10,20 +10,26 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from notifications.sandbox.bank import SECRET
 from telehealth.accounts.errors import LoginTaken
 from telehealth.accounts.services import GrantSpec, NewStaff, create_staff, enrol_device
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher, derive_key
 from telehealth.core.principal import SYSTEM
 from telehealth.demo.people import KIOSKS, PATIENTS, STAFF, DemoPatient, DemoStaff
-from telehealth.directory.keys import facility_key, practitioner_key
+from telehealth.directory.keys import facility_key, practitioner_key, service_key
+from telehealth.directory.models import HealthcareService
 from telehealth.directory.queries import facility_by_code
 from telehealth.patients.services import NewPatient, find_by_identifier, link_facility, register
+from telehealth.payments.queries import DepositTerms, account_of
+from telehealth.payments.rules import Account
+from telehealth.payments.services import AccountSettings, set_account, set_terms
 from telehealth.provincial_import.services import ImportReport, import_province, moved_to
 
 PROVINCE = Path(__file__).parent / "province"
 
 KIOSK = "kiosk"
+DEPOSIT_FACILITY, DEPOSIT_SERVICE = "77001", "endocrinology"
 NATIONAL_ID = "national-id"
 
 
@@ -58,6 +64,17 @@ def load_people(session: Session, demo: Demo, known: list[dict[str, Any]]) -> li
     kiosks = list(_kiosks(session, demo, known))
     patients = [_patient(session, demo, person) for person in PATIENTS]
     return [*staff, *kiosks, *[entry for entry in patients if entry["phone"]]]
+
+
+def load_deposits(session: Session, demo: Demo) -> None:
+    """Let one service ask for a deposit, paid to the demonstration's bank."""
+    facility = facility_key(DEPOSIT_FACILITY)
+    if account_of(session, facility) is not None:
+        return
+    account = AccountSettings(Account("970436", "1903512345678", "BENH VIEN BA RIA"), "sepay", SECRET, True)
+    set_account(session, SYSTEM, facility, account, version=0, now=demo.now, cipher=demo.cipher)
+    service = session.get_one(HealthcareService, service_key(DEPOSIT_FACILITY, DEPOSIT_SERVICE))
+    set_terms(session, SYSTEM, service, DepositTerms(50_000, 60, 1440, 50), version=0, now=demo.now)
 
 
 def _staff(session: Session, demo: Demo, person: DemoStaff) -> dict[str, Any]:

@@ -62,7 +62,11 @@ class Facility(Base):
 
 
 class HealthcareService(Base):
-    """What a facility offers, with its price classes in đồng."""
+    """What a facility offers, with its price classes in đồng.
+
+    `preparation_*`: how people prepare, a line for each thing; empty: as is usual for such a service
+    (directory/preparation.yaml).
+    """
 
     __tablename__ = "healthcare_service"
     __table_args__ = (
@@ -87,6 +91,8 @@ class HealthcareService(Base):
     online_booking: Mapped[bool]
     online_share_percent: Mapped[int]
     active: Mapped[bool] = mapped_column(default=True)
+    preparation_vi: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    preparation_en: Mapped[str] = mapped_column(default="", server_default=text("''"))
 
 
 class Practitioner(Base):

@@ -26,6 +26,7 @@ from telehealth.directory.models import (
 )
 from telehealth.directory.naming import short_name
 from telehealth.directory.places import EARTH_RADIUS_KM, Place
+from telehealth.directory.preparation import preparation
 
 SIMILAR_ENOUGH = 0.25
 SUGGESTIONS = 5
@@ -78,10 +79,17 @@ class ServiceView:
     modalities: tuple[str, ...]
     online_booking: bool
     online_share_percent: int
+    own_preparation_vi: str = ""
+    own_preparation_en: str = ""
 
     def name(self, locale: str) -> str:
         """Return the name in a language."""
         return self.name_en if locale == "en" else self.name_vi
+
+    def preparation(self, locale: str) -> tuple[str, ...]:
+        """Return how to prepare, one line for each thing; in Vietnamese where a facility wrote no English."""
+        own = (self.own_preparation_en if locale == "en" else "") or self.own_preparation_vi
+        return preparation(self.code, own, locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +243,12 @@ def service(session: Session, service_id: UUID) -> ServiceView | None:
     return None if found is None else _service_view(found)
 
 
+def services_by_id(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, ServiceView]:
+    """Return services by id."""
+    found = session.scalars(select(HealthcareService).where(HealthcareService.id.in_(ids)))
+    return {row.id: _service_view(row) for row in found}
+
+
 def service_catalogue(session: Session, *, online_only: bool = True) -> tuple[CatalogueEntry, ...]:
     """Return the distinct services of the province, by name in Vietnamese order."""
     offered = [HealthcareService.active]
@@ -300,6 +314,16 @@ def practitioner(session: Session, practitioner_id: UUID) -> PractitionerView | 
         .where(Practitioner.id == practitioner_id)
     ).one_or_none()
     return None if row is None else _practitioner_view(*row)
+
+
+def practitioners_by_id(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, PractitionerView]:
+    """Return practitioners by id."""
+    rows = session.execute(
+        select(Practitioner, Facility.code, Facility.name)
+        .join(Facility, Facility.id == Practitioner.facility_id)
+        .where(Practitioner.id.in_(ids))
+    )
+    return {row.id: _practitioner_view(row, code, name) for row, code, name in rows}
 
 
 def service_points(session: Session, facility_id: UUID, kind: str = "") -> tuple[ServicePointView, ...]:
@@ -485,6 +509,8 @@ def _service_view(row: HealthcareService) -> ServiceView:
         modalities=tuple(row.modalities),
         online_booking=row.online_booking,
         online_share_percent=row.online_share_percent,
+        own_preparation_vi=row.preparation_vi,
+        own_preparation_en=row.preparation_en,
     )
 
 

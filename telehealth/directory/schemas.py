@@ -103,6 +103,14 @@ class ServiceSchema(Schema):
     prices = fields.Nested(PricesSchema)
     modalities = fields.List(fields.String())
     online_booking = fields.Boolean()
+    preparation = fields.Function(
+        lambda view: list(view.preparation(current_locale())),
+        metadata={
+            "description": "How to prepare, one line for each thing.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
+    )
 
 
 class PractitionerSchema(Schema):

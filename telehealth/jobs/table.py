@@ -7,7 +7,9 @@ from datetime import datetime
 from telehealth.jobs import (
     accounts,
     claimed_failures,
+    closures,
     contact_changes,
+    deferred_requests,
     disruptions,
     ended_rooms,
     heartbeat,
@@ -19,8 +21,11 @@ from telehealth.jobs import (
     overdue_holds,
     provider_shares,
     provider_upkeep,
+    unpaid_deposits,
     video_invitations,
     visit_invitations,
+    waitlist,
+    webhooks,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -38,12 +43,17 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("zalo-events", 3, zalo_events.run),
+    Job("webhooks", 2, webhooks.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("waitlist", 15, waitlist.run),
+    Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
+    Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
+    Job("deferred-requests", 60, deferred_requests.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
     Job("of-age", 3600, of_age.run),
@@ -53,4 +63,5 @@ JOBS: tuple[Job, ...] = (
     Job("message-alarms", 30, message_alarms.run),
     Job("message-templates", 900, message_templates.run),
     Job("message-purge", 3600, message_purge.run),
+    Job("webhook-purge", 3600, webhooks.forget),
 )

@@ -38,6 +38,7 @@ SAMPLE = {
     "minutes": "5",
     "name": "Zalo đang nghỉ",
     "since": "08:30 24/11",
+    "until": "08:30 24/11",
 }
 
 

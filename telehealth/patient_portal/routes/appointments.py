@@ -18,10 +18,12 @@ from telehealth.booking.services import cancel as cancel_appointment
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, http_status
 from telehealth.core.text import whole_number
+from telehealth.directory.queries import service as service_of
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.rules import bring
 from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
+from telehealth.payments.queries import payment_of
 from telehealth.queueing.queries import ticket_of_appointment
 from telehealth.queueing.services import public_token
 from telehealth.web.context import (
@@ -151,6 +153,8 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         view = seen(session, appointment_id, "booking.read")
         person = patient(session, view.patient_id, cipher()) if view.patient_id else None
         ticket = ticket_of_appointment(session, view.id, now()) if view.status == "arrived" else None
+        service = service_of(session, view.service.id)
+        deposit = payment_of(session, view.id)
     birth_date = person.birth_date if person else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
@@ -161,6 +165,8 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         actions=view.actions(principal(), now(), may),
         qr=_qr(view.code),
         bring=bring(view.coverage_basis, view.modality, child=child),
+        prepare=service.preparation(current_locale()) if service else (),
+        deposit=deposit,
         number=None if ticket is None else public_token(ticket, cipher()),
     )
 

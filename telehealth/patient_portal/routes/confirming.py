@@ -19,6 +19,7 @@ from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import BookingRequest, ConsentGiven, Once
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, http_status
+from telehealth.directory.queries import service as service_of
 from telehealth.invitations.services import Means, NewInvitee, invite
 from telehealth.patient_portal import drafts
 from telehealth.patient_portal.drafts import Draft
@@ -28,6 +29,7 @@ from telehealth.patient_portal.routes.slots import gone_page
 from telehealth.patient_portal.rules import bring
 from telehealth.patients.rules import is_child
 from telehealth.patients.services import shown
+from telehealth.payments.queries import deposit_terms
 from telehealth.scheduling.errors import SlotClosed
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, principal, unit_of_work
 from telehealth.web.forms import form_errors
@@ -136,9 +138,12 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
     if seen is None:
         raise NotFound
     child = is_child(seen.birth_date, business_date(now()))
+    service = service_of(session, view.service.id)
     return render_template(
         "patient_portal/confirm.html",
         held=view,
+        terms=deposit_terms(session, view.service.id),
+        prepare=service.preparation(current_locale()) if service else (),
         draft=draft,
         seen=seen,
         bring=bring(draft.coverage_basis, view.modality, child=child),

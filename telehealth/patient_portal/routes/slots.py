@@ -22,10 +22,12 @@ from telehealth.booking.services import Hold
 from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility as facility_of
+from telehealth.directory.queries import service as service_of
 from telehealth.patient_portal import drafts
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import keep
+from telehealth.payments.queries import deposit_terms
 from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.queries import SlotView, slot_by_id
 from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, unit_of_work
@@ -197,9 +199,12 @@ def _step() -> dict[str, str]:
 
 def _slot_page(found: SlotView, errors: dict[str, Any], phone: str = "") -> str:
     with unit_of_work() as session:
+        service = service_of(session, found.service.id)
         return render_template(
             "patient_portal/slot.html",
             slot=found,
+            terms=deposit_terms(session, found.service.id),
+            prepare=service.preparation(current_locale()) if service else (),
             facility=facility_of(session, found.facility.id),
             phone=phone,
             errors=errors,

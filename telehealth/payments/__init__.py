@@ -1,0 +1,1 @@
+"""Deposits by bank transfer (VietQR), matched by the bank's signed webhook, refunded by policy."""
