@@ -77,6 +77,7 @@ editor-legend-video = By video
 editor-legend-extra = Extra
 editor-legend-closed = Not taking bookings
 editor-legend-planned = Not open yet
+editor-export = Download the regular sessions:
 editor-files-hint = The province's roster files can still be imported; sessions changed here are not overwritten.
 editor-add-line = Add regular session
 editor-add-leave = Add leave

@@ -77,6 +77,7 @@ editor-legend-video = Khám qua video
 editor-legend-extra = Ca thêm
 editor-legend-closed = Ngừng nhận
 editor-legend-planned = Chưa mở đặt
+editor-export = Tải các ca khám cố định:
 editor-files-hint = Lịch lập sẵn trong tệp của tỉnh vẫn nhập được; ca đã sửa ở đây không bị tệp ghi đè.
 editor-add-line = Thêm ca khám
 editor-add-leave = Báo nghỉ
