@@ -15,6 +15,8 @@ from telehealth.administration import policies as administration_policies
 from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
 from telehealth.answers.routes import pages as answer_pages
+from telehealth.attendance import policies as attendance_policies
+from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
 from telehealth.consultations import policies as consultation_policies
@@ -24,6 +26,7 @@ from telehealth.core.permit import Policy, gather
 from telehealth.core.uow import CONNECT_ARGS
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
+from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
@@ -76,6 +79,7 @@ def policy() -> Policy:
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
+        attendance_policies.RULES,
     )
 
 
@@ -160,6 +164,8 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         desk_pages,
         desk_waitlist,
+        desk_missed,
+        attendance_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -184,6 +190,7 @@ def _register(app: Flask) -> None:
         queueing_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
+        attendance_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

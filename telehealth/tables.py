@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 
 from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
+from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
 from telehealth.consultations import models as _consultations
@@ -19,6 +20,7 @@ from telehealth.waitlist import models as _waitlist
 
 _REGISTERED = (
     _accounts,
+    _attendance,
     _audit,
     _booking,
     _consultations,

@@ -179,7 +179,81 @@ BEGIN
 END $$;
 """
 
+ATTENDANCE = """
+CREATE TABLE no_show (
+    appointment_id uuid CONSTRAINT pk_no_show PRIMARY KEY
+        CONSTRAINT fk_no_show_appointment_id_appointment REFERENCES appointment (id),
+    patient_id uuid NOT NULL CONSTRAINT fk_no_show_patient_id_patient REFERENCES patient (id),
+    account_id uuid CONSTRAINT fk_no_show_account_id_account REFERENCES account (id),
+    facility_id uuid NOT NULL CONSTRAINT fk_no_show_facility_id_facility REFERENCES facility (id),
+    start_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    returned_at timestamptz,
+    excuse text,
+    excused_at timestamptz,
+    excused_by uuid CONSTRAINT fk_no_show_excused_by_account REFERENCES account (id),
+    graded_at timestamptz,
+    CONSTRAINT ck_no_show_excuse
+        CHECK (excuse IN ('sick', 'practitioner-late', 'disaster', 'our-mistake', 'appeal')),
+    CONSTRAINT ck_no_show_excused CHECK ((excuse IS NULL) = (excused_at IS NULL))
+);
+CREATE INDEX ix_no_show_patient_id ON no_show (patient_id, start_at);
+CREATE INDEX ix_no_show_account_id ON no_show (account_id, start_at);
+CREATE INDEX ix_no_show_ungraded ON no_show (patient_id) WHERE graded_at IS NULL;
+REVOKE DELETE ON no_show FROM telehealth_app;
+
+CREATE TABLE confirmation_request (
+    appointment_id uuid NOT NULL
+        CONSTRAINT fk_confirmation_request_appointment_id_appointment REFERENCES appointment (id),
+    start_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,
+    asked_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    released boolean NOT NULL DEFAULT false,
+    CONSTRAINT pk_confirmation_request PRIMARY KEY (appointment_id, start_at),
+    CONSTRAINT ck_confirmation_request_released CHECK (closed_at IS NOT NULL OR NOT released)
+);
+CREATE INDEX ix_confirmation_request_due_at ON confirmation_request (due_at) WHERE closed_at IS NULL;
+
+ALTER TABLE appointment DROP CONSTRAINT ck_appointment_cancel_reason;
+ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
+    CHECK (cancel_reason IS NULL OR cancel_reason IN ('patient', 'patient-better', 'patient-elsewhere',
+        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error', 'not-confirmed'));
+
+-- Whoever records that somebody was missed, and by whichever door, it is written down with it.
+CREATE FUNCTION note_no_show() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NEW.status = 'noshow' AND NEW.patient_id IS NOT NULL THEN
+        INSERT INTO no_show (appointment_id, patient_id, account_id, facility_id, start_at, recorded_at)
+        VALUES (NEW.id, NEW.patient_id, NEW.account_id, NEW.facility_id, NEW.start_at, NEW.updated_at)
+        ON CONFLICT (appointment_id) DO UPDATE SET returned_at = NULL, graded_at = NULL;
+    ELSE
+        UPDATE no_show SET returned_at = NEW.updated_at, graded_at = NULL WHERE appointment_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_no_show AFTER UPDATE OF status ON appointment
+    FOR EACH ROW WHEN (OLD.status <> NEW.status AND 'noshow' IN (OLD.status, NEW.status))
+    EXECUTE FUNCTION note_no_show();
+
+-- Who sees the person sees what they missed.
+ALTER TABLE no_show ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_their_patient ON no_show USING (app_sees_patient(patient_id));
+ALTER TABLE confirmation_request ENABLE ROW LEVEL SECURITY;
+CREATE POLICY with_its_appointment ON confirmation_request
+    USING (EXISTS (SELECT FROM appointment a WHERE a.id = appointment_id));
+"""
+
 UNDO = """
+DROP TRIGGER note_no_show ON appointment;
+DROP FUNCTION note_no_show();
+DROP TABLE confirmation_request, no_show;
+UPDATE appointment SET cancel_reason = 'patient' WHERE cancel_reason = 'not-confirmed';
+ALTER TABLE appointment DROP CONSTRAINT ck_appointment_cancel_reason;
+ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
+    CHECK (cancel_reason IS NULL OR cancel_reason IN ('patient', 'patient-better', 'patient-elsewhere',
+        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error'));
 DROP FUNCTION lock_waiting(uuid);
 DROP FUNCTION waitlist_subject(uuid);
 DROP FUNCTION waitlist_ahead(uuid);
@@ -197,6 +271,7 @@ def upgrade() -> None:
     op.execute(TABLES)
     op.execute(TRIGGERS)
     op.execute(WALLS)
+    op.execute(ATTENDANCE)
 
 
 def downgrade() -> None:

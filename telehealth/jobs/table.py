@@ -6,6 +6,7 @@ from datetime import datetime
 
 from telehealth.jobs import (
     accounts,
+    attendance,
     claimed_failures,
     contact_changes,
     disruptions,
@@ -41,6 +42,7 @@ JOBS: tuple[Job, ...] = (
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("attendance", 30, attendance.run),
     Job("waitlist", 15, waitlist.run),
     Job("disruptions", 30, disruptions.run),
     Job("unpaid-deposits", 60, unpaid_deposits.run),
