@@ -53,8 +53,11 @@ class Kind:
 
 
 def _code(name: str) -> Kind:
-    """A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait."""
-    return Kind(name, frozenset({"code", "minutes"}), ("sms", "zalo"), Priority.OTP, copies=())
+    """A code by SMS reaches every phone in seconds; Zalo first would cost those without it the wait.
+
+    E-mail is for those who have no telephone here.
+    """
+    return Kind(name, frozenset({"code", "minutes"}), ("sms", "zalo", "email"), Priority.OTP, copies=())
 
 
 def _told(name: str, params: str) -> Kind:
@@ -93,7 +96,13 @@ KINDS: Mapping[str, Kind] = {
         _urgent("visit-confirm", "facility time date until link"),
         Kind("visit-missed", frozenset({"facility", "time", "date", "link"}), at_night=False),
         _urgent("appointment-disrupted", "facility time date code link"),
+        _urgent("appointment-replacement", "facility time date code link"),
         _told("appointment-stands", "facility time date code link"),
+        _told("delegation-given", "date link"),
+        Kind("guardianship-ends", frozenset({"date", "link"}), at_night=False),
+        _told("visit-invitation", "facility time date link"),
+        _urgent("visit-invitation-moved", "facility time date link", _ELECTRONIC),
+        _urgent("visit-invitation-cancelled", "facility time date", _ELECTRONIC),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
         Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),
         _reply("chat-help", "link"),

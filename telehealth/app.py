@@ -19,11 +19,15 @@ from telehealth.attendance import policies as attendance_policies
 from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.routes import api as booking_api
+from telehealth.closures import policies as closure_policies
+from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
 from telehealth.consultations import routes as consultation_routes
 from telehealth.core.clock import Clock, system_clock
 from telehealth.core.permit import Policy, gather
 from telehealth.core.uow import CONNECT_ARGS
+from telehealth.delegations import policies as delegation_policies
+from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
 from telehealth.desk.missed import missed as desk_missed
@@ -35,6 +39,8 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
+from telehealth.passkeys import policies as passkey_policies
+from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
 from telehealth.patients import policies as patient_policies
 from telehealth.patients import routes as patient_routes
@@ -45,7 +51,10 @@ from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.referrals import policies as referral_policies
+from telehealth.referrals.routes import api as referrals_api
 from telehealth.reminders import routes as webhooks
+from telehealth.schedule_editor.routes import pages as schedule_pages
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -68,8 +77,11 @@ def policy() -> Policy:
     return gather(
         account_policies.RULES,
         administration_policies.RULES,
+        closure_policies.RULES,
         consultation_policies.RULES,
+        delegation_policies.RULES,
         desk_policies.RULES,
+        passkey_policies.RULES,
         patient_policies.RULES,
         payment_policies.RULES,
         push_policies.RULES,
@@ -80,6 +92,7 @@ def policy() -> Policy:
         queueing_policies.RULES,
         waitlist_policies.RULES,
         attendance_policies.RULES,
+        referral_policies.RULES,
     )
 
 
@@ -158,14 +171,17 @@ def _register(app: Flask) -> None:
         api_docs.blueprint,
         webhooks.blueprint,
         account_routes.pages,
+        passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
         messaging_routes.pages,
         desk_pages,
+        schedule_pages,
         desk_waitlist,
         desk_missed,
         attendance_routes.pages,
+        closure_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -173,6 +189,7 @@ def _register(app: Flask) -> None:
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        delegation_routes.pages,
         portal_pages,
         waitlist_routes.pages,
         waitlist_routes.links,
@@ -180,13 +197,17 @@ def _register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     for endpoints in (
         account_routes.api,
+        passkey_routes.api,
         push_routes.api,
         consultation_routes.api,
         directory_api,
         patient_routes.api,
+        delegation_routes.api,
         scheduling_api,
         booking_api,
+        referrals_api,
         payment_routes.api,
+        closure_routes.api,
         queueing_routes.api,
         messaging_routes.api,
         waitlist_routes.api,

@@ -7,14 +7,19 @@ from telehealth.accounts import models as _accounts
 from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.closures import models as _closures
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
+from telehealth.delegations import models as _delegations
 from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
+from telehealth.invitations import models as _invitations
 from telehealth.jobs import models as _jobs
+from telehealth.passkeys import models as _passkeys
 from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
+from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
 from telehealth.waitlist import models as _waitlist
 
@@ -23,13 +28,18 @@ _REGISTERED = (
     _attendance,
     _audit,
     _booking,
+    _closures,
     _consultations,
+    _delegations,
     _directory,
     _encounters,
+    _invitations,
     _jobs,
+    _passkeys,
     _patients,
     _payments,
     _queueing,
+    _referrals,
     _scheduling,
     _waitlist,
 )

@@ -105,9 +105,9 @@ def messages(engine: Engine, cipher: FieldCipher, kind: str) -> list[dict[str, s
             .order_by(Notification.created_at, Notification.id)
         ).scalars()
         return [
-            opened(cipher, row.params, sealing.PARAMS, row.id)
-            | {"to": opened(cipher, row.recipient, sealing.RECIPIENT, row.id)["phone"]}
+            opened(cipher, row.params, sealing.PARAMS, row.id) | {"to": to.get("phone") or to.get("email")}
             for row in rows
+            for to in [opened(cipher, row.recipient, sealing.RECIPIENT, row.id)]
         ]
 
 

@@ -41,8 +41,8 @@ def create_app(desk: Desk, issuer: ZaloTokenIssuer) -> Starlette:
             *zalo_oauth.routes(desk, issuer),
             *zalo_account.routes(desk, issuer, account),
             *_own(desk, account),
-            *push.routes(desk),
             *bank.routes(desk),
+            *push.routes(desk),
         ]
     )
 

@@ -13,7 +13,7 @@ from telehealth.core.principal import ANONYMOUS, Grant, Principal, PrincipalKind
 from telehealth.core.sql import fetch_one
 
 _ENTER = """SELECT kind, coalesce(account_id, client_id, device_id), session_id, grants, practitioner_id,
-       patient_ids, scopes, device_id, display_name
+       patient_ids, scopes, device_id, display_name, delegations
   FROM app_enter(%(token_hash)s, %(now)s)"""
 
 SESSION_TOKEN = "_user_id"  # noqa: S105  where Flask-Login keeps the signed-in identity
@@ -30,7 +30,9 @@ def load_principal(session: Session, now: datetime) -> Principal:
     found = fetch_one(session, _ENTER, {"token_hash": token_hash(token), "now": now})
     if found is None:
         return ANONYMOUS
-    named, actor_id, session_id, grants, practitioner_id, patient_ids, scopes, device_id, name = found
+    named, actor_id, session_id, grants, practitioner_id, patient_ids, scopes, device_id, name, delegated = (
+        found
+    )
     kind = PrincipalKind(named)
     return Principal(
         kind=kind,
@@ -39,6 +41,7 @@ def load_principal(session: Session, now: datetime) -> Principal:
         grants=_grants(kind, grants),
         practitioner_id=practitioner_id,
         patient_ids=frozenset(patient_ids),
+        delegated=_delegated(delegated),
         scopes=frozenset(scopes),
         device_id=device_id,
         display_name=name,
@@ -60,6 +63,11 @@ def _grants(kind: PrincipalKind, granted: str | list[dict[str, str]]) -> frozens
         return frozenset({Grant(Role.PATIENT), Grant(Role.GUARDIAN)})
     from_json = json.loads(granted) if isinstance(granted, str) else granted
     return frozenset(Grant(Role(item["role"]), _uuid(item["facility"])) for item in from_json)
+
+
+def _delegated(given: str | dict[str, list[str]]) -> dict[UUID, frozenset[str]]:
+    from_json = json.loads(given) if isinstance(given, str) else given
+    return {UUID(patient_id): frozenset(actions) for patient_id, actions in from_json.items()}
 
 
 def _uuid(value: str | None) -> UUID | None:

@@ -82,6 +82,6 @@ class BadPassword(Unprocessable):
 
 
 class BadPhone(Unprocessable):
-    """Not a telephone number of Viet Nam."""
+    """Not a telephone number or e-mail address that a code can go to."""
 
     code = "bad-phone"

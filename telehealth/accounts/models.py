@@ -21,17 +21,19 @@ class AccountKind(StrEnum):
 
 
 class Account(Base):
-    """A person who signs in. Staff have a login, patients a phone."""
+    """A person who signs in. Staff have a login, patients a phone or an e-mail address."""
 
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(one_of("kind", AccountKind), name="kind"),
         CheckConstraint(
-            "(kind = 'staff' AND login IS NOT NULL) OR (kind = 'patient' AND phone_index IS NOT NULL)",
+            "(kind = 'staff' AND login IS NOT NULL)"
+            " OR (kind = 'patient' AND (phone_index IS NOT NULL OR email_index IS NOT NULL))",
             name="named",
         ),
         UniqueConstraint("login"),
         UniqueConstraint("phone_index"),
+        UniqueConstraint("email_index"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -39,6 +41,8 @@ class Account(Base):
     login: Mapped[str | None]
     phone_sealed: Mapped[bytes | None]
     phone_index: Mapped[bytes | None]
+    email_sealed: Mapped[bytes | None]
+    email_index: Mapped[bytes | None]
     display_name: Mapped[str] = mapped_column(default="")
     language: Mapped[str] = mapped_column(default="vi")
     practitioner_id: Mapped[UUID | None] = mapped_column(ForeignKey("practitioner.id"))
@@ -100,10 +104,15 @@ class AccessSession(Base):
 
 
 class OtpChallenge(Base):
-    """A one-time code on its way to a phone; the code itself is stored hashed."""
+    """A one-time code on its way to a phone or an e-mail address; the code itself is stored hashed."""
 
     __tablename__ = "otp_challenge"
     __table_args__ = (
+        CheckConstraint(
+            "(phone_index IS NULL) = (phone_sealed IS NULL) AND (email_index IS NULL) = (email_sealed IS NULL)"
+            " AND (phone_index IS NULL) <> (email_index IS NULL)",
+            name="address",
+        ),
         Index("ix_otp_challenge_phone_index_created_at", "phone_index", "created_at"),
         Index("ix_otp_challenge_ip_created_at", "ip", "created_at"),
         Index("ix_otp_challenge_account_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
@@ -111,8 +120,10 @@ class OtpChallenge(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
-    phone_sealed: Mapped[bytes]
-    phone_index: Mapped[bytes]
+    phone_sealed: Mapped[bytes | None]
+    phone_index: Mapped[bytes | None]
+    email_sealed: Mapped[bytes | None]
+    email_index: Mapped[bytes | None]
     purpose: Mapped[str]
     code_hash: Mapped[bytes]
     language: Mapped[str] = mapped_column(default="vi")

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from telehealth.accounts.contacts import Contact, opened_contact
 from telehealth.accounts.models import AccessSession, Account, Device, Membership
 from telehealth.core.crypto import FieldCipher
 
@@ -61,6 +62,18 @@ def phone_of_account(session: Session, account_id: UUID, cipher: FieldCipher) ->
         select(Account.phone_sealed).where(Account.id == account_id, Account.kind == "patient")
     ).scalar_one_or_none()
     return cipher.open_text(sealed, f"account.phone:{account_id}")
+
+
+def contact_of_account(session: Session, account_id: UUID, cipher: FieldCipher) -> Contact | None:
+    """Return how a patient's account is reached: the telephone, else the e-mail address."""
+    row = session.execute(
+        select(Account.phone_sealed, Account.email_sealed).where(
+            Account.id == account_id, Account.kind == "patient"
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return opened_contact(row.phone_sealed, row.email_sealed, "account", account_id, cipher)
 
 
 def account_names(session: Session, account_ids: Collection[UUID]) -> dict[UUID, str]:

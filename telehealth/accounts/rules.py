@@ -74,14 +74,31 @@ _TEN_MINUTES, _QUARTER, _HOUR, _DAY = 600, 900, 3600, 86_400
 GLOBAL_OTP_PER_HOUR = 20_000
 
 
-def otp_limits(phone_key: str, address: str) -> tuple[Limit, ...]:
+FOREIGN_OTP_PER_HOUR = 300
+COUNTRY_OTP_PER_HOUR = 60
+
+
+def otp_limits(contact_key: str, address: str) -> tuple[Limit, ...]:
     """Return the limits on sending codes. Many patients share one address of a mobile network."""
     return (
-        Limit(f"otp:phone:10m:{phone_key}", 3, _TEN_MINUTES),
-        Limit(f"otp:phone:day:{phone_key}", 10, _DAY),
+        Limit(f"otp:phone:10m:{contact_key}", 3, _TEN_MINUTES),
+        Limit(f"otp:phone:day:{contact_key}", 10, _DAY),
         Limit(f"otp:address:10m:{address}", 60, _TEN_MINUTES),
         Limit(f"otp:address:day:{address}", 600, _DAY),
         Limit("otp:all:hour", GLOBAL_OTP_PER_HOUR, _HOUR),
+    )
+
+
+def foreign_otp_limits(country_code: int, address: str) -> tuple[Limit, ...]:
+    """Return the further limits on messages to other countries, which cost many times as much.
+
+    Who earns by messages to costly numbers asks for many from few addresses, and to one country.
+    """
+    return (
+        Limit(f"otp:foreign:address:10m:{address}", 5, _TEN_MINUTES),
+        Limit(f"otp:foreign:address:day:{address}", 20, _DAY),
+        Limit(f"otp:foreign:country:hour:{country_code}", COUNTRY_OTP_PER_HOUR, _HOUR),
+        Limit("otp:foreign:hour", FOREIGN_OTP_PER_HOUR, _HOUR),
     )
 
 
@@ -150,11 +167,17 @@ def address_key(ip: str | None) -> str:
 def code_phone_fault(phone: str | None) -> str | None:
     """Return the message key of why no code can go to a number (E.164, None for an odd one), or None.
 
-    Vietnamese only, since foreign ones invite fraud by toll; and only where a message arrives.
+    Of whatever country, since relatives abroad sign in too; but only where a message arrives: never to
+    premium, shared-cost and other numbers that somebody earns by.
     """
-    if phone is None or not phone.startswith(_VIETNAM):
+    if phone is None:
         return "accounts-phone-wrong"
     return None if can_receive_sms(phone) else "accounts-phone-landline"
+
+
+def foreign(phone: str) -> bool:
+    """Tell whether a number (E.164) is of another country."""
+    return not phone.startswith(_VIETNAM)
 
 
 def clean_code(value: str) -> str:

@@ -15,10 +15,17 @@ _WAYS = (
 
 
 class OtpRequest(RequestSchema):
-    """Whose phone the code goes to."""
+    """Where the code goes: a telephone of whatever country, or an e-mail address."""
 
-    phone = fields.String(required=True, validate=validate.Length(min=1, max=32))
+    phone = fields.String(validate=validate.Length(min=1, max=32))
+    email = fields.String(validate=validate.Length(min=1, max=254))
     language = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("vi", "en")))
+
+    @validates_schema
+    def one_address(self, data: dict[str, Any], **_context: Any) -> None:
+        """Ask for exactly one address."""
+        if ("phone" in data) == ("email" in data):
+            raise ValidationError("accounts-phone-or-email", "phone")
 
 
 class OtpSent(Schema):

@@ -15,9 +15,10 @@ from telehealth.answers.choices import Choice, choice_of
 from telehealth.answers.errors import AnswerLinkUnknown
 from telehealth.answers.rules import Standing, offer_standing, standing
 from telehealth.booking import queries as booking
-from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.services import alternatives
+from telehealth.closures.queries import ItemView, change_of
 from telehealth.core.answer_link import AnswerLink, AnswerLinks, Purpose
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal, PrincipalKind
@@ -35,7 +36,8 @@ _OF_OFFERS = (Purpose.ACCEPT_OFFER, Purpose.DECLINE_OFFER)
 class Opened:
     """What a genuine link is about, and who acts by it.
 
-    `slot` is the one offered, if it is still there; `others` are free where it is not.
+    `slot` is the one offered, if it is still there; `others` are free where it is not. `change` is what the
+    place was before the hospital moved it.
     """
 
     purpose: Purpose
@@ -44,6 +46,7 @@ class Opened:
     offer: OfferView | None = None
     slot: SlotView | None = None
     others: tuple[SlotView, ...] = ()
+    change: ItemView | None = None
 
     @property
     def principal(self) -> Principal:
@@ -84,7 +87,9 @@ def opened(session: Session, link: AnswerLink, links: AnswerLinks, *, now: datet
     stands = standing(link.purpose, view, now)
     moved = link.purpose is not Purpose.MESSAGES and not _signed(link, links, (view.start,))
     stale = moved and view.status != AppointmentStatus.CANCELLED and stands is not Standing.OLD
-    return Opened(link.purpose, view, Standing.MOVED if stale else stands)
+    return Opened(
+        link.purpose, view, Standing.MOVED if stale else stands, change=_change(session, view, link.purpose)
+    )
 
 
 def phone_of(
@@ -116,10 +121,21 @@ def _opened_offer(session: Session, link: AnswerLink, view: AppointmentView, now
     if offer is None:
         raise AnswerLinkUnknown
     slot = slot_by_id(session, offer.slot_id, now, channel=Channel.DESK)
-    free = slot is not None and slot.free > 0
+    kept = offer.hold_id is not None and offer.state is OfferState.OPEN
+    free = slot is not None and (kept or slot.free > 0)
     stands = offer_standing(link.purpose, view, offer, free=free, now=now)
     others = _others(session, view, offer, now) if stands is Standing.TAKEN else ()
-    return Opened(link.purpose, view, stands, offer, slot, others)
+    change = _change(session, view, link.purpose) if stands is Standing.DONE else None
+    return Opened(link.purpose, view, stands, offer, slot, others, change)
+
+
+def _change(session: Session, view: AppointmentView, purpose: Purpose) -> ItemView | None:
+    """Return what the place was, while the appointment has the one that a closure found instead."""
+    if purpose is Purpose.MESSAGES:
+        return None
+    found = change_of(session, view.id)
+    taken = found is not None and found.new is not None and found.new_slot_id == view.slot_id
+    return found if taken else None
 
 
 def _others(session: Session, view: AppointmentView, offer: OfferView, now: datetime) -> tuple[SlotView, ...]:

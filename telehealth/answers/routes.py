@@ -206,6 +206,7 @@ def _page(
         purpose=opened.purpose,
         standing=opened.standing,
         hotline=opened.view.facility.hotline,
+        change=opened.change,
         **values,
     )
     return page, status
@@ -238,4 +239,5 @@ def _offer_values(opened: Opened, offer: OfferView) -> dict[str, Any]:
         "slot": opened.slot,
         "other": answer_links().token(other, offer.id, offer.expires_at),
         "others": opened.others,
+        "cancel": answer_links().token(Purpose.CANCEL, opened.view.id, opened.view.start),
     }

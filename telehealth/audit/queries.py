@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from telehealth.audit.models import AuditEvent
@@ -31,6 +31,16 @@ class Event:
 def events_of_patient(session: Session, patient_id: UUID, *, limit: int = MOST_ROWS) -> list[Event]:
     """Return who looked at or changed a person's data, the newest first."""
     return _events(session, AuditEvent.patient_id == patient_id, limit)
+
+
+def events_of_actor(
+    session: Session, patient_id: UUID, actor_id: UUID, *, since: datetime, limit: int = MOST_ROWS
+) -> list[Event]:
+    """Return what one actor did with a person's data since then, the newest first."""
+    condition = and_(
+        AuditEvent.patient_id == patient_id, AuditEvent.actor_id == actor_id, AuditEvent.at >= since
+    )
+    return _events(session, condition, limit)
 
 
 def events_of_facility(session: Session, facility_id: UUID, *, limit: int = MOST_ROWS) -> list[Event]:

@@ -1,6 +1,6 @@
 """Why a booking cannot be."""
 
-from telehealth.core.errors import Conflict, Gone, NotFound, TooMany, Unprocessable
+from telehealth.core.errors import Conflict, Forbidden, Gone, NotFound, TooMany, Unprocessable
 
 
 class SlotTaken(Conflict):
@@ -13,6 +13,66 @@ class OnlineQuotaFull(Conflict):
     """The places that may be booked online are given out; the desk still has some."""
 
     code = "online-quota-full"
+
+
+class ResourceBusy(SlotTaken):
+    """A room or a device that the slot needs is in use."""
+
+    code = "resource-busy"
+
+
+class DoorQuotaFull(Conflict):
+    """What is left is kept for other doors; `time` and `date` say when it falls to all."""
+
+    code = "door-quota-full"
+
+
+class NobodyFree(Conflict):
+    """No doctor has a place left in the time asked for."""
+
+    code = "nobody-free"
+
+
+class OverbookFull(Conflict):
+    """As many as may be were deliberately put beside those who have this slot."""
+
+    code = "overbook-full"
+
+
+class PractitionerDayFull(Conflict):
+    """The practitioner sees as many people that day as they may."""
+
+    code = "practitioner-day-full"
+
+
+class TimeBlocked(Conflict):
+    """The time is blocked, and the caller is not one of those who may book all the same."""
+
+    code = "time-blocked"
+
+
+class NotOpenYet(Conflict):
+    """Online booking of that session opens at `time` on `date`."""
+
+    code = "not-open-yet"
+
+
+class RestrictedToDesk(Conflict):
+    """After missed appointments the patient books at the desk or by telephone for a while."""
+
+    code = "restricted-to-desk"
+
+
+class OutsideValidity(Conflict):
+    """The referral or slip that the booking is for holds from `from` to `until`."""
+
+    code = "outside-validity"
+
+
+class OverrideNotOnline(Forbidden):
+    """Only staff, at their own desk, book beside or against the rules."""
+
+    code = "override-not-online"
 
 
 class NotBookableOnline(Conflict):
@@ -82,13 +142,13 @@ class AppointmentOver(Conflict):
 
 
 class TooLateToCancel(Conflict):
-    """The appointment has begun."""
+    """A patient could cancel until `time` on `date`; now the facility (`hotline`) can."""
 
     code = "too-late-to-cancel"
 
 
 class TooLateToMove(Conflict):
-    """The appointment has begun; it keeps its time."""
+    """A patient could move it until `time` on `date`; now the facility (`hotline`) can."""
 
     code = "too-late-to-move"
 
@@ -145,3 +205,13 @@ class NoPatient(NotFound):
     """No such patient that this caller may act for."""
 
     code = "patient-unknown"
+
+
+class RemoteNotAllowed(Unprocessable):
+    """What the visit is about may not be treated from afar; somebody must see the patient."""
+
+    code = "remote-not-allowed"
+
+
+FULL = (SlotTaken, OnlineQuotaFull, DoorQuotaFull, OverbookFull, PractitionerDayFull, TimeBlocked)
+"""Why a slot is gone though another one may do: such a refusal comes with alternatives."""

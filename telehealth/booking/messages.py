@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from notifications import Message, Recipient
@@ -19,7 +19,7 @@ from telehealth.directory.codes import Modality
 def booked(
     view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
-    """Return the messages of a new booking; none when nobody can be reached by telephone."""
+    """Return the messages of a new booking; none once it has begun, or when nobody can be reached."""
     return _told(view, to, "appointment-booked", links=links, now=now)
 
 
@@ -83,7 +83,7 @@ def _with_mute_link(to: Recipient, view: AppointmentView, links: AnswerLinks) ->
 def _told(
     view: AppointmentView, to: Recipient | None, first: str, *, links: AnswerLinks, now: datetime
 ) -> list[Message]:
-    if to is None:
+    if to is None or view.start <= now:
         return []
     told = message(view, to, Notice(first, now, view.start), str(view.version), links=links)
     return [told, *reminders(view, to, links=links, now=now)]
@@ -143,6 +143,32 @@ def offered(
             subject=view.id,
         )
     ]
+
+
+def replacement(
+    view: AppointmentView,
+    offer: OfferView,
+    start: datetime,
+    to: Recipient,
+    *,
+    links: AnswerLinks,
+    now: datetime,
+) -> Message:
+    """Return the message that offers another time instead of one that is lost; it must be heard of."""
+    return Message(
+        kind="appointment-replacement",
+        recipient=to,
+        params={
+            **_params(view, start),
+            "link": links.address(Purpose.ACCEPT_OFFER, offer.id, offer.expires_at),
+        },
+        dedupe_key=f"appointment-replacement:{offer.id}",
+        not_before=min(
+            at_a_decent_hour(now, min(view.start, start)), offer.expires_at - timedelta(seconds=1)
+        ),
+        expires_at=offer.expires_at,
+        subject=view.id,
+    )
 
 
 def reachable(

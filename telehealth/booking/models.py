@@ -22,6 +22,7 @@ from telehealth.scheduling.codes import Channel, Door
 
 __all__ = [
     "Appointment",
+    "AppointmentCondition",
     "AppointmentOffer",
     "AppointmentStatus",
     "BookingRestriction",
@@ -119,7 +120,11 @@ class BookingRestriction(Base):
 
 
 class AppointmentOffer(Base):
-    """Another slot that the hospital offers for an appointment. It holds no place; one is open at a time."""
+    """Another slot that the hospital offers for an appointment; one is open at a time.
+
+    `hold_id`: the hold that keeps the place until `expires_at`; a trigger lets it go when the offer is no
+    longer open. Without it the offer holds no place.
+    """
 
     __tablename__ = "appointment_offer"
     __table_args__ = (
@@ -142,6 +147,7 @@ class AppointmentOffer(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    hold_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
 
 
 class Disruption(Base):
@@ -166,6 +172,19 @@ class Disruption(Base):
     start_at: Mapped[datetime]
     found_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+
+
+class AppointmentCondition(Base):
+    """What a video appointment is about: a listed condition, or advice without treatment."""
+
+    __tablename__ = "appointment_condition"
+    __table_args__ = (CheckConstraint("consultation_only OR code_sealed IS NOT NULL", name="known"),)
+
+    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointment.id"), primary_key=True)
+    code_sealed: Mapped[bytes | None]
+    consultation_only: Mapped[bool]
+    list_version: Mapped[str]
+    stated_at: Mapped[datetime]
 
 
 class Claim(Base):

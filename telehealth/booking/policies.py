@@ -8,7 +8,7 @@ from telehealth.core.principal import Principal, PrincipalKind, Role
 
 _FAMILY = frozenset({Role.PATIENT, Role.GUARDIAN})
 RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
-_CARE = RECEPTION | {Role.PRACTITIONER}
+CARE = RECEPTION | {Role.PRACTITIONER}
 _MACHINES = frozenset({Role.KIOSK, Role.INTEGRATOR})
 
 
@@ -22,8 +22,8 @@ class AppointmentScope:
     practitioner_id: UUID | None = None
 
 
-def _family_or(*roles: Role) -> Rule:
-    """The family, and who has one of the roles at the appointment's facility.
+def _family_or(action: str, *roles: Role) -> Rule:
+    """The family, whom the patient lets do this action, and who has one of the roles at the facility.
 
     Where a patient is set, acting for the patient decides; the account only while nobody is named.
     """
@@ -34,7 +34,7 @@ def _family_or(*roles: Role) -> Rule:
         if principal.kind is not PrincipalKind.PATIENT:
             return principal.holds_at(resource.facility_id, *roles)
         if resource.patient_id is not None:
-            return resource.patient_id in principal.patient_ids
+            return principal.acts_for(resource.patient_id, action)
         return resource.account_id is not None and resource.account_id == principal.id
 
     return Rule(_FAMILY | set(roles), own_or_there)
@@ -47,15 +47,37 @@ def _there(*roles: Role) -> Rule:
     return Rule(frozenset(roles), works_there)
 
 
+def _reception_or_their_own(principal: Principal, resource: AppointmentScope | None) -> bool:
+    if resource is None:
+        return False
+    if principal.holds_at(resource.facility_id, *RECEPTION):
+        return True
+    return (
+        principal.holds_at(resource.facility_id, Role.PRACTITIONER)
+        and principal.practitioner_id is not None
+        and principal.practitioner_id == resource.practitioner_id
+    )
+
+
+_OVERBOOK = Rule(CARE, _reception_or_their_own)
+
+
+def may_overbook(principal: Principal, scope: AppointmentScope) -> bool:
+    """Tell whether somebody may book beside those who have a slot, or against a rule, and say why."""
+    return principal.has_any(_OVERBOOK.roles) and _OVERBOOK.when(principal, scope)
+
+
 RULES: Rules = {
     "booking.hold": Rule(_FAMILY | RECEPTION),
-    "booking.book": Rule(_FAMILY | _CARE | {Role.INTEGRATOR}),
-    "booking.list": Rule(_FAMILY | _CARE),
-    "booking.day": _there(*_CARE),
-    "booking.read": _family_or(*_CARE, *_MACHINES),
-    "booking.cancel": _family_or(*RECEPTION),
-    "booking.reschedule": _family_or(*RECEPTION),
+    "booking.book": Rule(_FAMILY | CARE | {Role.INTEGRATOR}),
+    "booking.overbook": _OVERBOOK,
+    "booking.list": Rule(_FAMILY | CARE),
+    "booking.day": _there(*CARE),
+    "booking.read": _family_or("booking.read", *CARE, *_MACHINES),
+    "booking.cancel": _family_or("booking.cancel", *RECEPTION),
+    "booking.reschedule": _family_or("booking.reschedule", *RECEPTION),
+    "booking.confirm": _family_or("booking.confirm"),
     "booking.offer": _there(*RECEPTION),
-    "booking.no_show": _there(*_CARE),
+    "booking.no_show": _there(*CARE),
     "booking.confirm_coverage": _there(*RECEPTION),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from icalendar import Calendar, Event
 
+from telehealth.booking.actions import Verdict
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.queries import AppointmentView, May, OfferView
 from telehealth.booking.rules import message_link
@@ -44,10 +45,26 @@ def appointment_json(
         "coverage_basis": str(view.coverage_basis),
         "coverage_checked": view.coverage_checked,
         "companion": view.companion,
+        "overbooked": view.overbooked,
+        "change_until": rfc3339(view.change_until),
+        "valid_from": _maybe(view.bound_from),
+        "valid_until": _maybe(view.bound_until),
         "cancel_reason": view.cancel_reason,
         "confirmed_at": _maybe(view.confirmed_at),
         "on_the_way_at": _maybe(view.on_the_way_at),
         "actions": list(view.actions(principal, now, may)),
+    }
+
+
+def verdict_json(verdict: Verdict, locale: str) -> dict[str, Any]:
+    """Return a verdict as VerdictSchema describes it."""
+    refused = None if verdict.code is None else translate(locale, f"error-{verdict.code}", verdict.params)
+    return {
+        "action": verdict.action,
+        "allowed": verdict.allowed,
+        "code": verdict.code,
+        "detail": refused,
+        "from": _maybe(verdict.from_),
     }
 
 

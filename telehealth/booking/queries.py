@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from telehealth.booking.actions import Standing, Verdict, verdicts
 from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.policies import AppointmentScope
-from telehealth.booking.rules import open_actions
+from telehealth.booking.rules import CutOff
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.directory.queries import Prices
@@ -29,7 +30,13 @@ _ACTION = {
     "no-show": "booking.no_show",
     "confirm-coverage": "booking.confirm_coverage",
     "calendar": "booking.read",
+    "confirm": "booking.confirm",
+    "set-out": "booking.confirm",
+    "offer": "booking.offer",
+    "answer-offer": "booking.confirm",
+    "overbook": "booking.overbook",
 }
+_SHOWN_ACTIONS = ("cancel", "reschedule", "check-in", "join", "no-show", "confirm-coverage", "calendar")
 STAFF_KINDS = frozenset({PrincipalKind.STAFF, PrincipalKind.SYSTEM, PrincipalKind.KIOSK})
 
 
@@ -38,6 +45,8 @@ class AppointmentView:
     """An appointment as others see it. `coverage_checked` is False until staff confirm the basis.
 
     `agreed_at`: since when its time stands. `disrupted`: the doctor is away then, or the place is closed.
+    `cancel_notice_minutes`: until how long before the start a patient may change it (None: until the start).
+    `bound_from`, `bound_until`: when it must start, by a referral or slip. `overbooked`: beside the others.
     """
 
     id: UUID
@@ -68,25 +77,61 @@ class AppointmentView:
     on_the_way_at: datetime | None = None
     agreed_at: datetime | None = None
     disrupted: bool = False
+    overbooked: bool = False
+    cancel_notice_minutes: int | None = None
+    bound_from: datetime | None = None
+    bound_until: datetime | None = None
 
     @property
     def scope(self) -> AppointmentScope:
         """Return what the policy asks about it."""
         return AppointmentScope(self.facility.id, self.patient_id, self.account_id, self.practitioner.id)
 
+    @property
+    def cut_off(self) -> CutOff:
+        """Return until when the patient may change it, and whom to call afterwards."""
+        return CutOff.of(self.start, self.cancel_notice_minutes, self.facility.hotline)
+
+    @property
+    def change_until(self) -> datetime:
+        """Return until when the patient may cancel or move it."""
+        return self.cut_off.until
+
+    def verdicts(
+        self, principal: Principal, now: datetime, may: May, *, offered: bool = False
+    ) -> list[Verdict]:
+        """Return for every verb whether the principal may do it now, else why not (GET .../actions)."""
+        standing = Standing(
+            self.status,
+            self.modality,
+            self.start,
+            self.end,
+            self.cut_off,
+            self.facility.name,
+            disrupted=self.disrupted,
+            offered=offered,
+        )
+
+        def allowed(name: str) -> bool:
+            return may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
+
+        return verdicts(standing, now, staff=principal.kind in STAFF_KINDS, allowed=allowed)
+
     def actions(self, principal: Principal, now: datetime, may: May) -> tuple[str, ...]:
-        """Return what the principal may do with it now (GET .../actions)."""
-        staff = principal.kind in STAFF_KINDS
+        """Return the names of what the principal may do now that lists and pages show."""
         return tuple(
-            name
-            for name in open_actions(self.status, self.modality, self.start, self.end, now, staff=staff)
-            if may(_ACTION[name], self.facility.id if name == "check-in" else self.scope)
+            verdict.action
+            for verdict in self.verdicts(principal, now, may)
+            if verdict.allowed and verdict.action in _SHOWN_ACTIONS
         )
 
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says."""
+    """Another slot offered for an appointment. One whose time is over is expired, whatever its row says.
+
+    `hold_id`: what keeps its place for the patient; None where the place is whoever's comes first.
+    """
 
     id: UUID
     appointment_id: UUID
@@ -94,6 +139,7 @@ class OfferView:
     state: OfferState
     expires_at: datetime
     created_at: datetime
+    hold_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +159,65 @@ class DayCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A practitioner who offers a service on some day, and when that day."""
+
+    practitioner_id: UUID
+    from_: datetime
+    to: datetime
+
+
+_CANDIDATES = """
+SELECT s.practitioner_id, min(s.start_at) AS from_, max(s.end_at) AS to
+  FROM clinic_session s
+  LEFT JOIN practitioner_day y ON y.practitioner_id = s.practitioner_id AND y.business_date = s.business_date
+ WHERE s.facility_id = %(facility)s AND s.service_code = %(service)s AND s.status = 'open'
+   AND s.start_at < %(to)s AND s.end_at > %(from)s AND s.booked < s.slot_count * s.capacity
+   AND (%(modality)s::text IS NULL OR s.modality = %(modality)s)
+ GROUP BY s.practitioner_id, s.business_date, y.booked
+ ORDER BY EXISTS (SELECT FROM appointment a WHERE a.patient_id = %(patient)s
+                     AND a.practitioner_id = s.practitioner_id AND a.status IN ('arrived', 'fulfilled')) DESC,
+          s.business_date, coalesce(y.booked, 0), min(s.start_at), random()
+"""
+
+
+def candidates(
+    session: Session,
+    *,
+    patient_id: UUID,
+    service_code: str,
+    facility_id: UUID,
+    modality: str | None,
+    from_: datetime,
+    to: datetime,
+) -> list[Candidate]:
+    """Return who could see a patient, in the policy's order, one row for each practitioner and day.
+
+    Who has seen the patient comes first; then, day by day, who has the fewest patients that day; then who
+    begins earliest. Equals come in any order, so that a crowd spreads over them.
+    """
+    rows = session.connection().exec_driver_sql(
+        _CANDIDATES,
+        {
+            "patient": patient_id,
+            "service": service_code,
+            "facility": facility_id,
+            "modality": modality,
+            "from": from_,
+            "to": to,
+        },
+    )
+    return [Candidate(*row) for row in rows]
+
+
 _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
-       a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, s.room, s.id AS session_id,
+       a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, a.overbooked,
+       lower(a.bound) AS bound_from, upper(a.bound) AS bound_until, y.cancel_notice_minutes, s.room,
+       s.id AS session_id,
        EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = a.id
                   AND d.start_at = a.start_at AND d.resolved_at IS NULL) AS disrupted,
        s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute,
@@ -132,6 +232,7 @@ SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.pa
   JOIN facility f ON f.id = a.facility_id
   JOIN practitioner p ON p.id = a.practitioner_id
   LEFT JOIN patient t ON t.id = a.patient_id
+  LEFT JOIN booking_policy y ON y.service_id = a.service_id
 """
 _COUNT = """
 SELECT p.id, p.licence_no, p.name, p.title, p.specialty, a.status, count(*) AS appointments
@@ -174,7 +275,7 @@ def _offer(session: Session, where: str, parameters: dict[str, Any], now: dateti
     row = (
         session.connection()
         .exec_driver_sql(
-            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at
+            f"""SELECT o.id, o.appointment_id, o.slot_id, o.state, o.expires_at, o.created_at, o.hold_id
                   FROM appointment_offer o WHERE {where}""",
             parameters,
         )
@@ -184,7 +285,9 @@ def _offer(session: Session, where: str, parameters: dict[str, Any], now: dateti
         return None
     late = row.state == OfferState.OPEN and row.expires_at <= now
     state = OfferState.EXPIRED if late else OfferState(row.state)
-    return OfferView(row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at)
+    return OfferView(
+        row.id, row.appointment_id, row.slot_id, state, row.expires_at, row.created_at, row.hold_id
+    )
 
 
 def appointments_of(session: Session, principal: Principal, *, limit: int = 100) -> list[AppointmentView]:
@@ -214,7 +317,7 @@ def page_of(
         where,
         {
             "account": principal.id,
-            "patients": sorted(principal.patient_ids),
+            "patients": sorted(principal.people("booking.list")),
             "patient": patient_id,
         },
         limit=limit,
@@ -353,4 +456,8 @@ def _view(row: Row[Any]) -> AppointmentView:
         on_the_way_at=row.on_the_way_at,
         agreed_at=row.agreed_at,
         disrupted=row.disrupted,
+        overbooked=row.overbooked,
+        cancel_notice_minutes=row.cancel_notice_minutes,
+        bound_from=row.bound_from,
+        bound_until=row.bound_until,
     )

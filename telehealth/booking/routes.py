@@ -3,6 +3,7 @@
 # mypy: disable-error-code="untyped-decorator"
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -14,12 +15,15 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries, services
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import HoldUnknown, SlotTaken
+from telehealth.booking.conditions import in_person_instead
+from telehealth.booking.errors import FULL, HoldUnknown, RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.policies import AppointmentScope
-from telehealth.booking.presentation import appointment_json, calendar_file, offer_json
+from telehealth.booking.presentation import appointment_json, calendar_file, offer_json, verdict_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
+from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.schemas import (
+    ActionsSchema,
     AppointmentListSchema,
     AppointmentQuerySchema,
     AppointmentSchema,
@@ -30,18 +34,21 @@ from telehealth.booking.schemas import (
     HoldSchema,
     OfferSchema,
     RescheduleSchema,
+    TargetSchema,
 )
-from telehealth.booking.services import BookingRequest, ConsentGiven, Move, Once
-from telehealth.core.clock import business_date
+from telehealth.booking.services import AnyPractitioner, BookingRequest, ConsentGiven, Move, Once
+from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import NotFound, UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility_by_code
+from telehealth.directory.remote_care import RemoteCare, remote_care
 from telehealth.patients.schemas import new_patient
 from telehealth.patients.services import link_facility, register
 from telehealth.scheduling.codes import Channel
-from telehealth.scheduling.errors import SlotUnknown
+from telehealth.scheduling.errors import BadRange, SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
+from telehealth.scheduling.rules import DAY_MINUTES
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -59,6 +66,8 @@ from telehealth.web.localization import current_locale
 from telehealth.web.requests import if_match, rfc3339
 
 api = Blueprint("booking-api", __name__, url_prefix="/api/v1", description="Holds and appointments")
+
+LONGEST_CHOICE = timedelta(days=31)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -127,7 +136,7 @@ def delete_hold(hold_id: UUID) -> Response:
 @api.arguments(BookingSchema())
 @api.response(201, AppointmentSchema)
 def create_appointment(asked: dict[str, Any]) -> Response:
-    """Book a slot, or turn a hold into an appointment."""
+    """Book a slot or whichever doctor can, or turn a hold into an appointment."""
     return _with_alternatives(lambda: _book(asked), asked.get("slot_id"))
 
 
@@ -177,12 +186,18 @@ def appointment_calendar(appointment_id: UUID) -> Response:
 
 @api.get("/appointments/<uuid:appointment_id>/actions")
 @guarded("booking.read")
-@api.response(200)
+@api.response(200, ActionsSchema)
 def appointment_actions(appointment_id: UUID) -> Response:
-    """List what the caller may do with the appointment now."""
+    """List what the caller may do with the appointment now, and why not the rest."""
     with unit_of_work() as session:
         view = _read(session, appointment_id, "booking.read")
-    return jsonify(actions=list(view.actions(principal(), now(), may)), version=view.version)
+        offered = queries.open_offer(session, appointment_id, now=now()) is not None
+    found = view.verdicts(principal(), now(), may, offered=offered)
+    return jsonify(
+        actions=list(view.actions(principal(), now(), may)),
+        version=view.version,
+        verdicts=[verdict_json(verdict, current_locale()) for verdict in found],
+    )
 
 
 @api.post("/appointments/<uuid:appointment_id>/cancel")
@@ -220,13 +235,13 @@ def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
 def reschedule_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
     """Move to another time of the same service; if it is gone, the old time stays. Needs If-Match."""
     version = if_match()
-    return _with_alternatives(lambda: _moved(appointment_id, asked["slot_id"], version), asked["slot_id"])
+    return _with_alternatives(lambda: _moved(appointment_id, asked, version), asked["slot_id"])
 
 
 @api.post("/appointments/<uuid:appointment_id>/offers")
 @guarded("booking.offer")
 @json_only
-@api.arguments(RescheduleSchema())
+@api.arguments(TargetSchema())
 @api.response(201, OfferSchema)
 def offer_slot(asked: dict[str, Any], appointment_id: UUID) -> Response:
     """Offer the patient another slot of the same service; the old place stays theirs until they take it."""
@@ -275,23 +290,41 @@ def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
 def _book(asked: dict[str, Any]) -> Response:
     key = _key()
     with unit_of_work() as session:
-        if key is not None and "patient" in asked:
-            return _created(_registered_and_booked(session, asked, key))
-        wanted = _wanted(session, asked)
-        if key is not None:
-            once = Once(key, _written)
-            return _created(services.book_once(session, principal(), wanted, once, **_means()))
-        return _created(_written(services.book(session, principal(), wanted, **_means())))
+        if key is None:
+            return _created(_written(_booked(session, asked)))
+        if "patient" in asked or "service" in asked:
+            return _created(_remembered(session, asked, key))
+        once = Once(key, _written)
+        return _created(services.book_once(session, principal(), _wanted(session, asked), once, **_means()))
 
 
-def _registered_and_booked(session: Session, asked: dict[str, Any], key: RequestKey) -> bytes:
-    """Take the key before anybody is registered: a replay must not make the person twice."""
+def _remembered(session: Session, asked: dict[str, Any], key: RequestKey) -> bytes:
+    """Take the key before anybody is registered or chosen: a replay must not do it twice."""
     known = remember(session, key, now=now(), cipher=cipher())
     if known is not None:
         return known
-    answer = _written(services.book(session, principal(), _wanted(session, asked), **_means()))
+    answer = _written(_booked(session, asked))
     store(session, key, status=201, answer=answer, cipher=cipher())
     return answer
+
+
+def _booked(session: Session, asked: dict[str, Any]) -> AppointmentView:
+    wanted = _wanted(session, asked)
+    if "service" not in asked:
+        return services.book(session, principal(), wanted, **_means())
+    return services.book_any(session, principal(), wanted, _any_practitioner(session, asked), **_means())
+
+
+def _any_practitioner(session: Session, asked: dict[str, Any]) -> AnyPractitioner:
+    """Return what is asked of any doctor. Raises BadRange."""
+    if "date" in asked:
+        from_, to = at_local(asked["date"], 0), at_local(asked["date"], DAY_MINUTES)
+    else:
+        from_, to = asked["from_"], asked["to"]
+    if not from_ < to <= from_ + LONGEST_CHOICE:
+        raise BadRange
+    facility_id = facility_by_code(session, asked["facility"]).id
+    return AnyPractitioner(asked["service"], facility_id, from_, to, asked.get("modality"))
 
 
 def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
@@ -305,7 +338,18 @@ def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
         reason=asked["reason"] or None,
         channel=_channel(),
         consent=ConsentGiven(**given) if given else None,
+        need=RemoteNeed(asked["condition"], asked["consultation"], _care()),
+        overbook=_why(asked["overbook"]),
+        override=_why(asked["override"]),
     )
+
+
+def _why(given: dict[str, str] | None) -> str | None:
+    return None if given is None else given["reason"]
+
+
+def _care() -> RemoteCare:
+    return remote_care(settings().environ.get("REMOTE_CARE_DIR", ""))
 
 
 def _means() -> dict[str, Any]:
@@ -317,7 +361,7 @@ def _means() -> dict[str, Any]:
     }
 
 
-def _moved(appointment_id: UUID, slot_id: str, version: int) -> Response:
+def _moved(appointment_id: UUID, asked: dict[str, Any], version: int) -> Response:
     key = _key()
     with unit_of_work() as session:
         _allowed(session, appointment_id, "booking.reschedule")
@@ -328,7 +372,13 @@ def _moved(appointment_id: UUID, slot_id: str, version: int) -> Response:
             session,
             principal(),
             appointment_id,
-            Move(slot_id, version, _channel()),
+            Move(
+                asked["slot_id"],
+                version,
+                _channel(),
+                overbook=_why(asked["overbook"]),
+                override=_why(asked["override"]),
+            ),
             **_means(),
         )
         answer = _written(view)
@@ -353,12 +403,14 @@ def _registered(session: Session, asked: dict[str, Any]) -> UUID:
 
 
 def _facility_of(session: Session, asked: dict[str, Any]) -> UUID:
-    """Return where the asked slot or hold is. Raises SlotUnknown, HoldUnknown."""
+    """Return where the asked slot, hold or service is. Raises SlotUnknown, HoldUnknown."""
     if "hold_id" in asked:
         held = queries.appointment(session, asked["hold_id"])
         if held is None:
             raise HoldUnknown
         return held.facility.id
+    if "facility" in asked:
+        return facility_by_code(session, asked["facility"]).id
     slot = slot_by_id(session, asked["slot_id"], now())
     if slot is None:
         raise SlotUnknown
@@ -366,14 +418,21 @@ def _facility_of(session: Session, asked: dict[str, Any]) -> UUID:
 
 
 def _with_alternatives(unit: Callable[[], Response], slot_id: str | None) -> Response:
-    """Run the unit; a slot that is gone is refused together with the next free ones."""
+    """Run the unit; a slot that is gone, or by video only, is refused together with what is free instead."""
     try:
         return attempt(unit)
-    except SlotTaken as refusal:
+    except FULL as refusal:
         if slot_id is not None:
             enter_again()
             with unit_of_work() as session:
-                slots = services.alternatives(session, slot_id, now=now())
+                slots = services.alternatives(session, slot_id, now=now(), channel=_channel())
+            refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
+        raise
+    except RemoteNotAllowed as refusal:
+        if slot_id is not None:
+            enter_again()
+            with unit_of_work() as session:
+                slots = in_person_instead(session, slot_id, now=now())
             refusal.extra["alternatives"] = [slot_json(slot, current_locale()) for slot in slots]
         raise
 

@@ -1,20 +1,29 @@
 """Pure rules: who may book which slot, what follows from a status, what is said when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.codes import AppointmentStatus, RestrictionGrade
 from telehealth.booking.errors import (
     AlreadyArrived,
     AppointmentOver,
+    DoorQuotaFull,
     HoldExpired,
     HoldNotYours,
     NotBookableOnline,
+    NotOpenYet,
     OnlineQuotaFull,
+    OutsideValidity,
+    OverbookFull,
     PatientBusy,
+    PractitionerDayFull,
+    ResourceBusy,
+    RestrictedToDesk,
     SlotTaken,
+    TimeBlocked,
     TooEarlyForNoShow,
     TooEarlyToSetOut,
     TooLateToAnswer,
@@ -26,7 +35,6 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
-from telehealth.directory.codes import Modality
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
@@ -88,44 +96,112 @@ DEFAULT_POLICIES = Policies()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A slot as the rules see it."""
+    """A slot as the rules see it. `blocked`: by somebody whom the caller may not overrule."""
 
     start: datetime
     session_status: str
     service_online: bool
     capacity: int
     taken: int
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a slot is, and its session's own terms for online doors (None: the policy's)."""
+
+    start: datetime
+    end: datetime
+    opens_at: datetime | None = None
+    notice_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The patient's coming appointments: all, that day, with that practitioner."""
+    """Coming appointments: the patient's, theirs that day, with that practitioner; the patient account's that
+    books, and its on that day.
+    """
 
     active: int = 0
     same_day: int = 0
     same_practitioner: int = 0
+    account: int = 0
+    account_day: int = 0
 
 
-def check_time(start: datetime, policy: SlotPolicy, now: datetime) -> None:
-    """Raise SlotInPast, SlotTooSoon or SlotTooFar."""
-    if start <= now:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Places that a door still keeps from the others until `falls_at`."""
+
+    door: str
+    places: int
+    falls_at: datetime
+
+
+def falls_next(kept: Sequence[Kept], door: str) -> datetime | None:
+    """Return when the next places kept from a door fall to all, or None."""
+    return min((item.falls_at for item in kept if item.door != door and item.places > 0), default=None)
+
+
+def check_time(times: Times, policy: SlotPolicy, now: datetime, *, override: bool = False) -> None:
+    """Raise SlotInPast, SlotTooSoon, NotOpenYet or SlotTooFar.
+
+    With an override a slot may have begun, as long as it has not ended.
+    """
+    if times.start <= now and not (override and now < times.end):
         raise SlotInPast
-    if start < now + timedelta(minutes=policy.min_notice_minutes):
+    own = policy.online
+    notice = times.notice_minutes if own and times.notice_minutes is not None else policy.min_notice_minutes
+    if times.start < now + timedelta(minutes=notice) and not override:
         raise SlotTooSoon
-    if start > now + timedelta(days=policy.window_days):
+    if own and times.opens_at is not None:
+        if now < times.opens_at:
+            raise NotOpenYet(extra={"opens_at": _written(times.opens_at)}, **told(times.opens_at))
+    elif times.start > now + timedelta(days=policy.window_days):
         raise SlotTooFar
 
 
+def told(instant: datetime) -> dict[str, Any]:
+    """Return an instant as the parameters `time` and `date` of a message."""
+    wall = local(instant)
+    return {"time": wall.strftime("%H:%M"), "date": wall.strftime("%d/%m/%Y")}
+
+
+def _written(instant: datetime) -> str:
+    return local(instant).isoformat()
+
+
 def check_place(place: Place, *, online: bool) -> None:
-    """Raise SlotClosed, NotBookableOnline or SlotTaken.
+    """Raise SlotClosed, NotBookableOnline, TimeBlocked or SlotTaken.
 
     A quick no before anything is written; the claim and the counters are what holds.
     """
     check_open(place.session_status)
     if online and not place.service_online:
         raise NotBookableOnline
+    if place.blocked:
+        raise TimeBlocked
     if place.taken >= place.capacity:
         raise SlotTaken
+
+
+EMERGENCY_SERVICE = "emergency"
+
+
+def check_restriction(grade: str | None, service_code: str, hotline: str) -> None:
+    """Raise RestrictedToDesk for an online booking; never for emergency care."""
+    if grade == RestrictionGrade.DESK_ONLY and service_code != EMERGENCY_SERVICE:
+        raise RestrictedToDesk(hotline=hotline)
+
+
+def check_bound(start: datetime, from_: datetime | None, until: datetime | None) -> None:
+    """Raise OutsideValidity for a start that a referral or slip does not allow."""
+    if from_ is not None and until is not None and not from_ <= start < until:
+        last = until - timedelta(microseconds=1)
+        raise OutsideValidity(
+            extra={"from": _written(from_), "until": _written(until)},
+            **{"from": local(from_).strftime("%d/%m/%Y"), "until": local(last).strftime("%d/%m/%Y")},
+        )
 
 
 def check_open(session_status: str) -> None:
@@ -154,8 +230,28 @@ def check_hold(holder: UUID | None, account_id: UUID | None, *, live: bool) -> N
 
 REFUSALS: Mapping[str, type[DomainError]] = {
     refusal.code: refusal
-    for refusal in (SlotTaken, PatientBusy, OnlineQuotaFull, SlotClosed, HoldExpired, PreconditionFailed)
+    for refusal in (
+        SlotTaken,
+        ResourceBusy,
+        PatientBusy,
+        OnlineQuotaFull,
+        OverbookFull,
+        PractitionerDayFull,
+        SlotClosed,
+        HoldExpired,
+        PreconditionFailed,
+    )
 }
+
+
+def refusal_of(outcome: str, kept: Sequence[Kept], door: str) -> DomainError:
+    """Return the refusal that an outcome of the ledger stands for."""
+    if outcome != DoorQuotaFull.code:
+        return REFUSALS[outcome]()
+    falls_at = falls_next(kept, door)
+    if falls_at is None:
+        return SlotTaken()
+    return DoorQuotaFull(extra={"falls_at": _written(falls_at)}, **told(falls_at))
 
 
 def _check_booked(status: str) -> None:
@@ -165,18 +261,31 @@ def _check_booked(status: str) -> None:
         raise AppointmentOver
 
 
-def check_cancel(status: str, start: datetime, now: datetime, *, staff: bool) -> None:
-    """Raise AlreadyArrived, AppointmentOver or TooLateToCancel (staff may still tidy up)."""
-    _check_booked(status)
-    if now >= start and not staff:
-        raise TooLateToCancel
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Until when patients change an appointment themselves, and whom they call afterwards."""
+
+    until: datetime
+    hotline: str
+
+    @classmethod
+    def of(cls, start: datetime, notice_minutes: int | None, hotline: str) -> "CutOff":
+        """Return the cut-off of a service; its start without a policy of its own."""
+        return cls(start - timedelta(minutes=notice_minutes or 0), hotline)
 
 
-def check_move(status: str, start: datetime, now: datetime) -> None:
-    """Raise AlreadyArrived, AppointmentOver or TooLateToMove."""
+def check_cancel(status: str, cut_off: CutOff, now: datetime, *, staff: bool) -> None:
+    """Raise AlreadyArrived, AppointmentOver or TooLateToCancel (staff still may, and say why)."""
     _check_booked(status)
-    if now >= start:
-        raise TooLateToMove
+    if now >= cut_off.until and not staff:
+        raise TooLateToCancel(hotline=cut_off.hotline, **told(cut_off.until))
+
+
+def check_move(status: str, start: datetime, cut_off: CutOff, now: datetime, *, staff: bool) -> None:
+    """Raise AlreadyArrived, AppointmentOver or TooLateToMove (staff may until the start)."""
+    _check_booked(status)
+    if now >= start or (now >= cut_off.until and not staff):
+        raise TooLateToMove(hotline=cut_off.hotline, **told(cut_off.until))
 
 
 ON_MY_WAY_BEFORE = timedelta(hours=4)
@@ -220,30 +329,6 @@ VIDEO_CLOSES_AFTER = timedelta(minutes=60)
 def video_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """Return from when until when a video appointment can be joined."""
     return start - VIDEO_OPENS_BEFORE, end + VIDEO_CLOSES_AFTER
-
-
-def open_actions(
-    status: str, modality: str, start: datetime, end: datetime, now: datetime, *, staff: bool
-) -> tuple[str, ...]:
-    """Return what can be done with an appointment now; the policy says who may.
-
-    `cancel`, `reschedule`, `check-in`, `join`, `no-show`, `confirm-coverage`, `calendar`.
-    """
-    today = local(start).date() == local(now).date()
-    live = status in LIVE
-    opens, closes = video_window(start, end)
-    offered = {
-        "cancel": status == AppointmentStatus.BOOKED and (staff or now < start),
-        "reschedule": status == AppointmentStatus.BOOKED and now < start,
-        "check-in": modality == Modality.IN_PERSON
-        and today
-        and status in (AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW),
-        "join": modality == Modality.VIDEO and live and opens <= now < closes,
-        "no-show": status == AppointmentStatus.BOOKED and now >= start,
-        "confirm-coverage": live,
-        "calendar": status == AppointmentStatus.BOOKED,
-    }
-    return tuple(name for name, open_ in offered.items() if open_)
 
 
 def message_link(base_url: str, code: str) -> str:

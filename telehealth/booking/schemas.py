@@ -4,6 +4,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from telehealth.booking.codes import CancelReason, CoverageBasis
 from telehealth.core.paging import MAX_LIMIT
+from telehealth.directory.codes import Modality
 from telehealth.patients.schemas import PatientFields
 from telehealth.scheduling.schemas import (
     DoctorSchema,
@@ -37,11 +38,30 @@ class ConsentSchema(RequestSchema):
     text_version = fields.String(required=True, validate=validate.Length(1, 40))
 
 
+class ReasonSchema(RequestSchema):
+    """Why a rule is passed over; sealed, shown to the facility only."""
+
+    reason = fields.String(required=True, validate=validate.Length(3, LONGEST_REASON))
+
+
 class BookingSchema(RequestSchema):
-    """A slot or a hold, for a known person (`patient_id`) or one to be registered (`patient`)."""
+    """A slot, a hold or any doctor of a service, for a known person (`patient_id`) or a new one (`patient`).
+
+    Any doctor: `service` and `facility`, on `date`, or `from` and `to` (31 days at most). By video:
+    `condition` is the ICD-10 code that the visit is about; `consultation` asks for advice only. Staff:
+    `overbook` puts the patient beside those who have the slot, `override` books a blocked or begun time.
+    """
 
     slot_id = fields.String(validate=validate.Length(1, 60))
     hold_id = fields.UUID()
+    service = fields.String(validate=validate.Length(1, 60))
+    facility = fields.String(validate=validate.Length(1, 40))
+    modality = fields.String(validate=validate.OneOf([modality.value for modality in Modality]))
+    date = fields.Date()
+    from_ = fields.AwareDateTime(data_key="from")
+    to = fields.AwareDateTime()
+    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
     patient_id = fields.UUID()
     patient = fields.Nested(PatientFields)
     coverage_basis = fields.String(
@@ -55,18 +75,28 @@ class BookingSchema(RequestSchema):
         validate=validate.Length(max=LONGEST_REASON, error="field-booking-too-long"),
     )
     consent = fields.Nested(ConsentSchema, load_default=None)
+    condition = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10))
+    consultation = fields.Boolean(load_default=False)
 
     @validates_schema
     def one_of_each(self, data: dict[str, object], **_: object) -> None:
         """Ask for exactly one slot and one person."""
-        if ("slot_id" in data) == ("hold_id" in data):
+        if sum(name in data for name in ("slot_id", "hold_id", "service")) != 1:
             raise ValidationError("field-booking-slot-or-hold", "slot_id")
+        if "service" in data and "facility" not in data:
+            raise ValidationError("field-booking-any", "facility")
+        if "service" in data and ("date" in data) == ("from_" in data and "to" in data):
+            raise ValidationError("field-booking-any", "date")
         if ("patient_id" in data) == ("patient" in data):
             raise ValidationError("field-booking-patient", "patient_id")
 
 
 class AppointmentSchema(Schema):
-    """An appointment. `coverage_checked` is false until staff have confirmed the basis."""
+    """An appointment. `coverage_checked` is false until staff have confirmed the basis.
+
+    `change_until`: until when the patient may cancel or move it. `valid_from`, `valid_until`: when it must
+    start, by the referral or slip that it is for.
+    """
 
     id = fields.UUID()
     code = fields.String()
@@ -87,10 +117,32 @@ class AppointmentSchema(Schema):
     coverage_basis = fields.String()
     coverage_checked = fields.Boolean()
     companion = fields.Boolean()
+    overbooked = fields.Boolean()
+    change_until = fields.AwareDateTime(format="iso")
+    valid_from = fields.AwareDateTime(format="iso", allow_none=True)
+    valid_until = fields.AwareDateTime(format="iso", allow_none=True)
     cancel_reason = fields.String(allow_none=True)
     confirmed_at = fields.AwareDateTime(format="iso", allow_none=True)
     on_the_way_at = fields.AwareDateTime(format="iso", allow_none=True)
     actions = fields.List(fields.String())
+
+
+class VerdictSchema(Schema):
+    """Whether one thing can be done now; else the stable code, its text, and from when it can."""
+
+    action = fields.String()
+    allowed = fields.Boolean()
+    code = fields.String(allow_none=True)
+    detail = fields.String(allow_none=True)
+    from_ = fields.AwareDateTime(format="iso", allow_none=True, data_key="from")
+
+
+class ActionsSchema(Schema):
+    """What the caller may do with an appointment now, and why not the rest."""
+
+    actions = fields.List(fields.String())
+    version = fields.Integer()
+    verdicts = fields.List(fields.Nested(VerdictSchema))
 
 
 class AppointmentListSchema(Schema):
@@ -111,10 +163,17 @@ class AppointmentQuerySchema(QuerySchema):
     cursor = fields.String(load_default=None, validate=validate.Length(max=500))
 
 
-class RescheduleSchema(RequestSchema):
-    """The slot to move to."""
+class TargetSchema(RequestSchema):
+    """A slot to move to, or to be offered."""
 
     slot_id = fields.String(required=True, validate=validate.Length(1, 60))
+
+
+class RescheduleSchema(TargetSchema):
+    """The slot to move to; staff may pass over rules as in a booking."""
+
+    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
 
 
 class OfferSchema(Schema):

@@ -17,7 +17,9 @@ def is_its_practitioner(principal: Principal, consultation: Any) -> bool:
 
 def takes_part(principal: Principal, consultation: Any) -> bool:
     """Tell whether the principal is the practitioner, the patient, or acts for the patient."""
-    return is_its_practitioner(principal, consultation) or consultation.patient_id in principal.patient_ids
+    return is_its_practitioner(principal, consultation) or principal.acts_for(
+        consultation.patient_id, "room.join"
+    )
 
 
 RULES: Rules = {

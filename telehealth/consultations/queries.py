@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.models import Account
@@ -13,6 +13,7 @@ from telehealth.consultations.models import Room, RoomPresence
 from telehealth.consultations.rules import practitioner_name
 from telehealth.core.crypto import token_hash
 from telehealth.core.join_ticket import ParticipantRole
+from telehealth.delegations.models import Delegation
 from telehealth.directory.models import Facility, Practitioner
 from telehealth.patients.models import AccountPatient, Patient, Relation
 
@@ -153,13 +154,24 @@ def room_view(row: Room) -> RoomView:
 
 def family_member(session: Session, account_id: UUID, found: Consultation) -> Participant:
     """Return whom an account is in the room: the patient, or somebody who acts for the patient."""
-    relation, name = session.execute(
-        select(AccountPatient.relation, Account.display_name)
-        .join(Account, Account.id == AccountPatient.account_id)
-        .where(AccountPatient.account_id == account_id, AccountPatient.patient_id == found.patient_id)
-    ).one()
+    relation = session.scalar(
+        select(AccountPatient.relation).where(
+            AccountPatient.account_id == account_id,
+            AccountPatient.patient_id == found.patient_id,
+            or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > func.app_clock()),
+        )
+    )
     if relation == Relation.SELF:
         return Participant(found.patient_id, ParticipantRole.PATIENT, found.patient_name)
+    name = session.scalar(select(Account.display_name).where(Account.id == account_id))
+    if relation is None:  # somebody whom the patient lets come along
+        name = session.scalar(
+            select(Delegation.delegate_name).where(
+                Delegation.account_id == account_id,
+                Delegation.patient_id == found.patient_id,
+                Delegation.revoked_at.is_(None),
+            )
+        )
     return Participant(account_id, ParticipantRole.GUARDIAN, name or found.patient_name)
 
 

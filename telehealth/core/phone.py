@@ -26,6 +26,11 @@ def can_receive_sms(e164: str) -> bool:
     )
 
 
+def country_code(e164: str) -> int:
+    """Return the country calling code: 84 for Viet Nam."""
+    return int(phonenumbers.parse(e164).country_code or 0)
+
+
 def display_phone(e164: str) -> str:
     """Return the number as people read it: `0912 345 678`, or the international form."""
     number = phonenumbers.parse(e164)

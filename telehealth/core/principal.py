@@ -1,5 +1,6 @@
 """Who acts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -42,7 +43,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The actor of a request or a job, as the policy sees it."""
+    """The actor of a request or a job, as the policy sees it.
+
+    `patient_ids` are the people the account acts for in everything; `delegated` are those it acts for in some
+    actions only, by their consent and for a time.
+    """
 
     kind: PrincipalKind = PrincipalKind.ANONYMOUS
     id: UUID | None = None
@@ -50,6 +55,7 @@ class Principal:
     grants: frozenset[Grant] = field(default_factory=frozenset)
     practitioner_id: UUID | None = None
     patient_ids: frozenset[UUID] = field(default_factory=frozenset)
+    delegated: Mapping[UUID, frozenset[str]] = field(default_factory=dict, hash=False)
     scopes: frozenset[str] = field(default_factory=frozenset)
     device_id: UUID | None = None
     display_name: str = ""
@@ -58,6 +64,16 @@ class Principal:
     def signed_in(self) -> bool:
         """Tell whether anybody is known."""
         return self.kind is not PrincipalKind.ANONYMOUS
+
+    def acts_for(self, patient_id: UUID | None, action: str) -> bool:
+        """Tell whether the action on this person's things is the principal's, by relation or delegation."""
+        if patient_id is None:
+            return False
+        return patient_id in self.patient_ids or action in self.delegated.get(patient_id, frozenset())
+
+    def people(self, action: str) -> frozenset[UUID]:
+        """Return everybody the principal acts for in an action."""
+        return self.patient_ids | {person for person, actions in self.delegated.items() if action in actions}
 
     def has(self, role: Role) -> bool:
         """Tell whether the role holds anywhere."""

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from flask import session as cookie
 from sqlalchemy.orm import Session
 
 from telehealth.core.errors import Forbidden
@@ -15,14 +14,12 @@ from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.queries import PatientView
 from telehealth.queueing import queries as queues
 from telehealth.web.context import cipher, permit, principal, session
-
-PLACE = "desk-facility"
+from telehealth.web.workplace import workplace
 
 
 def desk_here() -> Desk:
     """Return where the clerk works: the facility chosen last, else the first of theirs."""
-    own = sorted(principal().facilities(*RECEPTION))
-    chosen = next((place for place in own if str(place) == cookie.get(PLACE)), own[0] if own else None)
+    chosen = workplace(principal().facilities(*RECEPTION))
     permit("desk.use", chosen)
     if chosen is None:
         raise Forbidden

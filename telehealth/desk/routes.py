@@ -31,7 +31,6 @@ from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NothingTyped
 from telehealth.desk.forms import PersonForm, written
-from telehealth.desk.frame import PLACE as _PLACE
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
 from telehealth.desk.frame import known_person as _seen
@@ -62,6 +61,7 @@ from telehealth.web.context import (
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
+from telehealth.web.workplace import choose_workplace
 
 pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/desk")
 
@@ -115,7 +115,7 @@ def choose_facility() -> ResponseReturnValue:
     """Work at another of one's facilities."""
     facility_id = _uuid(request.form.get("facility", ""))
     permit("desk.use", facility_id)
-    cookie[_PLACE] = str(facility_id)
+    choose_workplace(facility_id)
     return redirect(url_for("desk.home"))
 
 

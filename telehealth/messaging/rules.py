@@ -12,6 +12,7 @@ from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.plan import ANNOUNCEMENTS, REMINDERS
 
 WORKER_MAY_BE_SILENT = timedelta(minutes=1)
+_OFFERS = ("appointment-offer", "appointment-replacement")
 _STANDS = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
 # While one of these is open, people do not get what they should.
 _GRAVE = frozenset({AlarmName.OLDEST_READY, AlarmName.TOKEN_NEEDS_AUTHORISATION})
@@ -67,7 +68,7 @@ def life_of(
 
 def _latest(letter: DeadLetter, stand: AppointmentStand) -> datetime:
     """Return when the letter is of no use any more; an offer never outlives itself."""
-    return letter.expires_at if letter.kind == "appointment-offer" else max(stand.start, letter.expires_at)
+    return letter.expires_at if letter.kind in _OFFERS else max(stand.start, letter.expires_at)
 
 
 def _still_true(letter: DeadLetter, stand: AppointmentStand | None) -> bool:
@@ -93,7 +94,7 @@ def _as_told(letter: DeadLetter, stand: AppointmentStand) -> bool:
     match letter.kind:
         case "appointment-disrupted":
             return _which(letter) == str(stand.disruption)
-        case "appointment-offer":
+        case "appointment-offer" | "appointment-replacement":
             return _which(letter) == str(stand.offer)
         case _:
             return stand.disruption is None

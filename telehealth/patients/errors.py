@@ -25,3 +25,15 @@ class TooManyRelatives(Conflict):
     """One account looks after more people than a family has."""
 
     code = "too-many-relatives"
+
+
+class OwnRecordUnknown(Unprocessable):
+    """No record of a grown person fits what was said: never which part of it, nor whether there is one."""
+
+    code = "own-record-unknown"
+
+
+class NotOfAge(Conflict):
+    """The record belongs to a child: whoever answers for it keeps it."""
+
+    code = "not-of-age"

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
@@ -41,6 +41,21 @@ class Relation(StrEnum):
     OTHER = "other"
 
 
+class AskedBy(StrEnum):
+    """Who asked the hospital to act for a person."""
+
+    PATIENT = "patient"
+    FAMILY = "family"
+    HEALTH_WORKER = "health-worker"
+
+
+class AskedHow(StrEnum):
+    """How they asked."""
+
+    IN_PERSON = "in-person"
+    PHONE = "phone"
+
+
 class Patient(Base):
     """A person who is looked after.
 
@@ -75,10 +90,12 @@ class Patient(Base):
     language: Mapped[str] = mapped_column(default="vi")
     phone_sealed: Mapped[bytes | None]
     phone_index: Mapped[bytes | None]
+    email_sealed: Mapped[bytes | None]
     address_sealed: Mapped[bytes | None]
     notes_sealed: Mapped[bytes | None]
     unidentified: Mapped[bool] = mapped_column(default=False)
     guardian_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
+    guardian_since: Mapped[datetime | None]
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -115,12 +132,16 @@ class PatientIdentifier(Base):
 
 
 class AccountPatient(Base):
-    """An account may act for a patient while the relation is valid."""
+    """An account may act for a patient while the relation is valid.
+
+    A trigger ends the relation of a parent or guardian when the child comes of age (migration 0022).
+    """
 
     __tablename__ = "account_patient"
     __table_args__ = (
         CheckConstraint(one_of("relation", Relation), name="relation"),
         Index("ix_account_patient_patient_id", "patient_id"),
+        Index("ix_account_patient_valid_to", "valid_to", postgresql_where=text("valid_to IS NOT NULL")),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), primary_key=True)
@@ -146,10 +167,23 @@ class PatientFacility(Base):
 
 
 class Consent(Base):
-    """What a person agreed to, in which words, when and how (Law 91/2025, article 9)."""
+    """What a person agreed to, in which words, when and how (Law 91/2025, article 9).
+
+    `asked_by`, `asked_how`: where staff acted for the person, who asked them to.
+    """
 
     __tablename__ = "consent"
-    __table_args__ = (Index("ix_consent_patient_id", "patient_id"),)
+    __table_args__ = (
+        CheckConstraint(one_of("asked_by", AskedBy), name="asked_by"),
+        CheckConstraint(one_of("asked_how", AskedHow), name="asked_how"),
+        CheckConstraint("(asked_by IS NULL) = (asked_how IS NULL)", name="asked"),
+        Index("ix_consent_patient_id", "patient_id"),
+        Index(
+            "ix_consent_appointment_id",
+            "appointment_id",
+            postgresql_where=text("appointment_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patient.id"))
@@ -159,6 +193,9 @@ class Consent(Base):
     given_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     given_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    asked_by: Mapped[str | None]
+    asked_how: Mapped[str | None]
+    appointment_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
 
 
 class ContactChange(Base):

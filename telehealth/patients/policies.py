@@ -38,6 +38,7 @@ def _family_or(*roles: Role) -> Rule:
 RULES: Mapping[str, Rule] = {
     "patient.list": Rule(_FAMILY),
     "patient.register": Rule(_FAMILY | _RECEPTION),
+    "patient.take-over": Rule(_FAMILY),
     "patient.read": _family_or(*_CARE),
     "patient.change": _family_or(*_RECEPTION),
     "patient.trail": _family_or(Role.FACILITY_ADMIN),

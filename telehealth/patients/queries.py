@@ -1,16 +1,17 @@
 """Reading people. Row-level security lets each see only theirs."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from notifications import Recipient
-from telehealth.accounts.queries import phone_of_account
+from telehealth.accounts.contacts import Contact, opened_contact
+from telehealth.accounts.queries import contact_of_account
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import Principal
@@ -28,6 +29,9 @@ from telehealth.patients.rules import masked
 
 PHONE_INDEX = "patient.phone"
 MOST_FOUND = 20
+DELEGATE = "delegate"  # what an account is to whom it acts for by delegation
+_SAID_FOR = timedelta(days=183)
+_GROWN_UP = text("SELECT full_name, since FROM grown_up(:since, :now)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class PatientView:
     birth_date: str | None
     sex: str
     phone: str | None
+    email: str | None
     national_id_masked: str | None
     insurance_no_masked: str | None
     passport_no_masked: str | None
@@ -81,6 +86,16 @@ def patients_of(session: Session, principal: Principal, cipher: FieldCipher) -> 
     return _views(session, [row.Patient for row in rows], relations, cipher)
 
 
+def delegated_people(
+    session: Session, principal: Principal, action: str, cipher: FieldCipher
+) -> list[PatientView]:
+    """Return whom the principal acts for in an action by their delegation: names, and no more than needed."""
+    ids = principal.people(action) - principal.patient_ids
+    rows = session.execute(select(Patient).where(Patient.id.in_(ids)).order_by(Patient.name_sort))
+    views = _views(session, rows.scalars().all(), dict.fromkeys(ids, DELEGATE), cipher)
+    return [replace(view, phone=None, email=None, address=None) for view in views]
+
+
 def patients_by_ids(
     session: Session, patient_ids: Iterable[UUID], cipher: FieldCipher
 ) -> dict[UUID, PatientView]:
@@ -118,26 +133,52 @@ def search_patients(
 def recipient_of(
     session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
 ) -> Recipient | None:
-    """Return who hears of a person's appointments: themselves, else the guardian, else the account.
+    """Return who hears of a person's appointments: themselves, else a child's guardian, else the account.
 
-    `account_id` is the one that booked; when that has no phone (staff), the account that looks after them,
-    whose browsers get a copy in any case.
+    `account_id` is the one that booked; when that cannot be reached (staff), the account that looks after them,
+    whose browsers get a copy in any case. Of one person the telephone and the e-mail address are both told:
+    whichever carries the message.
     """
     row = session.get(Patient, patient_id)
     if row is not None and row.merged_into is not None:
         row = session.get(Patient, row.merged_into)
     if row is None:
         return None
-    phone = _phone(row, cipher)
-    if phone is None and row.guardian_id is not None:
-        guardian = session.get(Patient, row.guardian_id)
-        phone = None if guardian is None else _phone(guardian, cipher)
-    if phone is None and account_id is not None:
-        phone = phone_of_account(session, account_id, cipher)
     family = _family_account(session, row.id)
-    if phone is None and family is not None:
-        phone = phone_of_account(session, family, cipher)
-    return None if phone is None else Recipient(phone=phone, language=row.language, owner=family)
+    for contact in _contacts(session, row, account_id, family, cipher):
+        if contact is not None:
+            phone, email = (contact.value, None) if contact.kind == "phone" else (None, contact.value)
+            email = email or cipher.open_text(row.email_sealed, f"patient.email:{row.id}")
+            return Recipient(phone=phone, email=email, language=row.language, owner=family)
+    return None
+
+
+def _contacts(
+    session: Session, row: Patient, account_id: UUID | None, family: UUID | None, cipher: FieldCipher
+) -> Iterator[Contact | None]:
+    """Yield where a person's messages may go, in order; each is read only when those before are missing."""
+    yield opened_contact(row.phone_sealed, row.email_sealed, "patient", row.id, cipher)
+    guardian_id = session.scalar(select(func.guardian_of(row.id, func.app_clock())))
+    guardian = None if guardian_id is None else session.get(Patient, guardian_id)
+    if guardian is not None:
+        yield opened_contact(guardian.phone_sealed, guardian.email_sealed, "patient", guardian.id, cipher)
+    for account in (account_id, family):
+        if account is not None:
+            yield contact_of_account(session, account, cipher)
+
+
+@dataclass(frozen=True, slots=True)
+class GrownUp:
+    """Somebody the account looked after as a child, who is of age now."""
+
+    full_name: str
+    since: datetime
+
+
+def grown_up(session: Session, now: datetime) -> list[GrownUp]:
+    """Return whom the entered account looked after until they came of age in the last half year."""
+    rows = session.execute(_GROWN_UP, {"since": now - _SAID_FOR, "now": now})
+    return [GrownUp(row.full_name, row.since) for row in rows]
 
 
 def _family_account(session: Session, patient_id: UUID) -> UUID | None:
@@ -226,6 +267,7 @@ def _plain(row: Patient, cipher: FieldCipher) -> dict[str, Any]:
         "birth_date": row.birth_date,
         "sex": row.sex,
         "phone": _phone(row, cipher),
+        "email": cipher.open_text(row.email_sealed, f"patient.email:{row.id}"),
         "nationality": row.nationality,
         "address": cipher.open_text(row.address_sealed, f"patient.address:{row.id}"),
         "guardian_id": row.guardian_id,

@@ -7,8 +7,10 @@ from uuid import UUID
 from flask import Response, jsonify
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from sqlalchemy.orm import Session
 
-from telehealth.accounts.queries import account_names
+from telehealth.accounts.contacts import Contact
+from telehealth.accounts.queries import account_names, contact_of_account
 from telehealth.audit.queries import events_of_patient
 from telehealth.core.principal import PrincipalKind
 from telehealth.patients import queries, schemas, services
@@ -86,6 +88,26 @@ class OnePatient(MethodView):
         with unit_of_work() as work:
             view = _permitted("patient.leave", patient_id)
             services.leave(work, principal(), view.id, now=now())
+
+
+@api.post("/patients/own")
+@guarded("patient.take-over")
+@api.arguments(schemas.OwnRecord)
+@api.response(200, schemas.PatientBody)
+def take_over(body: dict[str, Any]) -> Response:
+    """Take over one's own record at 18: with the telephone that stands in it, the name and date of birth."""
+    with unit_of_work() as work:
+        patient_id = services.take_over(
+            work, principal(), own_contact(work), **body, now=now(), cipher=cipher()
+        )
+        view = _seen(patient_id)
+    return _answer(view, 200)
+
+
+def own_contact(work: Session) -> Contact | None:
+    """Return where the signed-in account is reached; the sign-in has proven it."""
+    actor = principal()
+    return None if actor.id is None else contact_of_account(work, actor.id, cipher())
 
 
 @api.get("/patients/<uuid:patient_id>/trail")

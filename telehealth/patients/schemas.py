@@ -24,6 +24,7 @@ class PatientFields(RequestSchema):
     birth_year = fields.Integer(strict=True, validate=validate.Range(1880, 2200))
     sex = fields.String(load_default="unknown", validate=validate.OneOf(_SEXES))
     phone = _text(32, allow_none=True)
+    email = _text(254, allow_none=True)
     national_id = _text(20, allow_none=True)
     insurance_no = _text(24, allow_none=True)
     passport_no = _text(24, allow_none=True)
@@ -46,6 +47,7 @@ class PatientChange(RequestSchema):
     birth_date = _text(10)
     sex = fields.String(validate=validate.OneOf(_SEXES))
     phone = _text(32, allow_none=True)
+    email = _text(254, allow_none=True)
     national_id = _text(20)
     insurance_no = _text(24)
     passport_no = _text(24)
@@ -61,6 +63,7 @@ class PatientBody(Schema):
     birth_date = fields.String(allow_none=True)
     sex = fields.String()
     phone = fields.String(allow_none=True)
+    email = fields.String(allow_none=True)
     national_id_masked = fields.String(allow_none=True)
     insurance_no_masked = fields.String(allow_none=True)
     passport_no_masked = fields.String(allow_none=True)
@@ -92,6 +95,13 @@ class Trail(Schema):
     """Who looked, the newest first."""
 
     items = fields.List(fields.Nested(TrailRow))
+
+
+class OwnRecord(RequestSchema):
+    """The name and date of birth in one's own record."""
+
+    full_name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    birth_date = fields.String(required=True, validate=validate.Length(min=4, max=10))
 
 
 def new_patient(body: dict[str, Any]) -> NewPatient:

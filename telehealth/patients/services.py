@@ -6,20 +6,32 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from telehealth.accounts.contacts import Contact
+from telehealth.accounts.services.limits import spend
 from telehealth.audit.services import Entry, record
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
+from telehealth.core.email import normalise_email
 from telehealth.core.ids import new_id
 from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.text import person_sort_key, search_form
-from telehealth.patients.errors import BadPatient, PatientChanged, PatientNotFound, TooManyRelatives
+from telehealth.patients.errors import (
+    BadPatient,
+    NotOfAge,
+    OwnRecordUnknown,
+    PatientChanged,
+    PatientNotFound,
+    TooManyRelatives,
+)
 from telehealth.patients.models import (
     AccountPatient,
+    AskedBy,
+    AskedHow,
     Consent,
     ContactChange,
     IdentifierSystem,
@@ -42,13 +54,17 @@ from telehealth.patients.rules import (
     clean_name,
     compact,
     insurance_number,
+    is_adult,
     name_fault,
+    own_record_limits,
     passport_number,
+    valid_birth_date,
     valid_national_id,
 )
 
 MOST_RELATIVES = 20
-_CONTACT = frozenset({"phone", "language", "guardian_id"})
+_CONTACT = frozenset({"phone", "email", "language", "guardian_id"})
+_OWN_RECORD = text("SELECT own_record(:phone_index, :name, :birth_date, :now)")
 _BY_IDENTIFIER = text("SELECT patients_by_identifier(:system, :value_index)")
 
 
@@ -64,6 +80,7 @@ class NewPatient:
     birth_date: str | None = None
     birth_year: int | None = None
     phone: str | None = None
+    email: str | None = None
     national_id: str | None = None
     insurance_no: str | None = None
     passport_no: str | None = None
@@ -77,11 +94,20 @@ class NewPatient:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked staff to act for a person, and how."""
+
+    by: AskedBy
+    how: AskedHow
+
+
+@dataclass(frozen=True, slots=True)
 class _Clean:
     """A person whose every value was checked; only what is to be written is there."""
 
     columns: Mapping[str, Any]
     phone: str | None
+    email: str | None
     address: str | None
     identifiers: Mapping[IdentifierSystem, str] = field(default_factory=dict)
 
@@ -119,7 +145,7 @@ def register(
     )
     _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
     if by_account:
-        relation = new.relation or _default_relation(session, principal)
+        relation = new.relation or _default_relation(session, principal, now)
         _relate(session, principal, patient_id, relation, now)
     record(
         session,
@@ -154,6 +180,8 @@ def change(
     sealed = _sealed(patient_id, cleaned, cipher)
     if "phone" in changes:
         values |= {name: sealed[name] for name in ("phone_sealed", "phone_index")}
+    if "email" in changes:
+        values["email_sealed"] = sealed["email_sealed"]
     if "address" in changes:
         values["address_sealed"] = sealed["address_sealed"]
     done = session.execute(
@@ -251,6 +279,61 @@ def leave(session: Session, principal: Principal, patient_id: UUID, *, now: date
     record(session, principal, Entry("patient.leave", "Patient", patient_id, patient_id), now=now)
 
 
+def take_over(
+    session: Session,
+    principal: Principal,
+    contact: Contact | None,
+    *,
+    full_name: str,
+    birth_date: str,
+    now: datetime,
+    cipher: FieldCipher,
+) -> UUID:
+    """Give a grown person the record that others kept for them as a child; return whose it is.
+
+    They have proven the telephone that stands in it (`contact`), and know the name and date of birth. Raises
+    OwnRecordUnknown, whatever does not fit, and TooMany.
+    """
+    spend(session, own_record_limits(str(principal.id)), now=now)
+    if contact is None or contact.kind != "phone" or not valid_birth_date(birth_date):
+        raise OwnRecordUnknown
+    parameters = {
+        "phone_index": cipher.index_text(contact.value, PHONE_INDEX),
+        "name": search_form(clean_name(full_name)),
+        "birth_date": birth_date,
+        "now": now,
+    }
+    patient_id = session.execute(_OWN_RECORD, parameters).scalar_one()
+    if patient_id is None:
+        raise OwnRecordUnknown
+    _relate(session, principal, patient_id, Relation.SELF.value, now)
+    record(session, principal, Entry("patient.take-over", "Patient", patient_id, patient_id), now=now)
+    return UUID(str(patient_id))
+
+
+def hand_over(
+    session: Session,
+    principal: Principal,
+    patient_id: UUID,
+    account_id: UUID,
+    *,
+    facility_id: UUID,
+    now: datetime,
+) -> None:
+    """Give a grown person their own record at a desk that has seen their papers. Raises NotOfAge."""
+    birth_date = session.execute(select(Patient.birth_date).where(Patient.id == patient_id)).scalar_one()
+    if not is_adult(birth_date, business_date(now)):
+        raise NotOfAge
+    own = {"relation": Relation.SELF.value, "valid_from": now, "valid_to": None}
+    session.execute(
+        upsert(AccountPatient)
+        .values(account_id=account_id, patient_id=patient_id, **own)
+        .on_conflict_do_update(index_elements=["account_id", "patient_id"], set_=own)
+    )
+    entry = Entry("patient.hand-over", "Patient", patient_id, patient_id, facility_id)
+    record(session, principal, entry, now=now)
+
+
 def consent(
     session: Session,
     principal: Principal,
@@ -260,8 +343,10 @@ def consent(
     text_version: str,
     channel: str,
     now: datetime,
+    asked: Asked | None = None,
+    appointment_id: UUID | None = None,
 ) -> None:
-    """Keep what a person agreed to, in which words, when and how."""
+    """Keep what a person agreed to, in which words, when and how, and who asked staff to act for them."""
     session.execute(
         insert(Consent).values(
             id=new_id(),
@@ -271,9 +356,14 @@ def consent(
             channel=channel,
             given_by=principal.id,
             given_at=now,
+            asked_by=asked.by if asked else None,
+            asked_how=asked.how if asked else None,
+            appointment_id=appointment_id,
         )
     )
     details = {"purpose": purpose, "text": text_version, "channel": channel}
+    if asked is not None:
+        details |= {"asked": asked.by, "how": asked.how}
     record(
         session,
         principal,
@@ -296,6 +386,9 @@ def _cleaned(new: NewPatient, now: datetime) -> _Clean:
     phone = normalise_phone(new.phone) if new.phone else None
     if new.phone and phone is None:
         _note(faults, "phone", "patients-phone-wrong")
+    email = normalise_email(new.email) if new.email else None
+    if new.email and email is None:
+        _note(faults, "email", "patients-email-wrong")
     identifiers = _identifiers(new, faults)
     if faults:
         raise BadPatient(faults)
@@ -312,6 +405,7 @@ def _cleaned(new: NewPatient, now: datetime) -> _Clean:
             "unidentified": new.unidentified,
         },
         phone=phone,
+        email=email,
         address=new.address or None,
         identifiers=identifiers,
     )
@@ -360,6 +454,7 @@ def _note(faults: dict[str, list[str]], name: str, key: str | None) -> None:
 def _sealed(patient_id: UUID, cleaned: _Clean, cipher: FieldCipher) -> dict[str, bytes | None]:
     return {
         "phone_sealed": cipher.seal_text(cleaned.phone, f"patient.phone:{patient_id}"),
+        "email_sealed": cipher.seal_text(cleaned.email, f"patient.email:{patient_id}"),
         "phone_index": None if cleaned.phone is None else cipher.index_text(cleaned.phone, PHONE_INDEX),
         "address_sealed": cipher.seal_text(cleaned.address, f"patient.address:{patient_id}"),
     }
@@ -413,7 +508,7 @@ def _relate(session: Session, principal: Principal, patient_id: UUID, relation: 
     count = session.execute(
         select(func.count())
         .select_from(AccountPatient)
-        .where(AccountPatient.account_id == principal.id, AccountPatient.valid_to.is_(None))
+        .where(AccountPatient.account_id == principal.id, _valid(now))
     ).scalar_one()
     if count >= MOST_RELATIVES:
         raise TooManyRelatives(most=MOST_RELATIVES)
@@ -429,15 +524,19 @@ def _relate(session: Session, principal: Principal, patient_id: UUID, relation: 
     )
 
 
-def _default_relation(session: Session, principal: Principal) -> str:
+def _default_relation(session: Session, principal: Principal, now: datetime) -> str:
     has_self = session.execute(
         select(AccountPatient.patient_id).where(
             AccountPatient.account_id == principal.id,
             AccountPatient.relation == Relation.SELF.value,
-            AccountPatient.valid_to.is_(None),
+            _valid(now),
         )
     ).first()
     return Relation.SELF.value if has_self is None else Relation.RELATIVE.value
+
+
+def _valid(now: datetime) -> ColumnElement[bool]:
+    return or_(AccountPatient.valid_to.is_(None), AccountPatient.valid_to > now)
 
 
 def _as_new(row: Patient) -> NewPatient:

@@ -1,4 +1,4 @@
-"""Who hears of an appointment, and which appointments a change touches."""
+"""Which appointments a change touches."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,29 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
-
-from notifications import Recipient
-from telehealth.booking import messages
-from telehealth.core.crypto import FieldCipher
-
-# In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, the one
-# that looks after them.
-_CONTACTS = """
-SELECT a.id, p.id AS patient_id, p.phone_sealed AS patient_phone, p.language, g.id AS guardian_id,
-       g.phone_sealed AS guardian_phone, b.id AS booker_id, b.phone_sealed AS booker_phone,
-       f.id AS family_id, f.phone_sealed AS family_phone
-  FROM appointment a
-  JOIN patient named ON named.id = a.patient_id
-  JOIN patient p ON p.id = coalesce(named.merged_into, named.id)
-  LEFT JOIN patient g ON g.id = p.guardian_id
-  LEFT JOIN account b ON b.id = a.account_id
-  LEFT JOIN LATERAL (
-      SELECT c.id, c.phone_sealed FROM account_patient ap JOIN account c ON c.id = ap.account_id
-       WHERE ap.patient_id = p.id AND (ap.valid_to IS NULL OR ap.valid_to > app_clock())
-       ORDER BY ap.relation <> 'self', ap.valid_from LIMIT 1
-  ) f ON true
- WHERE a.id = ANY(%(ids)s::uuid[])
-"""
 
 _STANDING = "a.status = 'booked' AND a.start_at > %(now)s"
 # A time that the roster no longer has: its session is on the worklist, and nobody works then.
@@ -54,28 +31,6 @@ SELECT a.id, EXISTS (SELECT FROM appointment_disruption d WHERE {_OPEN}) AS disr
    AND a.start_at > %(now)s AND a.status IN ('booked', 'cancelled')
  ORDER BY a.id FOR UPDATE OF a
 """
-
-
-def recipients(
-    session: Session, appointment_ids: Sequence[UUID], cipher: FieldCipher
-) -> Mapping[UUID, Recipient]:
-    """Return who hears of each appointment, one statement; those whom nobody can reach are left out."""
-    found = {}
-    for row in _rows(session, _CONTACTS, {"ids": list(appointment_ids)}):
-        to = messages.reachable(
-            (
-                ("patient", row.patient_id, row.patient_phone),
-                ("patient", row.guardian_id, row.guardian_phone),
-                ("account", row.booker_id, row.booker_phone),
-                ("account", row.family_id, row.family_phone),
-            ),
-            row.language,
-            cipher,
-            owner=row.family_id,
-        )
-        if to is not None:
-            found[row.id] = to
-    return found
 
 
 def newly_lost(session: Session, *, now: datetime, most: int) -> list[UUID]:

@@ -1,6 +1,6 @@
 """Why a slot is not one."""
 
-from telehealth.core.errors import Conflict, NotFound, Unprocessable
+from telehealth.core.errors import Conflict, NotFound, PreconditionRequired, Unprocessable
 
 
 class SlotUnknown(NotFound):
@@ -37,3 +37,39 @@ class BadRange(Unprocessable):
     """The period asked for ends before it begins, or is too long."""
 
     code = "bad-range"
+
+
+class ScheduleInPast(Conflict):
+    """What has been worked stays as it was: changes begin today or later."""
+
+    code = "schedule-in-past"
+
+
+class ScheduleEnded(Conflict):
+    """It holds no more on the day it was to be changed from."""
+
+    code = "schedule-ended"
+
+
+class PractitionerElsewhere(Conflict):
+    """Rostered at another facility at the same time (Law 15/2023, articles 36 to 38)."""
+
+    code = "practitioner-elsewhere"
+
+
+class PreviewStale(Conflict):
+    """What the change would do is not any more what was shown."""
+
+    code = "preview-stale"
+
+
+class BeyondDeskDays(Conflict):
+    """A desk changes the coming weeks; what lies beyond is the administrator's."""
+
+    code = "beyond-desk-days"
+
+
+class PreviewRequired(PreconditionRequired):
+    """A change of the schedule names the preview that was seen."""
+
+    code = "preview-required"

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import SmallInteger, Text
@@ -46,6 +46,7 @@ class Schedule(Base):
         CheckConstraint(one_of("origin", ScheduleOrigin), name="origin"),
         Index("ix_schedule_practitioner_id", "practitioner_id"),
         Index("ix_schedule_service_id", "service_id"),
+        Index("ix_schedule_facility_id", "facility_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -88,6 +89,7 @@ class Resource(Base):
     name: Mapped[str]
     lanes: Mapped[int]
     active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class ScheduleService(Base):
@@ -154,6 +156,7 @@ class Blocking(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class BookingPolicy(Base):
@@ -190,6 +193,24 @@ class PractitionerLimit(Base):
 
     practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioner.id"), primary_key=True)
     per_day: Mapped[int]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+
+class PractitionerDay(Base):
+    """How many people hold a place with a practitioner on a day: what the daily limit is held against.
+
+    Counts every live booking and hold, by whatever session and door, deliberately overbooked ones too.
+    """
+
+    __tablename__ = "practitioner_day"
+    __table_args__ = (
+        CheckConstraint("booked >= 0", name="booked"),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioner.id"), primary_key=True)
+    business_date: Mapped[date] = mapped_column(primary_key=True)
+    booked: Mapped[int]
 
 
 class ScheduleException(Base):
@@ -232,7 +253,8 @@ class ClinicSession(Base):
     overbooked, which `overbooked` counts. `slot_minutes` is the step from slot to slot and holds the buffers:
     slot i is the patient's from start_at + lead + i x slot_minutes on, the doctor's from lead before that.
     `opens_at`: from when on it is booked online (null: the default window); `notice_minutes`: until how
-    long before a slot. `resource_ids` are what every slot needs, in order.
+    long before a slot. `resource_ids` are what every slot needs, in order. `bookable`: open with a place
+    left, of whatever door; `bookable_online`: and one of the online quota. The database keeps both.
     """
 
     __tablename__ = "clinic_session"
@@ -251,7 +273,34 @@ class ClinicSession(Base):
             name="buffers",
         ),
         CheckConstraint("overbooked BETWEEN 0 AND slot_count * overbook_most", name="overbooked"),
-        Index("ix_clinic_session_service_code_start_at", "service_code", "start_at", "id"),
+        Index(
+            "ix_clinic_session_bookable",
+            "service_code",
+            "start_at",
+            "id",
+            postgresql_where=text("bookable"),
+        ),
+        Index(
+            "ix_clinic_session_online_code",
+            "service_code",
+            "start_at",
+            "id",
+            postgresql_where=text("bookable_online"),
+        ),
+        Index(
+            "ix_clinic_session_online_service",
+            "service_id",
+            "start_at",
+            "id",
+            postgresql_where=text("bookable_online"),
+        ),
+        Index(
+            "ix_clinic_session_online_facility",
+            "facility_id",
+            "start_at",
+            "id",
+            postgresql_where=text("bookable_online"),
+        ),
         Index("ix_clinic_session_start_at", "start_at", "id"),
         {"postgresql_with": {"fillfactor": "70"}},
     )
@@ -285,6 +334,15 @@ class ClinicSession(Base):
     notice_minutes: Mapped[int | None]
     overbook_most: Mapped[int] = mapped_column(default=2, server_default=text("2"))
     overbooked: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    bookable: Mapped[bool | None] = mapped_column(
+        Computed("status = 'open' AND booked < slot_count * capacity", persisted=True)
+    )
+    bookable_online: Mapped[bool | None] = mapped_column(
+        Computed(
+            "status = 'open' AND booked < slot_count * capacity AND online_booked < online_quota",
+            persisted=True,
+        )
+    )
 
 
 class SessionQuota(Base):

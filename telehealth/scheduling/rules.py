@@ -5,25 +5,41 @@ Everything is an integer inside: local minutes of day for rosters, minutes since
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from math import asin, cos, degrees, radians, sin, sqrt
 from uuid import UUID
 
 from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id
-from telehealth.directory.codes import Modality
-from telehealth.scheduling.codes import Channel, ExceptionKind
+from telehealth.directory.codes import CareLevel, Modality
+from telehealth.scheduling.codes import Channel, Door, ExceptionKind, SessionMode
 
 DAY_MINUTES = 24 * 60
 Span = tuple[int, int]
 
+EARLIEST, LATEST = -(10**9), 10**9  # epoch minutes before and after everything
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPlaces:
+    """Places of a whole session that are kept for a door until `falls_minutes` before its start."""
+
+    door: str
+    places: int
+    falls_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RosterLine:
-    """A roster line, by ids."""
+    """A roster line, by ids.
+
+    `slot_minutes` is the patient's time; `lead_minutes` before and `tail_minutes` after it are the
+    practitioner's and the resources' alone. `further_service_ids` are offered over the same time, each in a
+    session of its own. `resource_ids`, sorted, are what every slot needs.
+    """
 
     id: UUID
     facility_id: UUID
@@ -38,6 +54,19 @@ class RosterLine:
     room: str
     valid_from: date
     valid_to: date | None
+    every_weeks: int = 1
+    mode: str = SessionMode.SLOT
+    lead_minutes: int = 0
+    tail_minutes: int = 0
+    overbook_most: int = 2
+    further_service_ids: Sequence[UUID] = ()
+    resource_ids: Sequence[UUID] = ()
+    kept: Sequence[KeptPlaces] = ()
+
+    @property
+    def step(self) -> int:
+        """Return the minutes from one slot to the next: lead, the patient's time, tail."""
+        return self.lead_minutes + self.slot_minutes + self.tail_minutes
 
     def works_on(self, day: date, weekday: int) -> bool:
         """Tell whether the line holds on a day that follows that weekday's roster."""
@@ -45,7 +74,13 @@ class RosterLine:
             weekday in self.weekdays
             and self.valid_from <= day
             and (self.valid_to is None or day <= self.valid_to)
+            and weeks_between(self.valid_from, day) % self.every_weeks == 0
         )
+
+
+def weeks_between(first: date, day: date) -> int:
+    """Return how many ISO weeks (Monday to Sunday) a day's week is after another day's."""
+    return ((day - timedelta(day.weekday())) - (first - timedelta(first.weekday()))).days // 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +114,11 @@ class RosterException:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSession:
-    """A clinic session as the roster wants it."""
+    """A clinic session as the roster wants it.
+
+    `start_minute` is the first step's start and `slot_minutes` the step: slot i is the patient's from
+    start_minute + lead + i * step, for step - lead - tail minutes.
+    """
 
     id: UUID
     schedule_id: UUID | None
@@ -94,15 +133,21 @@ class PlannedSession:
     slot_count: int
     capacity: int
     room: str
+    mode: str = SessionMode.SLOT
+    lead_minutes: int = 0
+    tail_minutes: int = 0
+    overbook_most: int = 2
+    resource_ids: Sequence[UUID] = ()
+    kept: Sequence[KeptPlaces] = ()
 
     @property
     def start_at(self) -> datetime:
-        """Return the first slot's start."""
+        """Return the first step's start."""
         return at_local(self.day, self.start_minute)
 
     @property
     def end_at(self) -> datetime:
-        """Return the last slot's end."""
+        """Return the last step's end."""
         return at_local(self.day, self.start_minute + self.slot_count * self.slot_minutes)
 
 
@@ -118,6 +163,17 @@ def clinic_session_id(
 def online_quota(share_percent: int, slot_count: int, capacity: int, *, bookable_online: bool) -> int:
     """Return how many places of a session may be booked online: floor(share x slots x capacity)."""
     return share_percent * slot_count * capacity // 100 if bookable_online else 0
+
+
+def opens_at(day: date, window_days: int | None, release_minute: int | None) -> datetime | None:
+    """Return from when on a day is booked online: at the release minute of the day `window_days` before.
+
+    None, where a service's policy says neither: the province's default window, to the minute.
+    """
+    if window_days is None and release_minute is None:
+        return None
+    ahead = POLICIES[Channel.ONLINE].window_days if window_days is None else window_days
+    return at_local(day - timedelta(days=ahead), release_minute or 0)
 
 
 def sessions_of_day(
@@ -204,28 +260,36 @@ def _removes(item: RosterException, practitioner_id: UUID) -> bool:
 
 
 def _cut(day: date, line: RosterLine, spans: Iterable[Span]) -> Iterator[PlannedSession]:
-    """Yield a session for each span that holds at least one whole slot of the line's grid."""
-    step = line.slot_minutes
+    """Yield a session of each service for each span that holds at least one whole step of the line's grid."""
+    whole = (line.end_minute - line.start_minute) // line.step
     for start, end in spans:
-        first = line.start_minute + -(-(start - line.start_minute) // step) * step
-        count = (end - first) // step
-        if count > 0:
+        first = line.start_minute + -(-(start - line.start_minute) // line.step) * line.step
+        count = (end - first) // line.step
+        if count < 1:
+            continue
+        for service_id in (line.service_id, *line.further_service_ids):
             yield PlannedSession(
                 id=clinic_session_id(
-                    line.facility_id, line.practitioner_id, line.service_id, line.modality, first, day
+                    line.facility_id, line.practitioner_id, service_id, line.modality, first, day
                 ),
                 schedule_id=line.id,
                 exception_id=None,
                 facility_id=line.facility_id,
                 practitioner_id=line.practitioner_id,
-                service_id=line.service_id,
+                service_id=service_id,
                 modality=line.modality,
                 day=day,
                 start_minute=first,
-                slot_minutes=step,
+                slot_minutes=line.step,
                 slot_count=count,
                 capacity=line.capacity,
                 room=line.room,
+                mode=line.mode,
+                lead_minutes=line.lead_minutes,
+                tail_minutes=line.tail_minutes,
+                overbook_most=line.overbook_most,
+                resource_ids=line.resource_ids,
+                kept=[replace(kept, places=kept.places * count // whole) for kept in line.kept],
             )
 
 
@@ -264,20 +328,38 @@ def _extra(day: date, item: RosterException) -> PlannedSession | None:
 
 @dataclass(frozen=True, slots=True)
 class SlotPolicy:
-    """When a place may be taken through one door. Staff are not bound by the online quota."""
+    """When a place may be taken through one door, where the session does not say otherwise.
+
+    Only `online` doors are bound by a session's own opening, notice and online quota; staff are not.
+    """
 
     min_notice_minutes: int = 30
     window_days: int = 60
     online: bool = True
 
-    def window(self, now: int, *, first: int | None = None, last: int | None = None) -> "Window":
-        """Return what may be booked at epoch minute `now`, within `first` to `last` if given."""
-        earliest = now + self.min_notice_minutes
-        latest = now + self.window_days * DAY_MINUTES
+    def bounds(self, now: datetime, *, opens: datetime | None, notice: int | None) -> Span:
+        """Return the first and last epoch minute at which a slot may start, by a session's own terms.
+
+        The first is now + notice, rounded up to a minute. The last is now + window, rounded down; for a
+        session with an opening of its own there is none once that has come, and before it no slot at all.
+        """
+        own = self.online
+        before = notice if own and notice is not None else self.min_notice_minutes
+        first = epoch_minute(now) + before
+        if not own or opens is None:
+            return first, _minute_reached(now) + self.window_days * DAY_MINUTES
+        return first, LATEST if opens <= now else EARLIEST
+
+    def window(
+        self, now: datetime, door: str, *, first: int | None = None, last: int | None = None
+    ) -> "Window":
+        """Return what may be booked now through a door, within `first` to `last` (epoch minutes) if given."""
         return Window(
-            earliest=earliest if first is None else max(earliest, first),
-            latest=latest if last is None else min(latest, last),
-            online=self.online,
+            now=now,
+            door=door,
+            policy=self,
+            first=EARLIEST if first is None else first,
+            last=LATEST if last is None else last,
         )
 
 
@@ -288,21 +370,70 @@ POLICIES: Mapping[str, SlotPolicy] = {
     Channel.REFERRAL: SlotPolicy(min_notice_minutes=0, window_days=180, online=False),
 }
 
+_REFERRED_FROM: Mapping[str, Door] = {
+    CareLevel.INITIAL: Door.REFERRAL_INITIAL,
+    CareLevel.BASIC: Door.REFERRAL_BASIC,
+    CareLevel.SPECIALISED: Door.REFERRAL_SPECIALISED,
+}
+
+
+def door_of(channel: str, care_level: str | None = None) -> Door:
+    """Return the door that a booking through a channel takes its place by.
+
+    A referral goes by the care level of the facility that refers; one whose referrer is not known goes,
+    like desk and kiosk, by the counter, for which nobody has to give up a reserve.
+    """
+    if channel == Channel.ONLINE:
+        return Door.ONLINE
+    if channel == Channel.REFERRAL and care_level is not None:
+        return _REFERRED_FROM[care_level]
+    return Door.COUNTER
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The first and last epoch minute a slot may start at, and whether the online quota binds."""
+    """Who asks, when, and for which starts (epoch minutes, both included)."""
 
-    earliest: int
-    latest: int
-    online: bool
+    now: datetime
+    door: str
+    policy: SlotPolicy
+    first: int
+    last: int
+
+    def starts(self, session: "Grid") -> Span:
+        """Return the first and last epoch minute at which a slot of the session may start."""
+        earliest, latest = self.policy.bounds(self.now, opens=session.opens_at, notice=session.notice)
+        return max(self.first, earliest), min(self.last, latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Places of one session kept for a door until `falls_at`, and how many that door has taken."""
+
+    door: str
+    reserved: int
+    booked: int
+    falls_at: datetime
+
+    def kept(self, door: str, now: datetime) -> int:
+        """Return how many places it still keeps from a door: none from its own, none once it has fallen."""
+        if door == self.door or now >= self.falls_at:
+            return 0
+        return max(0, self.reserved - self.booked)
+
+
+Taken = tuple[int, int, int]  # start and end in epoch minutes, lane
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A clinic session as slots are cut from it. `start` is an epoch minute.
+    """A clinic session as slots are cut from it. `start` is the epoch minute of its first step.
 
-    `online_left` is what its online quota still holds.
+    Step i is [start + i * slot_minutes, + slot_minutes); its slot, the patient's part, begins `lead` after
+    its start and ends `tail` before its end. The counters leave out holds whose time is over.
+    `online_left`: what its online quota still holds. `resources`: the lanes of each resource that every step
+    needs (0: out of use). `blocked`: when nobody is booked who may not override it. `day_left`: how many
+    more people its practitioner sees that day (None: no limit).
     """
 
     id: UUID
@@ -312,6 +443,15 @@ class Grid:
     slot_count: int
     capacity: int
     online_left: int
+    booked: int = 0
+    lead: int = 0
+    tail: int = 0
+    opens_at: datetime | None = None
+    notice: int | None = None
+    reserves: Sequence[Reserve] = ()
+    resources: Sequence[tuple[UUID, int]] = ()
+    blocked: Sequence[Span] = ()
+    day_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,45 +463,116 @@ class FreeSlot:
     free: int
 
 
-Taken = tuple[int, int, int]  # start and end in epoch minutes, lane
+Claims = Mapping[UUID, Sequence[Taken]]  # the live ones, by practitioner or resource
 
 
-def free_slots(
-    sessions: Iterable[Grid], claims: Mapping[UUID, Iterable[Taken]], window: Window
-) -> list[FreeSlot]:
-    """Return the slots that may be booked in a policy's window, earliest first.
+def free_slots(sessions: Iterable[Grid], claims: Claims, window: Window) -> list[FreeSlot]:
+    """Return the slots that may be booked through the window's door, earliest first.
 
-    `claims` are the live claims by practitioner: a place is free while no claim on its lane
-    overlaps the slot. The one function behind find, hold, book and the property tests.
+    The one function behind find, hold, book and the property tests. A slot may be booked when it starts
+    within the window (SlotPolicy.bounds), no blocking overlaps its step, its step is free
+    (free_in_steps) and the session has room for the door (room).
     """
-    found: list[FreeSlot] = []
+    found = []
     for session in sessions:
-        ceiling = min(session.capacity, session.online_left) if window.online else session.capacity
-        if ceiling < 1:
+        most = room(session, window)
+        if most < 1:
             continue
-        masks = _taken_lanes(session, claims.get(session.practitioner_id, ()))
-        start = session.start
-        for mask in masks:
-            if window.earliest <= start <= window.latest:
-                free = min(session.capacity - mask.bit_count(), ceiling)
-                if free > 0:
-                    found.append(FreeSlot(session.id, start, free))
-            start += session.slot_minutes
+        found += [
+            FreeSlot(session.id, start, min(free, most))
+            for start, free in _bookable(session, claims, window)
+            if free > 0
+        ]
     found.sort(key=lambda slot: slot.start)
     return found
 
 
-def _taken_lanes(session: Grid, claims: Iterable[Taken]) -> list[int]:
-    """Return one bit mask per slot: bit n is set when lane n + 1 is taken."""
-    masks = [0] * session.slot_count
+def free_places(session: Grid, claims: Claims, window: Window) -> int:
+    """Return how many people may still be booked into a session through the window's door."""
+    most = room(session, window)
+    return 0 if most < 1 else min(most, sum(free for _start, free in _bookable(session, claims, window)))
+
+
+def room(session: Grid, window: Window) -> int:
+    """Return how many more places of a session the door may take, whatever the slot.
+
+    places - booked - what other doors' reserves still keep; for an online door no more than the online
+    quota; and no more than the practitioner's daily limit leaves.
+    """
+    places = session.slot_count * session.capacity
+    left = places - session.booked - sum(kept.kept(window.door, window.now) for kept in session.reserves)
+    if window.policy.online:
+        left = min(left, session.online_left)
+    return left if session.day_left is None else min(left, session.day_left)
+
+
+def free_in_steps(session: Grid, claims: Claims) -> list[int]:
+    """Return for each step how many people it still takes.
+
+    The least of: the lanes 1..capacity of the practitioner, and the lanes of each resource, that no live
+    claim overlaps during the step.
+    """
+    free = _free_lanes(session, session.capacity, claims.get(session.practitioner_id, ()))
+    for resource_id, lanes in session.resources:
+        free = list(map(min, free, _free_lanes(session, lanes, claims.get(resource_id, ()))))
+    return free
+
+
+def _bookable(session: Grid, claims: Claims, window: Window) -> Iterator[tuple[int, int]]:
+    """Yield start and free places of the steps in the window that no blocking overlaps."""
+    earliest, latest = window.starts(session)
+    step = session.start
+    for free in free_in_steps(session, claims):
+        end = step + session.slot_minutes
+        if earliest <= step + session.lead <= latest and not any(
+            a < end and step < b for a, b in session.blocked
+        ):
+            yield step + session.lead, free
+        step = end
+
+
+def _free_lanes(session: Grid, lanes: int, claims: Sequence[Taken]) -> list[int]:
+    if not claims:
+        return [lanes] * session.slot_count
+    masks = [0] * session.slot_count  # bit n is set when lane n + 1 is taken
     for start, end, lane in claims:
-        if lane > session.capacity:
+        if lane > lanes:
             continue
         first = max(0, (start - session.start) // session.slot_minutes)
         beyond = min(session.slot_count, -(-(end - session.start) // session.slot_minutes))
         for index in range(first, beyond):
             masks[index] |= 1 << (lane - 1)
-    return masks
+    return [lanes - mask.bit_count() for mask in masks]
+
+
+def on_grid(
+    minute: int, start_minute: int, slot_minutes: int, slot_count: int, *, lead_minutes: int = 0
+) -> bool:
+    """Tell whether a session has a slot that the patient's time of which starts at a local minute of day."""
+    index, off = divmod(minute - start_minute - lead_minutes, slot_minutes)
+    return off == 0 and 0 <= index < slot_count
+
+
+EARTH_KM = 6371.0
+
+
+def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Return the great-circle distance of two places given as latitude and longitude in degrees."""
+    (lat_a, lon_a), (lat_b, lon_b) = ((radians(lat), radians(lon)) for lat, lon in (a, b))
+    half = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
+    return 2 * EARTH_KM * asin(min(1.0, sqrt(half)))
+
+
+def box_around(place: tuple[float, float], radius_km: float) -> tuple[float, float, float, float]:
+    """Return the south, north, west and east bounds in degrees of a box that holds a circle."""
+    lat, lon = place
+    high = degrees(radius_km / EARTH_KM)
+    wide = high / max(0.01, cos(radians(min(89.0, abs(lat) + high))))
+    return lat - high, lat + high, lon - wide, lon + wide
+
+
+def _minute_reached(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MINUTE
 
 
 def epoch_minute(instant: datetime) -> int:

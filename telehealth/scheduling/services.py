@@ -20,11 +20,13 @@ from telehealth.scheduling.queries import SlotQuery, SlotView
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
     POLICIES,
+    KeptPlaces,
     PlannedSession,
     RosterException,
     RosterLine,
     Span,
     online_quota,
+    opens_at,
     sessions_of_day,
 )
 
@@ -89,6 +91,30 @@ def materialise_horizon(session: Session, now: datetime, *, days: int = HORIZON_
     return materialise(session, [today + timedelta(days=offset) for offset in range(days + 1)], now)
 
 
+def materialise_facility(
+    session: Session, facility_id: UUID, days: Iterable[date], now: datetime
+) -> Materialised:
+    """Bring one facility's days to the current rosters, in the transaction that changed those."""
+    wanted = sorted(set(days))
+    if not wanted:
+        return Materialised()
+    session.execute(_ONE_AT_A_TIME)
+    rosters = _Rosters.read(session, wanted[0], wanted[-1], facility_id)
+    done = Materialised()
+    for day in wanted:
+        done = done.plus(_refresh(session, day, rosters, now, facility_id))
+    return done
+
+
+def planned_at(
+    session: Session, facility_id: UUID, first: date, last: date
+) -> dict[date, list[PlannedSession]]:
+    """Return a facility's sessions of each day as the stored rosters want them; nothing is written."""
+    rosters = _Rosters.read(session, first, last, facility_id)
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return {day: rosters.planned(day) for day in days}
+
+
 def find_slots(session: Session, query: SlotQuery, *, now: datetime) -> list[SlotView]:
     """Return the earliest free slots, making days beyond the horizon that the query reaches."""
     if query.from_ is not None:
@@ -99,11 +125,15 @@ def find_slots(session: Session, query: SlotQuery, *, now: datetime) -> list[Slo
 def ensure_days(session: Session, from_: datetime, *, now: datetime, channel: str, days: int = 7) -> None:
     """Make the days a reader looks at when they lie beyond the horizon and may be booked at all."""
     today = business_date(now)
-    last = today + timedelta(days=POLICIES[channel].window_days)
     first = max(today, business_date(from_))
     wanted = [first + timedelta(days=offset) for offset in range(days)]
     if wanted[-1] > today + timedelta(days=HORIZON_DAYS):
+        last = today + timedelta(days=max(POLICIES[channel].window_days, _widest_window(session)))
         materialise(session, [day for day in wanted if day <= last], now)
+
+
+def _widest_window(session: Session) -> int:
+    return int(_rows(session, "SELECT coalesce(max(window_days), 0) FROM booking_policy", {})[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +143,9 @@ class _Terms:
     code: str
     online_booking: bool
     online_share_percent: int
+    min_notice_minutes: int | None
+    window_days: int | None
+    release_minute: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +157,30 @@ class _Rosters:
     overrides: Sequence[Override]
 
     @classmethod
-    def read(cls, session: Session, first: date, last: date) -> "_Rosters":
-        """Read what the days from first to last may need, in five statements."""
-        between = {"first": first, "last": last}
+    def read(cls, session: Session, first: date, last: date, facility_id: UUID | None = None) -> "_Rosters":
+        """Read what the days from first to last may need, everywhere or at a facility, in five statements."""
+        between = {"first": first, "last": last, "facility": facility_id}
         lines: dict[UUID, list[RosterLine]] = defaultdict(list)
         for row in _rows(
             session,
             """SELECT s.id, s.facility_id, s.practitioner_id, s.service_id, s.modality, s.weekdays,
                       s.start_minute, s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from,
-                      s.valid_to
+                      s.valid_to, s.every_weeks, s.mode, s.lead_minutes, s.tail_minutes, s.overbook_most,
+                      ARRAY(SELECT x.service_id FROM schedule_service x
+                             WHERE x.schedule_id = s.id AND x.service_id <> s.service_id ORDER BY 1),
+                      ARRAY(SELECT x.resource_id FROM schedule_resource x
+                             WHERE x.schedule_id = s.id ORDER BY 1),
+                      (SELECT json_agg(json_build_array(q.door, q.places, q.falls_minutes) ORDER BY q.door)
+                         FROM schedule_quota q WHERE q.schedule_id = s.id)
                  FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
                 WHERE s.active AND s.valid_from <= %(last)s
+                  AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
                 ORDER BY s.id""",
             between,
         ):
-            lines[row[1]].append(RosterLine(*row))
+            line = RosterLine(*[*row[:-1], [KeptPlaces(*item) for item in row[-1] or ()]])
+            lines[line.facility_id].append(line)
         exceptions: dict[UUID, list[RosterException]] = defaultdict(list)
         for row in _rows(
             session,
@@ -147,6 +188,7 @@ class _Rosters:
                       service_id, modality, slot_minutes, capacity, room, like_weekday
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
+                  AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)
                 ORDER BY from_date DESC, id""",
             between,
         ):
@@ -156,15 +198,23 @@ class _Rosters:
             exceptions=exceptions,
             open_spans={
                 row[0]: _spans_by_weekday([*row[1], *row[2]])
-                for row in _rows(session, "SELECT id, hours, after_hours FROM facility WHERE active", {})
-            },
-            terms={
-                row[0]: _Terms(row[1], row[2], row[3])
                 for row in _rows(
                     session,
-                    """SELECT id, code, online_booking, online_share_percent FROM healthcare_service
-                        WHERE active""",
-                    {},
+                    """SELECT id, hours, after_hours FROM facility
+                        WHERE active AND (%(facility)s::uuid IS NULL OR id = %(facility)s::uuid)""",
+                    between,
+                )
+            },
+            terms={
+                row[0]: _Terms(*row[1:])
+                for row in _rows(
+                    session,
+                    """SELECT v.id, v.code, v.online_booking, v.online_share_percent, y.min_notice_minutes,
+                              y.window_days, y.release_minute
+                         FROM healthcare_service v LEFT JOIN booking_policy y ON y.service_id = v.id
+                        WHERE v.active
+                          AND (%(facility)s::uuid IS NULL OR v.facility_id = %(facility)s::uuid)""",
+                    between,
                 )
             },
             overrides=calendar_overrides(session, first, last),
@@ -212,37 +262,67 @@ _COLUMNS = (
     ("capacity", "integer"),
     ("room", "text"),
     ("online_quota", "integer"),
+    ("mode", "text"),
+    ("lead_minutes", "integer"),
+    ("tail_minutes", "integer"),
+    ("overbook_most", "integer"),
+    ("opens_at", "timestamptz"),
+    ("notice_minutes", "integer"),
+    ("resource_ids", "text"),  # an array literal: unnest() would take an array of arrays apart
 )
-_OF_DAY = "business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s"
+_OF_DAY = """business_date = %(day)s AND start_at >= %(midnight)s AND start_at < %(next)s
+   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)"""
 _NAMES = ", ".join(name for name, _kind in _COLUMNS)
+_PLAIN = ", ".join(name for name, _kind in _COLUMNS[:-1])
 _WANTED = f"""WITH wanted ({_NAMES}) AS (
-    SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}))
+    SELECT {_PLAIN}, resource_ids::uuid[]
+      FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}) AS u ({_NAMES}))
 """
 _ADD = (
     _WANTED
     + f"""INSERT INTO clinic_session ({_NAMES}, online_booked, booked, status, version)
 SELECT {_NAMES}, 0, 0, '{SessionStatus.OPEN}', 1 FROM wanted ORDER BY id ON CONFLICT (id) DO NOTHING"""
 )
-_SHAPE = ("schedule_id", "exception_id", "slot_minutes", "slot_count", "capacity", "room", "online_quota")
+# What the counters of a session do not let it fall below.
+_LEAST = {
+    "online_quota": "greatest(w.online_quota, s.online_booked)",
+    "overbook_most": "greatest(w.overbook_most, (s.overbooked + w.slot_count - 1) / w.slot_count)",
+}
+_SHAPE = (
+    "schedule_id",
+    "exception_id",
+    "slot_minutes",
+    "slot_count",
+    "capacity",
+    "room",
+    "online_quota",
+    "mode",
+    "lead_minutes",
+    "tail_minutes",
+    "overbook_most",
+    "opens_at",
+    "notice_minutes",
+    "resource_ids",
+)
+_SHAPED = {name: _LEAST.get(name, f"w.{name}") for name in _SHAPE}
+_HELD = "(s.booked > 0 OR s.overbooked > 0)"
 # With bookings a session may only grow: the same slots, more of them, more lanes, another room.
-_FITS = """(s.booked = 0 OR (w.slot_minutes = s.slot_minutes AND w.slot_count >= s.slot_count
-            AND w.capacity >= s.capacity))"""
+_FITS = f"""(NOT {_HELD} OR (w.slot_count >= s.slot_count AND w.capacity >= s.capacity
+            AND (w.slot_minutes, w.lead_minutes, w.tail_minutes, w.mode, w.resource_ids)
+              = (s.slot_minutes, s.lead_minutes, s.tail_minutes, s.mode, s.resource_ids)))"""
 _CHANGE = (
     _WANTED
     + f"""UPDATE clinic_session s SET
-    schedule_id = w.schedule_id, exception_id = w.exception_id, slot_minutes = w.slot_minutes,
-    slot_count = w.slot_count, capacity = w.capacity, room = w.room, start_at = w.start_at, end_at = w.end_at,
-    start_minute = w.start_minute, online_quota = greatest(w.online_quota, s.online_booked),
-    status = '{SessionStatus.OPEN}',
-    version = s.version + 1
+    {", ".join(f"{name} = {value}" for name, value in _SHAPED.items())},
+    start_at = w.start_at, end_at = w.end_at, start_minute = w.start_minute,
+    status = '{SessionStatus.OPEN}', version = s.version + 1
   FROM wanted w
  WHERE s.id = w.id AND {_FITS}
    AND (s.status <> '{SessionStatus.OPEN}' OR ({", ".join("s." + name for name in _SHAPE)})
-        IS DISTINCT FROM ({", ".join("w." + name for name in _SHAPE if name != "online_quota")},
-                          greatest(w.online_quota, s.online_booked)))"""
+        IS DISTINCT FROM ({", ".join(_SHAPED.values())}))"""
 )
-_CANCEL = f"""UPDATE clinic_session SET status = '{SessionStatus.CANCELLED}', version = version + 1
- WHERE {_OF_DAY} AND status <> '{SessionStatus.CANCELLED}' AND booked = 0
+_CANCEL = f"""UPDATE clinic_session s SET status = '{SessionStatus.CANCELLED}', version = version + 1
+ WHERE {_OF_DAY} AND status <> '{SessionStatus.CANCELLED}' AND NOT {_HELD}
    AND NOT id = ANY(%(ids)s::uuid[])"""
 _UNFIT = (
     _WANTED
@@ -253,7 +333,8 @@ _UNFIT = (
                       = (s.facility_id, s.practitioner_id, s.service_id, s.modality)), '{{}}')::text
   FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
  WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
-   AND s.booked > 0 AND (w.id IS NULL OR NOT {_FITS})"""
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
+   AND {_HELD} AND (w.id IS NULL OR NOT {_FITS})"""
 )
 _WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, worked, created_at)
 SELECT id, session, facility, reason, worked::tstzmultirange, at
@@ -263,27 +344,79 @@ ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO UPDATE
 SET worked = excluded.worked WHERE roster_change.worked <> excluded.worked"""
 _FITS_AGAIN = """UPDATE roster_change r SET resolved_at = %(now)s FROM clinic_session s
  WHERE s.id = r.clinic_session_id AND r.resolved_at IS NULL AND s.business_date = %(day)s
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
    AND NOT (r.clinic_session_id, r.reason) IN (
        SELECT * FROM unnest(%(session)s::uuid[], %(reason)s::text[]))"""
 # Nobody new is let into a session that is not to be: those who are in it have to find another time.
 _CLOSE = f"""UPDATE clinic_session SET status = '{SessionStatus.CLOSED}', version = version + 1
  WHERE id = ANY(%(removed)s::uuid[]) AND status = '{SessionStatus.OPEN}'"""
 
+_KEEPING = """WITH wanted AS (
+    SELECT * FROM unnest(%(session)s::uuid[], %(door)s::text[], %(reserved)s::integer[],
+                         %(falls)s::timestamptz[]) AS u (clinic_session_id, door, reserved, falls_at))
+"""
+# Whoever takes or gives back a place locks the session first: nobody does while its doors are counted anew.
+_LOCK_UNCOUNTED = (
+    _KEEPING
+    + """SELECT s.id FROM clinic_session s
+ WHERE s.id IN (SELECT w.clinic_session_id FROM wanted w
+                 WHERE NOT EXISTS (SELECT FROM session_quota q
+                                    WHERE (q.clinic_session_id, q.door) = (w.clinic_session_id, w.door)))
+ ORDER BY s.id FOR UPDATE"""
+)
+_KEEP = (
+    _KEEPING
+    + """INSERT INTO session_quota AS q (clinic_session_id, door, reserved, booked, falls_at)
+SELECT w.clinic_session_id, w.door, w.reserved,
+       (SELECT count(*) FROM appointment a
+         WHERE a.clinic_session_id = w.clinic_session_id AND a.door = w.door AND NOT a.overbooked
+           AND EXISTS (SELECT FROM claim k WHERE k.appointment_id = a.id AND k.active)), w.falls_at
+  FROM wanted w ORDER BY w.clinic_session_id, w.door
+ON CONFLICT (clinic_session_id, door) DO UPDATE SET reserved = excluded.reserved, falls_at = excluded.falls_at
+ WHERE (q.reserved, q.falls_at) <> (excluded.reserved, excluded.falls_at)"""
+)
+_KEEP_NO_MORE = """UPDATE session_quota q SET reserved = 0 FROM clinic_session s
+ WHERE s.id = q.clinic_session_id AND s.business_date = %(day)s AND q.reserved > 0
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
+   AND NOT (q.clinic_session_id, q.door) IN (
+       SELECT * FROM unnest(%(session)s::uuid[], %(door)s::text[]))"""
 
-def _refresh(session: Session, day: date, rosters: _Rosters, now: datetime) -> Materialised:
-    wanted = _arrays(rosters.planned(day), rosters.terms)
-    bounds = {"day": day, "midnight": at_local(day, 0), "next": at_local(day, DAY_MINUTES)}
+
+def _refresh(
+    session: Session, day: date, rosters: _Rosters, now: datetime, facility_id: UUID | None = None
+) -> Materialised:
+    planned = rosters.planned(day)
+    wanted, kept = _arrays(planned, rosters.terms), _kept(planned)
+    bounds = {
+        "day": day,
+        "midnight": at_local(day, 0),
+        "next": at_local(day, DAY_MINUTES),
+        "facility": facility_id,
+    }
     fresh = not _rows(session, f"SELECT FROM clinic_session WHERE {_OF_DAY} LIMIT 1", bounds)
     added = _execute(session, _ADD, wanted)
     if fresh:
+        _execute(session, _KEEP, kept)
         return Materialised(1, added)
     changed = _execute(session, _CHANGE, wanted)
     cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
     unfit = _rows(session, _UNFIT, {**wanted, **bounds})
-    return Materialised(1, added, changed, cancelled, _note_unfit(session, day, unfit, now))
+    _keep(session, bounds, kept)
+    return Materialised(1, added, changed, cancelled, _note_unfit(session, bounds, unfit, now))
 
 
-def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime) -> int:
+def _keep(session: Session, bounds: Mapping[str, Any], kept: dict[str, list[Any]]) -> None:
+    """Bring the places kept for doors to the rosters.
+
+    A row stays when nothing is kept any more, for its count. A new one begins with the live bookings that
+    came through its door already.
+    """
+    _execute(session, _LOCK_UNCOUNTED, kept)
+    _execute(session, _KEEP, kept)
+    _execute(session, _KEEP_NO_MORE, {**kept, **bounds})
+
+
+def _note_unfit(session: Session, bounds: Mapping[str, Any], unfit: Sequence[Any], now: datetime) -> int:
     """Put sessions that no longer fit on the worklist, take those off that fit again; return how many."""
     found = {
         "id": [new_id() for _ in unfit],
@@ -294,29 +427,46 @@ def _note_unfit(session: Session, day: date, unfit: Sequence[Any], now: datetime
         "at": [now] * len(unfit),
     }
     removed = [row[0] for row in unfit if row[2] == RosterChangeReason.REMOVED]
-    _execute(session, _FITS_AGAIN, {**found, "day": day, "now": now})
+    _execute(session, _FITS_AGAIN, {**found, **bounds, "now": now})
     _execute(session, _CLOSE, {"removed": removed})
     return _execute(session, _WORKLIST, found)
+
+
+def _kept(planned: Sequence[PlannedSession]) -> dict[str, list[Any]]:
+    rows = [(item, kept) for item in planned for kept in item.kept]
+    return {
+        "session": [item.id for item, _kept in rows],
+        "door": [kept.door for _item, kept in rows],
+        "reserved": [kept.places for _item, kept in rows],
+        "falls": [item.start_at - timedelta(minutes=kept.falls_minutes) for item, kept in rows],
+    }
+
+
+_OF_SERVICE = ("service_code", "online_quota", "opens_at", "notice_minutes")
 
 
 def _arrays(planned: Sequence[PlannedSession], terms: Mapping[UUID, _Terms]) -> dict[str, list[Any]]:
     arrays: dict[str, list[Any]] = {
         name: [getattr(item, name) for item in planned]
         for name, _kind in _COLUMNS
-        if name not in ("service_code", "business_date", "online_quota")
+        if name not in (*_OF_SERVICE, "business_date", "resource_ids")
     }
-    arrays["service_code"] = [terms[item.service_id].code for item in planned]
     arrays["business_date"] = [item.day for item in planned]
-    arrays["online_quota"] = [
-        online_quota(
-            terms[item.service_id].online_share_percent,
-            item.slot_count,
-            item.capacity,
-            bookable_online=terms[item.service_id].online_booking,
-        )
-        for item in planned
-    ]
+    arrays["resource_ids"] = [f"{{{','.join(map(str, item.resource_ids))}}}" for item in planned]
+    of_service = [_of_service(item, terms[item.service_id]) for item in planned]
+    arrays |= {name: [row[place] for row in of_service] for place, name in enumerate(_OF_SERVICE)}
     return arrays
+
+
+def _of_service(item: PlannedSession, terms: _Terms) -> tuple[str, int, datetime | None, int | None]:
+    return (
+        terms.code,
+        online_quota(
+            terms.online_share_percent, item.slot_count, item.capacity, bookable_online=terms.online_booking
+        ),
+        opens_at(item.day, terms.window_days, terms.release_minute),
+        terms.min_notice_minutes,
+    )
 
 
 def _roster_version(session: Session) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from babel.dates import format_date as babel_date
 from flask import Flask, g, has_request_context, request
 from fluent.runtime import FluentBundle, FluentResource
+from markupsafe import Markup
 
 from telehealth.core.clock import local
 
@@ -94,6 +95,15 @@ def format_datetime(value: datetime) -> str:
     return f"{format_time(value)}, {format_date(value)}"
 
 
+def reading_time(value: datetime) -> Markup:
+    """Return an instant as `08:05, Thứ Hai 24/11/2026`; a browser elsewhere adds its own time beside."""
+    return Markup('<time datetime="{}" data-vn="{}">{}</time>').format(
+        value.isoformat(),
+        translate(current_locale(), "web-local-time", {"time": "{time}"}),
+        format_datetime(value),
+    )
+
+
 def format_money(vnd: int | None) -> str:
     """Return an amount of đồng: `45.000 đ` in Vietnamese, `45,000 VND` in English."""
     if vnd is None:
@@ -106,7 +116,7 @@ def format_money(vnd: int | None) -> str:
 def init_localization(app: Flask) -> None:
     """Give templates the language of the request."""
     app.add_template_global(t, "t")
-    for form in (format_date, format_time, format_datetime, format_money):
+    for form in (format_date, format_time, format_datetime, format_money, reading_time):
         app.add_template_filter(form)
 
     @app.context_processor

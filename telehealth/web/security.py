@@ -88,7 +88,10 @@ def _headers(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(self)")
+    headers.setdefault(
+        "Permissions-Policy",
+        "camera=(self), microphone=(self), geolocation=(self), publickey-credentials-create=(self), publickey-credentials-get=(self)",
+    )
     headers.setdefault("X-Request-Id", g.get("request_id", ""))
     if response.mimetype == "text/html":
         headers.setdefault("Content-Security-Policy", _content_security_policy())

@@ -1,24 +1,20 @@
-"""The pure rules: sessions from rosters, slots from sessions and claims."""
+"""The pure rules: sessions from rosters."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telehealth.scheduling.rules import (
-    DAY_MINUTES,
-    FreeSlot,
-    Grid,
+    KeptPlaces,
     RosterException,
     RosterLine,
     SlotId,
-    SlotPolicy,
-    Window,
-    free_slots,
     intersect,
     merged,
     online_quota,
+    opens_at,
     sessions_of_day,
     subtract,
 )
@@ -123,38 +119,42 @@ def test_the_online_quota_is_rounded_down():
     assert online_quota(100, 27, 2, bookable_online=False) == 0
 
 
-ALWAYS = Window(earliest=0, latest=10**9, online=False)
+def test_a_line_of_every_second_week_counts_weeks_from_the_first():
+    every_second = line(every_weeks=2, valid_from=date(2026, 11, 26))  # a Thursday
+    assert spans([every_second]) == []
+    assert spans([every_second], day=MONDAY + timedelta(days=7)) == [(420, 690)]
+    assert spans([every_second], day=MONDAY + timedelta(days=14)) == []
+    thursday = line(every_weeks=3, valid_from=MONDAY, weekdays=[3])
+    assert spans([thursday], day=MONDAY + timedelta(days=3)) == [(420, 690)]
 
 
-def grid(**changes: int) -> Grid:
-    values = {"start": 1000, "slot_minutes": 10, "slot_count": 6, "capacity": 1, "online_left": 6}
-    return Grid(id=HERE, practitioner_id=AN, **(values | changes))
+def test_further_services_have_sessions_of_their_own_over_the_same_time():
+    both = sessions_of_day(MONDAY, [line(further_service_ids=[BINH])], [], weekday=0, open_spans={})
+    assert {item.service_id for item in both} == {INTERNAL, BINH}
+    assert len({(item.start_minute, item.slot_count, item.practitioner_id) for item in both}) == 1
+    assert len({item.id for item in both}) == 2
 
 
-def test_a_claim_takes_every_slot_it_touches():
-    starts = [slot.start for slot in free_slots([grid()], {AN: [(1015, 1025, 1)]}, ALWAYS)]
-    assert starts == [1000, 1030, 1040, 1050]
+def test_a_step_holds_the_slot_and_what_is_around_it():
+    found = sessions_of_day(MONDAY, [line(lead_minutes=5, tail_minutes=10)], [], weekday=0, open_spans={})[0]
+    assert (found.slot_minutes, found.slot_count, found.start_minute) == (25, 10, 420)
+    assert found.end_at - found.start_at == timedelta(minutes=250)
 
 
-def test_a_slot_with_two_lanes_is_free_until_both_are_taken():
-    one = free_slots([grid(capacity=2)], {AN: [(1000, 1010, 2)]}, ALWAYS)
-    assert one[0] == FreeSlot(HERE, 1000, 1)
-    both = free_slots([grid(capacity=2)], {AN: [(1000, 1010, 2), (1000, 1010, 1)]}, ALWAYS)
-    assert both[0].start == 1010
+def test_what_is_kept_for_a_door_shrinks_with_the_session():
+    kept = [KeptPlaces("counter", 9, 60)]
+    afternoon = exception("leave", start_minute=555, end_minute=720)
+    whole = sessions_of_day(MONDAY, [line(kept=kept)], [], weekday=0, open_spans={})[0]
+    half = sessions_of_day(MONDAY, [line(kept=kept)], [afternoon], weekday=0, open_spans={})[0]
+    assert (whole.slot_count, whole.kept[0].places) == (27, 9)
+    assert (half.slot_count, half.kept[0].places) == (13, 4)
 
 
-def test_online_sees_no_more_than_its_quota():
-    online = Window(earliest=0, latest=10**9, online=True)
-    assert free_slots([grid(online_left=0)], {}, online) == []
-    assert {slot.free for slot in free_slots([grid(capacity=3, online_left=2)], {}, online)} == {2}
-    assert {slot.free for slot in free_slots([grid(capacity=3, online_left=0)], {}, ALWAYS)} == {3}
-
-
-def test_notice_and_window_bound_what_may_be_booked():
-    window = SlotPolicy(min_notice_minutes=15, window_days=1, online=False).window(1000)
-    assert free_slots([grid()], {}, window)[0].start == 1020
-    tomorrow = grid(start=1000 + DAY_MINUTES - 20)
-    assert free_slots([tomorrow], {}, window)[-1].start == 1000 + DAY_MINUTES
+def test_a_day_opens_at_its_release_minute():
+    assert opens_at(MONDAY, None, None) is None
+    assert opens_at(MONDAY, 14, 420) == datetime(2026, 11, 16, 0, 0, tzinfo=UTC)
+    assert opens_at(MONDAY, 14, None) == datetime(2026, 11, 15, 17, 0, tzinfo=UTC)
+    assert opens_at(MONDAY, None, 420) == datetime(2026, 10, 1, 0, 0, tzinfo=UTC)
 
 
 def test_a_slot_id_is_read_back_and_nothing_else_is():
@@ -178,42 +178,3 @@ def test_spans_are_sets_of_minutes(left, right):
     assert _minutes(merged(left)) == _minutes(left)
     assert _minutes(intersect(left, right)) == _minutes(left) & _minutes(right)
     assert _minutes(subtract(left, right)) == _minutes(left) - _minutes(right)
-
-
-_CLAIMS = st.lists(
-    st.tuples(st.integers(940, 1100), st.integers(1, 40), st.integers(1, 3)).map(
-        lambda claim: (claim[0], claim[0] + claim[1], claim[2])
-    ),
-    max_size=8,
-)
-
-
-@given(_CLAIMS, st.integers(1, 3), st.integers(1, 30), st.integers(1, 12))
-def test_free_places_are_those_that_no_claim_overlaps(claims, capacity, minutes, count):
-    session = grid(capacity=capacity, slot_minutes=minutes, slot_count=count, online_left=999)
-    expected = {}
-    for index in range(count):
-        start = 1000 + index * minutes
-        taken = {lane for a, b, lane in claims if a < start + minutes and start < b and lane <= capacity}
-        if len(taken) < capacity:
-            expected[start] = capacity - len(taken)
-    found = free_slots([session], {AN: claims}, ALWAYS)
-    assert {slot.start: slot.free for slot in found} == expected
-
-
-@given(_CLAIMS, st.tuples(st.integers(940, 1100), st.integers(1, 40), st.integers(1, 2)))
-def test_another_claim_never_frees_a_place(claims, more):
-    session = grid(capacity=2)
-    claim = (more[0], more[0] + more[1], more[2])
-    before = {slot.start: slot.free for slot in free_slots([session], {AN: claims}, ALWAYS)}
-    after = {slot.start: slot.free for slot in free_slots([session], {AN: [*claims, claim]}, ALWAYS)}
-    assert all(free <= before.get(start, 0) for start, free in after.items())
-
-
-@given(_CLAIMS, st.integers(990, 1070))
-def test_a_range_cut_in_two_gives_the_same_slots(claims, cut):
-    session = grid()
-    whole = free_slots([session], {AN: claims}, ALWAYS)
-    first = free_slots([session], {AN: claims}, Window(0, cut, online=False))
-    second = free_slots([session], {AN: claims}, Window(cut + 1, 10**9, online=False))
-    assert first + second == whole

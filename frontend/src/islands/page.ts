@@ -1,5 +1,8 @@
 // On every page: marks that scripts run, brings people to what went wrong, and keeps a form from being sent twice.
+import { showReadersTimes } from "../lib/localtime";
+
 document.documentElement.classList.add("th-js");
+showReadersTimes();
 
 document.querySelector<HTMLElement>("[data-focus]")?.focus();
 

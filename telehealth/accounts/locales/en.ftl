@@ -12,7 +12,7 @@ error-login-taken = Somebody already has this login.
 error-no-phone-on-file = The account has no phone number, so no code can be sent.
 error-bad-password = This cannot be used. Please see the note and choose again.
 error-bad-phone = The phone number is not right.
-accounts-phone-wrong = Please enter a Vietnamese phone number, for example 0912 345 678.
+accounts-phone-wrong = Please enter a telephone number, for example 0912 345 678; one abroad with its country code, for example +49 151 23456789.
 accounts-phone-landline = This is a landline, which receives no messages. Please enter a mobile number, or call the hotline for help.
 accounts-password-too-short = The password needs at least 8 characters.
 accounts-password-too-long = The password may have at most 128 characters.
@@ -29,15 +29,18 @@ accounts-import-facility-unknown = No facility has this code.
 accounts-import-licence-unknown = No practitioner has this licence number.
 
 accounts-sign-in-title = Sign in
-accounts-sign-in-lead = Enter your phone number and we send you a code. There is no password to remember.
-accounts-sign-in-privacy = Your number is only used for codes and for reminders of your appointments.
+accounts-sign-in-lead = Enter your telephone number or e-mail and we send you a code. No password to remember.
+accounts-sign-in-privacy = Number and e-mail are used only for codes and reminders.
 accounts-send-code = Get a code
 accounts-for-staff = Health staff sign in here
 accounts-for-patients = Patients sign in by phone here
 accounts-code-title = Enter the code from the message
-accounts-code-lead = We have sent a code to the phone number ending in { $ending }.
+accounts-code-lead = We have just sent a code to { $kind ->
+    [email] { $ending }. If you do not see it, please look among the junk mail too.
+   *[phone] the telephone number ending in { $ending }.
+  }
 accounts-code-hint = The code works for 5 minutes. Never read it out to anybody.
-accounts-other-phone = Use another phone number
+accounts-other-phone = Use another number or e-mail
 accounts-send-again = Send a new code
 accounts-sign-in = Sign in
 accounts-staff-title = Staff sign-in
@@ -96,3 +99,7 @@ accounts-new-pin = New PIN
 accounts-pin-hint = 4 to 6 digits.
 accounts-set-pin = Set the PIN
 accounts-pin-set = The PIN is set.
+accounts-email-wrong = The e-mail address is not right. Example: name@example.com.
+accounts-phone-or-email = Please enter either a telephone number or an e-mail address.
+accounts-phone-or-email-label = Telephone number or e-mail
+accounts-phone-or-email-hint = For example 0912 345 678. A number abroad begins with its country code, for example +49 151 23456789.

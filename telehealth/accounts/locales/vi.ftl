@@ -12,7 +12,7 @@ error-login-taken = Tên đăng nhập này đã có người dùng.
 error-no-phone-on-file = Tài khoản chưa có số điện thoại nên không gửi được mã.
 error-bad-password = Chưa dùng được. Vui lòng xem lời nhắc và chọn lại.
 error-bad-phone = Số điện thoại chưa đúng.
-accounts-phone-wrong = Vui lòng nhập số điện thoại Việt Nam, ví dụ 0912 345 678.
+accounts-phone-wrong = Vui lòng nhập số điện thoại, ví dụ 0912 345 678. Số ở nước ngoài ghi cả mã nước, ví dụ +49 151 23456789.
 accounts-phone-landline = Đây là số máy bàn nên không nhận được tin nhắn. Vui lòng nhập số di động, hoặc gọi tổng đài để được giúp.
 accounts-password-too-short = Mật khẩu cần ít nhất 8 ký tự.
 accounts-password-too-long = Mật khẩu dài nhất 128 ký tự.
@@ -29,15 +29,18 @@ accounts-import-facility-unknown = Không có cơ sở nào mang mã này.
 accounts-import-licence-unknown = Không có người hành nghề nào mang số giấy phép này.
 
 accounts-sign-in-title = Đăng nhập
-accounts-sign-in-lead = Nhập số điện thoại, chúng tôi gửi cho quý vị một mã để vào. Không cần nhớ mật khẩu.
-accounts-sign-in-privacy = Số điện thoại chỉ dùng để gửi mã và nhắc lịch khám của quý vị.
+accounts-sign-in-lead = Nhập số điện thoại hoặc email, chúng tôi gửi cho quý vị một mã để vào. Không cần nhớ mật khẩu.
+accounts-sign-in-privacy = Số điện thoại và email chỉ dùng để gửi mã và nhắc lịch khám của quý vị.
 accounts-send-code = Nhận mã
 accounts-for-staff = Nhân viên y tế đăng nhập tại đây
 accounts-for-patients = Người bệnh đăng nhập bằng số điện thoại tại đây
 accounts-code-title = Nhập mã trong tin nhắn
-accounts-code-lead = Chúng tôi vừa gửi mã tới số điện thoại có ba số cuối là { $ending }.
+accounts-code-lead = Chúng tôi vừa gửi mã tới { $kind ->
+    [email] hộp thư { $ending }. Nếu không thấy, vui lòng xem cả mục thư rác.
+   *[phone] số điện thoại có ba số cuối là { $ending }.
+  }
 accounts-code-hint = Mã dùng trong 5 phút. Không đọc mã này cho bất kỳ ai.
-accounts-other-phone = Dùng số điện thoại khác
+accounts-other-phone = Dùng số hoặc email khác
 accounts-send-again = Gửi lại mã
 accounts-sign-in = Đăng nhập
 accounts-staff-title = Nhân viên đăng nhập
@@ -96,3 +99,7 @@ accounts-new-pin = Mã PIN mới
 accounts-pin-hint = 4 đến 6 chữ số.
 accounts-set-pin = Đặt mã PIN
 accounts-pin-set = Đã đặt mã PIN.
+accounts-email-wrong = Địa chỉ email chưa đúng. Ví dụ: ten@example.com.
+accounts-phone-or-email = Vui lòng nhập số điện thoại hoặc email, chỉ một trong hai.
+accounts-phone-or-email-label = Số điện thoại hoặc email
+accounts-phone-or-email-hint = Ví dụ 0912 345 678. Số ở nước ngoài ghi cả mã nước, ví dụ +49 151 23456789.

@@ -23,11 +23,11 @@ api = Blueprint("accounts-api", __name__, url_prefix="/api/v1", description="Sig
 @api.arguments(schemas.OtpRequest)
 @api.response(202, schemas.OtpSent)
 def request_code(body: dict[str, Any]) -> dict[str, Any]:
-    """Send a one-time code to a phone; known and unknown phones get the same answer."""
+    """Send a one-time code; known and unknown telephones and e-mail addresses get the same answer."""
     with unit_of_work() as session:
         challenge_id = services.request_otp(
             session,
-            phone=body["phone"],
+            phone=body.get("phone") or body["email"],
             purpose=SIGN_IN,
             ip=where().ip,
             language=body["language"] or current_locale(),

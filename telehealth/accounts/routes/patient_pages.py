@@ -8,6 +8,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from telehealth.accounts import browser, services
+from telehealth.accounts.contacts import read_contact
 from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.routes.blueprint import pages
 from telehealth.accounts.services.otp import SIGN_IN, request_again
@@ -36,7 +37,7 @@ def sign_in() -> ResponseReturnValue:
 @public
 def send_code() -> ResponseReturnValue:
     """Send the code and go on to asking for it."""
-    target, phone = _target(request.form.get("next")), request.form.get("phone", "")[:40]
+    target, phone = _target(request.form.get("next")), request.form.get("phone", "")[:254]
     try:
         with unit_of_work() as session:
             challenge_id = services.request_otp(
@@ -51,9 +52,10 @@ def send_code() -> ResponseReturnValue:
             )
     except DomainError as error:
         errors = form_errors(error, "phone")
+        errors = {"phone": errors.pop("email"), **errors} if "email" in errors else errors
         page = render_template("accounts/sign_in.html", next=target, phone=phone, errors=errors)
         return page, http_status(error)
-    cookie[_STEP] = {"challenge": str(challenge_id), "next": target, "ending": phone.strip()[-3:]}
+    cookie[_STEP] = {"challenge": str(challenge_id), "next": target, "ending": _ending(phone)}
     return redirect(url_for("accounts.code"))
 
 
@@ -108,6 +110,11 @@ def send_again() -> ResponseReturnValue:
         return _code_page(form_errors(error, "code")), http_status(error)
     cookie[_STEP] = step | {"challenge": str(challenge_id)}
     return redirect(url_for("accounts.code"))
+
+
+def _ending(typed: str) -> str:
+    contact = read_contact(typed)
+    return "" if contact is None else contact.ending
 
 
 def _code_page(errors: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""Patients sign in with their phone: a code goes out by message and comes back once.
+"""Patients sign in with their phone or e-mail address: a code goes out by message and comes back once.
 
-Asking for a code never looks at accounts, so known and unknown phones are treated alike; an account
+Asking for a code never looks at accounts, so known and unknown addresses are treated alike; an account
 begins with the first right code.
 """
 
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox, Recipient
+from telehealth.accounts.contacts import Contact, contact_fault, opened_contact, read_contact
 from telehealth.accounts.errors import AccountDisabled, BadPhone, TooManyCodes, WrongCode
 from telehealth.accounts.models import Account, AccountKind, OtpChallenge
 from telehealth.accounts.rules import (
@@ -24,37 +25,37 @@ from telehealth.accounts.rules import (
     PATIENT_LIFETIME,
     address_key,
     clean_code,
-    code_phone_fault,
     code_try_limits,
+    foreign,
+    foreign_otp_limits,
     otp_limits,
 )
 from telehealth.accounts.services.limits import spend
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_id
-from telehealth.core.phone import normalise_phone
+from telehealth.core.phone import country_code
 from telehealth.core.principal import PrincipalKind
 from telehealth.core.uow import beside
 
 SIGN_IN = "sign-in"
-PHONE_INDEX = "account.phone"
+_TABLE = "otp_challenge"
 
 # One try is spent and seen in the same statement: tries at once cannot outnumber the limit.
 _SPEND_TRY = text(
     """
     UPDATE otp_challenge SET attempts = attempts + 1
     WHERE id = :id AND purpose = :purpose AND attempts < :tries AND used_at IS NULL AND expires_at > :now
-    RETURNING code_hash, phone_sealed, phone_index, language
+    RETURNING code_hash, phone_sealed, email_sealed, language
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Proven:
-    """A phone whose holder has shown the code."""
+class Proven:
+    """An address whose holder has shown the code."""
 
-    phone: str
-    phone_index: bytes
+    contact: Contact
     language: str
 
 
@@ -69,19 +70,47 @@ def request_otp(
     cipher: FieldCipher,
     outbox: Outbox,
 ) -> UUID:
-    """Send a code and return the challenge it answers. Raises BadPhone, TooManyCodes."""
-    number = normalise_phone(phone)
-    fault = code_phone_fault(number)
-    if number is None or fault is not None:
-        raise BadPhone({"phone": [fault or "accounts-phone-wrong"]})
-    phone_index = cipher.index_text(number, PHONE_INDEX)
-    spend(session, otp_limits(phone_index.hex(), address_key(ip)), now=now, refusal=TooManyCodes)
+    """Send a code to a telephone or e-mail address and return the challenge it answers.
+
+    Raises BadPhone, TooManyCodes.
+    """
+    contact, fault = read_contact(phone), contact_fault(phone)
+    if contact is None or fault is not None:
+        field = "email" if "@" in phone else "phone"
+        raise BadPhone({field: [fault or "accounts-phone-wrong"]})
+    return send_code(
+        session,
+        contact,
+        purpose=purpose,
+        ip=ip,
+        language=language,
+        now=now,
+        cipher=cipher,
+        outbox=outbox,
+    )
+
+
+def send_code(
+    session: Session,
+    contact: Contact,
+    *,
+    purpose: str,
+    ip: str | None,
+    language: str,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+) -> UUID:
+    """Send a code to an address that can take one and return the challenge. Raises TooManyCodes."""
+    limits = otp_limits(contact.index(cipher).hex(), address_key(ip))
+    if contact.kind == "phone" and foreign(contact.value):
+        limits += foreign_otp_limits(country_code(contact.value), address_key(ip))
+    spend(session, limits, now=now, refusal=TooManyCodes)
     challenge_id, code = new_id(), f"{secrets.randbelow(10**OTP_DIGITS):0{OTP_DIGITS}d}"
     session.execute(
         insert(OtpChallenge).values(
             id=challenge_id,
-            phone_sealed=cipher.seal_text(number, _sealed(challenge_id)),
-            phone_index=phone_index,
+            **contact.columns(_TABLE, challenge_id, cipher),
             purpose=purpose,
             code_hash=code_hash(cipher, challenge_id, code),
             language=language,
@@ -91,7 +120,7 @@ def request_otp(
             expires_at=now + OTP_LIFETIME,
         )
     )
-    outbox.enqueue(session, [_message(challenge_id, number, language, code, now)], now=now)
+    outbox.enqueue(session, [_message(challenge_id, contact, language, code, now)], now=now)
     return challenge_id
 
 
@@ -104,14 +133,16 @@ def request_again(
     cipher: FieldCipher,
     outbox: Outbox,
 ) -> UUID:
-    """Send a new code to the phone of an earlier challenge. Raises WrongCode, TooManyCodes."""
+    """Send a new code to the address of an earlier challenge. Raises WrongCode, TooManyCodes."""
     earlier = session.get(OtpChallenge, challenge_id)
-    phone = None if earlier is None else cipher.open_text(earlier.phone_sealed, _sealed(challenge_id))
-    if earlier is None or phone is None:
+    if earlier is None:
         raise WrongCode
-    return request_otp(
+    contact = opened_contact(earlier.phone_sealed, earlier.email_sealed, _TABLE, challenge_id, cipher)
+    if contact is None:
+        raise WrongCode
+    return send_code(
         session,
-        phone=phone,
+        contact,
         purpose=earlier.purpose,
         ip=ip,
         language=earlier.language,
@@ -132,13 +163,13 @@ def sign_in_with_code(
     cipher: FieldCipher,
     source_port: int | None = None,
 ) -> SignedIn:
-    """Sign the phone's holder in. Raises WrongCode, AccountDisabled, TooMany.
+    """Sign the address's holder in. Raises WrongCode, AccountDisabled, TooMany.
 
     The try is spent in its own transaction first; the code is used up in the caller's.
     """
     spend(session, code_try_limits(address_key(ip)), now=now)
     proven = prove(session, challenge_id, SIGN_IN, code, now=now, cipher=cipher)
-    account = _account_of(session, proven, now=now, cipher=cipher)
+    account = account_of(session, proven.contact, language=proven.language, now=now, cipher=cipher)
     if account.disabled_at is not None:
         raise AccountDisabled
     session.execute(update(Account).where(Account.id == account.id).values(last_login_at=now))
@@ -146,7 +177,7 @@ def sign_in_with_code(
         session,
         account_id=account.id,
         outcome="ok",
-        method="otp",
+        method="otp" if proven.contact.kind == "phone" else "otp-email",
         now=now,
         ip=ip,
         user_agent=user_agent,
@@ -164,7 +195,7 @@ def sign_in_with_code(
 
 def prove(
     session: Session, challenge_id: UUID, purpose: str, code: str, *, now: datetime, cipher: FieldCipher
-) -> _Proven:
+) -> Proven:
     """Use up a code. Raises WrongCode, whatever the reason."""
     with beside(session) as work:
         found = work.execute(
@@ -180,10 +211,10 @@ def prove(
         .values(used_at=now)
         .returning(OtpChallenge.id)
     )
-    phone = cipher.open_text(found.phone_sealed, _sealed(challenge_id))
-    if used.first() is None or phone is None:
+    contact = opened_contact(found.phone_sealed, found.email_sealed, _TABLE, challenge_id, cipher)
+    if used.first() is None or contact is None:
         raise WrongCode
-    return _Proven(phone, bytes(found.phone_index), found.language)
+    return Proven(contact, found.language)
 
 
 def code_hash(cipher: FieldCipher, challenge_id: UUID, code: str) -> bytes:
@@ -191,35 +222,35 @@ def code_hash(cipher: FieldCipher, challenge_id: UUID, code: str) -> bytes:
     return cipher.index_text(f"{challenge_id}:{code}", "otp_challenge.code")
 
 
-def _account_of(session: Session, proven: _Proven, *, now: datetime, cipher: FieldCipher) -> Account:
+def account_of(
+    session: Session, contact: Contact, *, language: str, now: datetime, cipher: FieldCipher
+) -> Account:
+    """Return the patient's account of an address, made if there is none yet."""
     account_id = new_id()
     session.execute(
         upsert(Account)
         .values(
             id=account_id,
             kind=AccountKind.PATIENT,
-            phone_sealed=cipher.seal_text(proven.phone, f"account.phone:{account_id}"),
-            phone_index=proven.phone_index,
-            language=proven.language,
+            **contact.columns("account", account_id, cipher),
+            language=language,
             created_at=now,
         )
-        .on_conflict_do_nothing(index_elements=["phone_index"])
+        .on_conflict_do_nothing(index_elements=[f"{contact.kind}_index"])
     )
-    return session.execute(select(Account).where(Account.phone_index == proven.phone_index)).scalar_one()
+    column = Account.phone_index if contact.kind == "phone" else Account.email_index
+    return session.execute(select(Account).where(column == contact.index(cipher))).scalar_one()
 
 
-def _message(challenge_id: UUID, phone: str, language: str, code: str, now: datetime) -> Message:
+def _message(challenge_id: UUID, contact: Contact, language: str, code: str, now: datetime) -> Message:
     minutes = int(OTP_LIFETIME.total_seconds()) // 60
+    phone, email = (contact.value, None) if contact.kind == "phone" else (None, contact.value)
     return Message(
         kind="otp",
-        recipient=Recipient(phone=phone, language=language),
+        recipient=Recipient(phone=phone, email=email, language=language),
         params={"code": code, "minutes": str(minutes)},
         dedupe_key=f"otp:{challenge_id}",
         not_before=now,
         expires_at=now + OTP_LIFETIME,
         subject=challenge_id,
     )
-
-
-def _sealed(challenge_id: UUID) -> str:
-    return f"otp_challenge.phone:{challenge_id}"

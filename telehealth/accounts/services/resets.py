@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox, Recipient
+from telehealth.accounts.contacts import PHONE_INDEX
 from telehealth.accounts.errors import BadPassword, NoPhoneOnFile, TooManySignIns, WrongCode
 from telehealth.accounts.models import Account, DeviceUser, OtpChallenge
 from telehealth.accounts.passwords import hash_password
@@ -22,7 +23,7 @@ from telehealth.accounts.rules import (
     reset_try_limits,
 )
 from telehealth.accounts.services.limits import spend
-from telehealth.accounts.services.otp import PHONE_INDEX, code_hash
+from telehealth.accounts.services.otp import code_hash
 from telehealth.accounts.services.sessions import note_login, sign_out_everywhere
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound

@@ -1,6 +1,7 @@
 """Writing the ledger, one module for each group of verbs. Locks: appointment, claim, counter, ticket."""
 
 from telehealth.booking.services.answering import confirm, set_out
+from telehealth.booking.services.assigning import AnyPractitioner, book_any
 from telehealth.booking.services.holding import Hold, hold, release
 from telehealth.booking.services.lifecycle import (
     cancel,
@@ -11,13 +12,21 @@ from telehealth.booking.services.lifecycle import (
     mark_no_show,
     record_no_show,
 )
-from telehealth.booking.services.moving import Move, alternatives, reschedule
-from telehealth.booking.services.offering import accept_offer, decline_offer, offer
-from telehealth.booking.services.orders import BookingRequest, ConsentGiven
+from telehealth.booking.services.moving import Move, alternatives, next_free, reschedule
+from telehealth.booking.services.offering import (
+    accept_offer,
+    decline_offer,
+    offer,
+    reserve,
+    withdraw_offer,
+)
+from telehealth.booking.services.orders import BookingRequest, Bound, ConsentGiven
 from telehealth.booking.services.taking import Once, book, book_once
 
 __all__ = [
+    "AnyPractitioner",
     "BookingRequest",
+    "Bound",
     "ConsentGiven",
     "Hold",
     "Move",
@@ -25,6 +34,7 @@ __all__ = [
     "accept_offer",
     "alternatives",
     "book",
+    "book_any",
     "book_once",
     "cancel",
     "confirm",
@@ -35,9 +45,12 @@ __all__ = [
     "mark_arrived",
     "mark_fulfilled",
     "mark_no_show",
+    "next_free",
     "offer",
     "record_no_show",
     "release",
     "reschedule",
+    "reserve",
     "set_out",
+    "withdraw_offer",
 ]

@@ -1,24 +1,33 @@
 """What the rules ask about one slot, one hold and one patient: read in one round trip."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from psycopg.types.range import TimestamptzRange
 from sqlalchemy.orm import Session
 
-from telehealth.booking.errors import HoldUnknown
+from telehealth.booking.errors import HoldUnknown, OverrideNotOnline
 from telehealth.booking.idempotency import RequestKey
-from telehealth.booking.policies import RECEPTION
-from telehealth.booking.rules import Place, Policies, check_time
-from telehealth.booking.services.orders import BookingRequest
+from telehealth.booking.policies import CARE, RECEPTION, AppointmentScope, may_overbook
+from telehealth.booking.rules import (
+    Kept,
+    Load,
+    Place,
+    Policies,
+    Times,
+    check_restriction,
+    check_time,
+    refusal_of,
+)
+from telehealth.booking.services.orders import BookingRequest, Bound
 from telehealth.core.clock import at_local
 from telehealth.core.errors import Forbidden
-from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.core.principal import Principal, PrincipalKind, Role
 from telehealth.core.sql import Row, fetch_one
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.errors import SlotUnknown
-from telehealth.scheduling.queries import on_grid
-from telehealth.scheduling.rules import SlotId
+from telehealth.scheduling.rules import SlotId, on_grid
 
 _ANYWHERE = (PrincipalKind.PATIENT, PrincipalKind.SYSTEM, PrincipalKind.LINK)
 
@@ -36,7 +45,15 @@ class Context(NamedTuple):
     slot_minutes: int
     slot_count: int
     capacity: int
+    lead_minutes: int
+    tail_minutes: int
+    opens_at: datetime | None
+    notice_minutes: int | None
+    overbook_most: int
     online_left: int
+    places_left: int
+    quotas: list[tuple[str, int, float]] | None
+    blockings: list[tuple[list[str], list[str]]] | None
     minute: int
     taken: int
     facility_id: UUID
@@ -54,6 +71,8 @@ class Context(NamedTuple):
     price_self: int | None
     price_on_request: int | None
     price_after_hours: int | None
+    hold_seconds: int | None
+    cancel_notice_minutes: int | None
     practitioner_id: UUID
     practitioner_licence: str
     practitioner_name: str
@@ -73,9 +92,36 @@ class Context(NamedTuple):
     guardian_phone_sealed: bytes | None
     family_account: UUID | None
     account_phone_sealed: bytes | None
+    restriction: str | None
     active_count: int
     same_day_count: int
     same_practitioner_count: int
+    account_count: int
+    account_day_count: int
+
+    @property
+    def visit(self) -> timedelta:
+        """Return how long the patient's part of a slot is."""
+        return timedelta(minutes=self.slot_minutes - self.lead_minutes - self.tail_minutes)
+
+    @property
+    def kept(self) -> list[Kept]:
+        """Return what doors keep of the session's places."""
+        return [
+            Kept(door, places, datetime.fromtimestamp(falls_at, UTC))
+            for door, places, falls_at in self.quotas or ()
+        ]
+
+    @property
+    def load(self) -> Load:
+        """Return what limits ask."""
+        return Load(
+            self.active_count,
+            self.same_day_count,
+            self.same_practitioner_count,
+            self.account_count,
+            self.account_day_count,
+        )
 
 
 class Replay(NamedTuple):
@@ -154,43 +200,89 @@ def slot_parameters(context: Context, start: datetime) -> dict[str, Any]:
     return {
         "session": context.session_id,
         "version": context.session_version,
-        "capacity": context.capacity,
         "facility": context.facility_id,
         "practitioner": context.practitioner_id,
         "service": context.service_id,
         "modality": context.modality,
         "start": start,
-        "end": start + timedelta(minutes=context.slot_minutes),
+        "end": start + context.visit,
     }
 
 
-def checked_slot(context: Context, channel: str, policies: Policies, now: datetime) -> datetime:
-    """Return the slot's start. Raises SlotUnknown, SlotInPast, SlotTooSoon, SlotTooFar."""
-    if not on_grid(context.minute, context.start_minute, context.slot_minutes, context.slot_count):
+def checked_slot(
+    context: Context, channel: str, policies: Policies, now: datetime, *, override: bool = False
+) -> datetime:
+    """Return the slot's start.
+
+    Raises SlotUnknown, SlotInPast, SlotTooSoon, NotOpenYet, SlotTooFar, RestrictedToDesk.
+    """
+    first = context.start_minute + context.lead_minutes
+    if not on_grid(context.minute, first, context.slot_minutes, context.slot_count):
         raise SlotUnknown
     start = at_local(context.business_date, context.minute)
-    check_time(start, policies.slots[channel], now)
+    times = Times(start, start + context.visit, context.opens_at, context.notice_minutes)
+    check_time(times, policies.slots[channel], now, override=override)
+    if channel == Channel.ONLINE:
+        check_restriction(context.restriction, context.service_code, context.facility_hotline)
     return start
 
 
-def place_of(context: Context, start: datetime) -> Place:
+def place_of(context: Context, start: datetime, *, blocked: bool | None = None) -> Place:
     return Place(
         start=start,
         session_status=context.session_status,
         service_online=context.service_online,
         capacity=context.capacity,
         taken=context.taken,
+        blocked=bool(context.blockings) if blocked is None else blocked,
     )
 
 
+def blocks(context: Context, principal: Principal, *, override: bool) -> bool:
+    """Tell whether a blocking stands in the way: whoever overrides must be named by every one."""
+    if not context.blockings:
+        return False
+    return not override or not all(
+        principal.holds_at(context.facility_id, *map(Role, roles)) or str(principal.id) in accounts
+        for roles, accounts in context.blockings
+    )
+
+
+def check_right(context: Context, principal: Principal, channel: str) -> None:
+    """Ask whether somebody may book beside or against the rules here. Raises OverrideNotOnline, Forbidden."""
+    if channel == Channel.ONLINE:
+        raise OverrideNotOnline
+    scope = AppointmentScope(context.facility_id, practitioner_id=context.practitioner_id)
+    if not may_overbook(principal, scope):
+        raise Forbidden
+
+
+def raise_refusal(outcome: str, context: Context, door: str) -> None:
+    """Raise what the ledger refused with."""
+    if outcome != "ok":
+        raise refusal_of(outcome, context.kept, door)
+
+
+def range_of(bound: Bound | None) -> TimestamptzRange | None:
+    return None if bound is None else TimestamptzRange(bound.from_, bound.until)
+
+
 def check_reach(principal: Principal, facility_id: UUID, channel: str) -> None:
-    """Patients book anywhere, and a desk for them by the same door; others where they belong.
+    """Patients book anywhere, a desk for them by the same door, and whoever refers by the referral's; others
+    where they belong.
 
     Raises Forbidden.
     """
     on_behalf = channel == Channel.ONLINE and principal.has_any(RECEPTION)
-    anywhere = on_behalf or principal.kind in _ANYWHERE
+    refers = channel == Channel.REFERRAL and principal.has_any(CARE)
+    anywhere = on_behalf or refers or principal.kind in _ANYWHERE
     if not anywhere and facility_id not in principal.facilities():
+        raise Forbidden
+
+
+def check_delegated(principal: Principal, patient_id: UUID) -> None:
+    """Whoever acts for the patient by their word books only as far as that goes. Raises Forbidden."""
+    if patient_id in principal.delegated and not principal.acts_for(patient_id, "booking.book"):
         raise Forbidden
 
 

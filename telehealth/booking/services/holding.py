@@ -14,13 +14,15 @@ from telehealth.booking.services.context import (
     checked_slot,
     context_of,
     place_of,
+    raise_refusal,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import give_back, raise_refusal
+from telehealth.booking.services.ledger import give_back
 from telehealth.booking.services.orders import CODE_LENGTH
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.rules import door_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ def hold(
 ) -> Hold:
     """Keep a slot for the caller for a few minutes; a hold that they have on it already is given again.
 
-    Raises SlotUnknown, SlotInPast, SlotTooSoon, SlotTooFar, SlotClosed, NotBookableOnline, SlotTaken,
-    OnlineQuotaFull, TooManyHolds.
+    Raises SlotUnknown, SlotInPast, SlotTooSoon, NotOpenYet, SlotTooFar, RestrictedToDesk, SlotClosed,
+    NotBookableOnline, TimeBlocked, SlotTaken, ResourceBusy, OnlineQuotaFull, DoorQuotaFull,
+    PractitionerDayFull, TooManyHolds.
     """
     _one_hold_at_a_time(session, principal)
     found = context_of(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
@@ -55,6 +58,7 @@ def hold(
     check_place(place_of(found, start), online=channel == Channel.ONLINE)
     _check_holds(session, principal, policies.booking[channel].holds_per_account)
     identifier = new_id()
+    door = door_of(channel)
     outcome, expires_at = (
         session.connection()
         .exec_driver_sql(
@@ -64,14 +68,15 @@ def hold(
                 "id": identifier,
                 "code": new_code(CODE_LENGTH),
                 "channel": channel,
+                "door": door,
                 "account": account_of(principal),
-                "seconds": policies.booking[channel].hold_seconds,
+                "seconds": found.hold_seconds or policies.booking[channel].hold_seconds,
                 "now": now,
             },
         )
         .one()
     )
-    raise_refusal(outcome)
+    raise_refusal(outcome, found, door)
     return Hold(identifier, slot_id, expires_at)
 
 
@@ -93,8 +98,8 @@ def release(session: Session, principal: Principal, hold_id: UUID, *, now: datet
         raise HoldUnknown
 
 
-_HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s, %(facility)s,
-    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(account)s,
+_HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
+    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(account)s,
     %(seconds)s, %(now)s)"""
 
 

@@ -12,14 +12,9 @@ from telehealth.booking import queries
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import AppointmentOver
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.rules import REFUSALS, before
+from telehealth.booking.rules import before
 from telehealth.core.errors import NotFound, PreconditionFailed
 from telehealth.core.principal import Principal
-
-
-def raise_refusal(outcome: str) -> None:
-    if outcome != "ok":
-        raise REFUSALS[outcome]
 
 
 def found_appointment(session: Session, appointment_id: UUID) -> AppointmentView:
@@ -72,6 +67,15 @@ def withdraw_offers(session: Session, appointment_id: UUID, now: datetime) -> No
         """UPDATE appointment_offer
               SET state = CASE WHEN expires_at <= %(now)s THEN 'expired' ELSE 'withdrawn' END
             WHERE appointment_id = %(id)s AND state = 'open'""",
+        {"id": appointment_id, "now": now},
+    )
+
+
+def end_disruption(session: Session, appointment_id: UUID, now: datetime) -> None:
+    """Note that a time which could not be kept was given up: the same hour with another doctor is new."""
+    session.connection().exec_driver_sql(
+        """UPDATE appointment_disruption SET resolved_at = greatest(found_at, %(now)s)
+            WHERE appointment_id = %(id)s AND resolved_at IS NULL""",
         {"id": appointment_id, "now": now},
     )
 

@@ -45,7 +45,7 @@ def cancel(
     if view.version != version:
         raise PreconditionFailed
     staff = principal.kind in queries.STAFF_KINDS
-    check_cancel(view.status, view.start, now, staff=staff)
+    check_cancel(view.status, view.cut_off, now, staff=staff)
     to = None
     if view.patient_id is not None:
         to = recipient_of(session, view.patient_id, view.account_id, cipher)
@@ -55,7 +55,8 @@ def cancel(
     give_back(session, appointment_id)
     withdraw_offers(session, appointment_id, now)
     outbox.replace(session, appointment_id, messages.cancelled(view, to, now=now), now=now)
-    note(session, principal, "booking.cancel", view, now, reason=reason_code)
+    late = {"late": "true"} if now >= view.change_until else {}
+    note(session, principal, "booking.cancel", view, now, reason=reason_code, **late)
     return changed
 
 
@@ -131,11 +132,13 @@ def confirm_coverage(
 
 def expire_overdue_holds(session: Session) -> int:
     """Tidy holds whose time is over; returns how many. Nothing depends on its being run."""
-    freed = session.connection().exec_driver_sql("SELECT session_id, online FROM expire_holds(NULL)").all()
+    freed = (
+        session.connection().exec_driver_sql("SELECT session_id, door FROM expire_holds(NULL, NULL)").all()
+    )
     if freed:
         session.connection().exec_driver_sql(
-            "SELECT count_places(NULL, NULL, NULL, %s::uuid[], %s::boolean[])",
-            ([row.session_id for row in freed], [row.online for row in freed]),
+            "SELECT count_places(NULL, NULL, NULL, NULL, %s::uuid[], %s::text[], %s::boolean[])",
+            ([row.session_id for row in freed], [row.door for row in freed], [False] * len(freed)),
         )
     return len(freed)
 

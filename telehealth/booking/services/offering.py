@@ -1,9 +1,12 @@
 """Another time that the hospital offers for an appointment; the patient takes it or keeps the old one.
 
-An offer holds no place: if the slot is gone when it is accepted, the appointment stays as it is. Locks are
-taken in the order patient, appointment, offer.
+A plain offer holds no place: if the slot is gone when it is accepted, the appointment stays as it is. One
+that `reserve` makes keeps its place by a hold, so that nobody else can have it. Locks are taken in the order
+patient, appointment, offer.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,9 +15,9 @@ from sqlalchemy.orm import Session
 from notifications import Outbox
 from telehealth.booking import messages, queries
 from telehealth.booking.codes import OfferState
-from telehealth.booking.errors import OfferOver, SlotTaken
+from telehealth.booking.errors import OfferOver
 from telehealth.booking.queries import AppointmentView, OfferView
-from telehealth.booking.rules import check_move, check_place
+from telehealth.booking.rules import DEFAULT_POLICIES, BookingPolicy, Policies, check_move, check_place
 from telehealth.booking.services.context import (
     CONTEXT,
     account_of,
@@ -22,6 +25,7 @@ from telehealth.booking.services.context import (
     place_of,
     question,
 )
+from telehealth.booking.services.holding import hold
 from telehealth.booking.services.ledger import found_appointment, note, updated, withdraw_offers
 from telehealth.booking.services.moving import Move, checked_move, reschedule
 from telehealth.core.answer_link import AnswerLinks
@@ -34,6 +38,7 @@ from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
 
 OFFER_LIFETIME = timedelta(hours=24)
+_MARGIN = timedelta(minutes=1)  # a hold outlives its offer, so that no answer in time comes too late
 _LOCK = "SELECT lock_appointment(%(id)s)"
 
 
@@ -55,7 +60,7 @@ def offer(
     """
     fetch_one(session, _LOCK, {"id": appointment_id})
     view = found_appointment(session, appointment_id)
-    check_move(view.status, view.start, now)
+    check_move(view.status, view.start, view.cut_off, now, staff=True)
     start = _checked_slot(session, principal, view, slot_id, now)
     standing = queries.open_offer(session, appointment_id, now=now)
     if standing is not None and standing.slot_id == slot_id:
@@ -76,6 +81,48 @@ def offer(
         outbox.enqueue(session, messages.offered(view, made, start, to, links=links, now=now), now=now)
     note(session, principal, "booking.offer", view, now, slot=view.slot_id, to=slot_id)
     return made
+
+
+def reserve(
+    session: Session,
+    principal: Principal,
+    appointment_id: UUID,
+    slot_id: str,
+    *,
+    until: datetime,
+    now: datetime,
+) -> OfferView:
+    """Offer another slot of the same service and keep its place for the patient until then.
+
+    An offer still open gives way to it. The caller tells the patient. Raises NotFound, AlreadyArrived,
+    AppointmentOver, TooLateToMove, OtherService and what `hold` raises; then the caller must roll back.
+    """
+    fetch_one(session, _LOCK, {"id": appointment_id})
+    view = found_appointment(session, appointment_id)
+    check_move(view.status, view.start, view.cut_off, now, staff=True)
+    _checked_slot(session, principal, view, slot_id, now)
+    withdraw_offers(session, appointment_id, now)
+    policies = _keeping(until + _MARGIN - now)
+    kept = hold(session, principal, slot_id, now=now, channel=Channel.DESK, policies=policies)
+    made = OfferView(
+        id=new_id(),
+        appointment_id=appointment_id,
+        slot_id=slot_id,
+        state=OfferState.OPEN,
+        expires_at=until,
+        created_at=now,
+        hold_id=kept.id,
+    )
+    _insert(session, principal, made)
+    note(session, principal, "booking.offer", view, now, slot=view.slot_id, to=slot_id)
+    return made
+
+
+def _keeping(span: timedelta) -> Policies:
+    """Return the policies by which a hold lasts that long."""
+    desk = replace(DEFAULT_POLICIES.booking[Channel.DESK], hold_seconds=int(span.total_seconds()))
+    booking: Mapping[str, BookingPolicy] = {**DEFAULT_POLICIES.booking, Channel.DESK: desk}
+    return replace(DEFAULT_POLICIES, booking=booking)
 
 
 def accept_offer(
@@ -121,14 +168,18 @@ def decline_offer(session: Session, principal: Principal, offer_id: UUID, *, now
     note(session, principal, "booking.decline_offer", view, now, offer=str(offer_id))
 
 
+def withdraw_offer(session: Session, appointment_id: UUID, *, now: datetime) -> None:
+    """Take back what is offered for an appointment, if anything still is."""
+    fetch_one(session, _LOCK, {"id": appointment_id})
+    withdraw_offers(session, appointment_id, now)
+
+
 def _checked_slot(
     session: Session, principal: Principal, view: AppointmentView, slot_id: str, now: datetime
 ) -> datetime:
     """Return the start of a slot that the appointment could move to now."""
     context = answered(fetch_one(session, CONTEXT, question(None, slot_id, None, view.patient_id, now)), None)
-    start = checked_move(context, principal, view, Channel.DESK, now)
-    if slot_id == view.slot_id:
-        raise SlotTaken
+    start = checked_move(context, principal, view, Move(slot_id, view.version, Channel.DESK), now)
     check_place(place_of(context, start), online=False)
     return start
 
@@ -136,8 +187,8 @@ def _checked_slot(
 def _insert(session: Session, principal: Principal, made: OfferView) -> None:
     session.connection().exec_driver_sql(
         """INSERT INTO appointment_offer
-             (id, appointment_id, slot_id, state, expires_at, created_by, created_at)
-           VALUES (%(id)s, %(appointment)s, %(slot)s, 'open', %(until)s, %(by)s, %(at)s)""",
+             (id, appointment_id, slot_id, state, expires_at, created_by, created_at, hold_id)
+           VALUES (%(id)s, %(appointment)s, %(slot)s, 'open', %(until)s, %(by)s, %(at)s, %(hold)s)""",
         {
             "id": made.id,
             "appointment": made.appointment_id,
@@ -145,6 +196,7 @@ def _insert(session: Session, principal: Principal, made: OfferView) -> None:
             "until": made.expires_at,
             "by": account_of(principal),
             "at": made.created_at,
+            "hold": made.hold_id,
         },
     )
 

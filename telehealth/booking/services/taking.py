@@ -1,14 +1,14 @@
 """Booking a place, or confirming a hold.
 
 The hot path is six round trips: BEGIN, enter, read, messages, write, COMMIT. What must be atomic
-and fast lives in the SQL functions of migration 0005; the rules are asked here first, so that most
+and fast lives in the SQL functions of migration 0019; the rules are asked here first, so that most
 refusals cost no write.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 from notifications import Outbox, Recipient
 from telehealth.booking import idempotency, messages
 from telehealth.booking.codes import AppointmentStatus, CoverageBasis, PriceClass
+from telehealth.booking.conditions import keep_condition
 from telehealth.booking.errors import NoPatient
 from telehealth.booking.idempotency import RequestKey
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.remote import RemoteNeed, StatedCondition, stated_condition
 from telehealth.booking.rules import (
     DEFAULT_POLICIES,
-    Load,
     Policies,
+    check_bound,
     check_hold,
     check_load,
     check_open,
@@ -32,15 +34,19 @@ from telehealth.booking.services.context import (
     Context,
     Replay,
     account_of,
+    blocks,
+    check_delegated,
     check_reach,
+    check_right,
     checked_slot,
     context_of,
     context_once,
     place_of,
+    raise_refusal,
+    range_of,
     slot_parameters,
 )
-from telehealth.booking.services.ledger import raise_refusal
-from telehealth.booking.services.orders import CODE_LENGTH, BookingRequest, ConsentGiven
+from telehealth.booking.services.orders import CODE_LENGTH, BookingRequest
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_code, new_id
@@ -49,7 +55,7 @@ from telehealth.core.sql import fetch_one
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
-from telehealth.scheduling.rules import SlotId
+from telehealth.scheduling.rules import SlotId, door_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ def book(
     """Book a slot or confirm a hold, with everything that belongs to it, in the caller's transaction.
 
     Raises what hold() raises, and NoPatient, PatientBusy, TooManyBookings, TooManyThatDay,
-    TooManyWithPractitioner, HoldUnknown, HoldExpired, HoldNotYours. After any of them the caller
-    must roll back.
+    TooManyWithPractitioner, HoldUnknown, HoldExpired, HoldNotYours, OutsideValidity, OverbookFull,
+    OverrideNotOnline, Forbidden. After any of them the caller must roll back.
     """
     context = context_of(
         session,
@@ -86,7 +92,7 @@ def book(
         now=now,
     )
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
-    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, cipher=cipher)
     return plan.view
 
 
@@ -112,7 +118,7 @@ def book_once(
     plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
     told = once.answer(plan.view)
     stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
-    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, stored=stored)
+    _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, cipher=cipher, stored=stored)
     return told
 
 
@@ -131,15 +137,19 @@ class _Plan:
     context: Context
     confirm: bool
     reason_sealed: bytes | None
-    consent: ConsentGiven | None
     recipient: Recipient | None
+    request: BookingRequest
+    door: str
+    why_sealed: bytes | None
+    condition: StatedCondition | None
 
 
-_BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(capacity)s,
-    %(facility)s, %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(patient)s,
-    %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s, %(reason_sealed)s, %(consent_purpose)s,
-    %(consent_version)s, %(actor_kind)s, %(actor)s, %(access_session)s, %(details)s::jsonb, %(principal)s,
-    %(route)s, %(key)s, %(status)s, %(response)s, %(now)s)"""
+_BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
+    %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(over)s,
+    %(why_sealed)s, %(bound)s, %(patient)s, %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s,
+    %(reason_sealed)s, %(consent_purpose)s, %(consent_version)s, %(actor_kind)s, %(actor)s,
+    %(access_session)s, %(details)s::jsonb, %(principal)s, %(route)s, %(key)s, %(status)s, %(response)s,
+    %(now)s)"""
 
 
 _CREATED = 201
@@ -158,22 +168,28 @@ def _plan(
     check_reach(principal, context.facility_id, request.channel)
     if context.patient_id is None:
         raise NoPatient
+    over, override = request.overbook is not None, request.override is not None
+    if over or override:
+        check_right(context, principal, request.channel)
+    check_delegated(principal, context.patient_id)
     confirm = context.hold_id is not None
-    start = checked_slot(context, request.channel, policies, now)
-    if confirm:
-        check_hold(context.hold_account, account_of(principal), live=bool(context.hold_live))
-        check_open(context.session_status)
-    else:
-        check_place(place_of(context, start), online=request.channel == Channel.ONLINE)
-    load = Load(context.active_count, context.same_day_count, context.same_practitioner_count)
-    check_load(load, policies.booking[request.channel])
+    start = checked_slot(context, request.channel, policies, now, override=over or override)
+    condition = stated_condition(context.modality, request.need or RemoteNeed())
+    _check_place(context, principal, request, start)
+    if request.bound is not None:
+        check_bound(start, request.bound.from_, request.bound.until)
+    check_load(context.load, policies.booking[request.channel])
     view = _booked_view(context, principal, request, start, now)
     return _Plan(
         view=view,
         context=context,
         confirm=confirm,
         reason_sealed=cipher.seal_text(request.reason, f"appointment.reason_sealed:{view.id}"),
-        consent=request.consent,
+        why_sealed=cipher.seal_text(
+            request.overbook or request.override, f"appointment.overbook_reason_sealed:{view.id}"
+        ),
+        door=door_of(request.channel, request.referring_level),
+        request=request,
         recipient=messages.reachable(
             (
                 ("patient", context.patient_id, context.patient_phone_sealed),
@@ -184,7 +200,21 @@ def _plan(
             cipher,
             owner=context.family_account,
         ),
+        condition=condition,
     )
+
+
+def _check_place(context: Context, principal: Principal, request: BookingRequest, start: datetime) -> None:
+    """Ask whether the place can be had, or whether the hold on it is the caller's and lives."""
+    if context.hold_id is not None:
+        check_hold(context.hold_account, account_of(principal), live=bool(context.hold_live))
+        check_open(context.session_status)
+        return
+    override = request.override is not None
+    place = place_of(context, start, blocked=blocks(context, principal, override=override))
+    if request.overbook is not None:
+        place = replace(place, taken=0)
+    check_place(place, online=request.channel == Channel.ONLINE)
 
 
 def _carry_out(
@@ -195,6 +225,7 @@ def _carry_out(
     outbox: Outbox,
     links: AnswerLinks,
     now: datetime,
+    cipher: FieldCipher,
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
@@ -202,13 +233,16 @@ def _carry_out(
     if told:
         fetch_one(session, *outbox.statement(told, now=now))
     outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
-    raise_refusal(outcome[0] if outcome else "")
+    raise_refusal(outcome[0] if outcome else "", plan.context, plan.door)
+    if plan.condition is not None:
+        keep_condition(session, plan.view.id, plan.condition, now=now, cipher=cipher)
 
 
 def _booking_parameters(
     principal: Principal, plan: _Plan, stored: _Stored | None, now: datetime
 ) -> dict[str, Any]:
-    view, consent = plan.view, plan.consent
+    view, request = plan.view, plan.request
+    consent = request.consent
     return {
         **slot_parameters(plan.context, view.start),
         **_stored_parameters(stored),
@@ -216,6 +250,10 @@ def _booking_parameters(
         "id": view.id,
         "code": view.code,
         "channel": view.channel,
+        "door": plan.door,
+        "over": view.overbooked,
+        "why_sealed": plan.why_sealed,
+        "bound": range_of(request.bound),
         "patient": view.patient_id,
         "account": view.account_id,
         "price_class": view.price_class,
@@ -227,9 +265,15 @@ def _booking_parameters(
         "actor_kind": principal.kind.value,
         "actor": principal.id or principal.device_id,
         "access_session": principal.session_id,
-        "details": json.dumps({"channel": view.channel, "hold": plan.confirm}),
+        "details": json.dumps(_details(plan)),
         "now": now,
     }
+
+
+def _details(plan: _Plan) -> dict[str, Any]:
+    """Return what the audit trail keeps: that rules were passed over, not why (that is sealed)."""
+    details = {"channel": plan.view.channel, "hold": plan.confirm}
+    return details | ({"override": True} if plan.request.override is not None else {})
 
 
 def _stored_parameters(stored: _Stored | None) -> dict[str, Any]:
@@ -255,7 +299,7 @@ def _booked_view(
         status=AppointmentStatus.BOOKED,
         version=(context.hold_version or 0) + 1,
         start=start,
-        end=start + timedelta(minutes=context.slot_minutes),
+        end=start + context.visit,
         facility=FacilityRef(
             context.facility_id,
             context.facility_code,
@@ -294,4 +338,8 @@ def _booked_view(
         slot_id=str(SlotId(context.session_id, context.minute)),
         created_at=now,
         agreed_at=now,
+        overbooked=request.overbook is not None,
+        cancel_notice_minutes=context.cancel_notice_minutes,
+        bound_from=request.bound.from_ if request.bound else None,
+        bound_until=request.bound.until if request.bound else None,
     )

@@ -280,6 +280,7 @@ messaging-kind-visit-confirm = Request to confirm a visit
 messaging-kind-visit-missed = Note about a missed visit
 messaging-kind-waitlist-offer = Offer of a place from the waitlist
 messaging-kind-appointment-disrupted = Visit cannot be kept
+messaging-kind-appointment-replacement = Another time kept
 messaging-kind-appointment-stands = Visit stands after all
 messaging-outcome-resting = Waits while the provider rests
 messaging-outcome-provider-gone = Provider gone, goes by another

@@ -274,6 +274,7 @@ messaging-kind-visit-confirm = Xin xác nhận đến khám
 messaging-kind-visit-missed = Báo lỡ hẹn
 messaging-kind-waitlist-offer = Mời nhận chỗ đang chờ
 messaging-kind-appointment-disrupted = Báo lịch không giữ được
+messaging-kind-appointment-replacement = Mời nhận giờ khám thay
 messaging-kind-appointment-stands = Báo lịch vẫn giữ
 messaging-outcome-resting = Chờ nhà cung cấp nghỉ xong
 messaging-outcome-provider-gone = Nhà cung cấp không còn dùng, chuyển bên khác

@@ -20,7 +20,7 @@ from telehealth.patient_portal.routes.held import draft_of, held, keep
 from telehealth.patient_portal.rules import GROUNDS, RELATIONS
 from telehealth.patients import queries as patients
 from telehealth.patients.queries import PatientView
-from telehealth.patients.services import family, register
+from telehealth.patients.services import family, note_read, register
 from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -37,7 +37,7 @@ def who(hold_id: UUID) -> ResponseReturnValue:
     """Ask who will be seen."""
     with unit_of_work() as session:
         draft = draft_of(session, hold_id)
-        people = family(session, principal(), now=now(), cipher=cipher())
+        people = _bookable(session)
         if not people:
             return redirect(url_for("portal.person", hold_id=hold_id))
         return _who_page(session, draft, people, {})
@@ -52,7 +52,7 @@ def choose_who(hold_id: UUID) -> ResponseReturnValue:
         return redirect(url_for("portal.person", hold_id=hold_id), 303)
     with unit_of_work() as session:
         draft = draft_of(session, hold_id)
-        people = family(session, principal(), now=now(), cipher=cipher())
+        people = _bookable(session)
         known = next((view for view in people if str(view.id) == chosen), None)
         if known is None:
             return _who_page(session, draft, people, {"who": t("portal-who-missing")}), 422
@@ -116,6 +116,14 @@ def keep_details(hold_id: UUID) -> ResponseReturnValue:
             return _details_page(session, filled, errors), 422
     keep(filled)
     return redirect(url_for("portal.confirm", hold_id=hold_id), 303)
+
+
+def _bookable(session: Session) -> list[PatientView]:
+    """Return whom the account books for: its own people, and who lets it."""
+    own = family(session, principal(), now=now(), cipher=cipher())
+    others = patients.delegated_people(session, principal(), "booking.book", cipher())
+    note_read(session, principal(), *[view.id for view in others], now=now())
+    return [*own, *others]
 
 
 def _register(session: Session, form: PersonForm) -> UUID:

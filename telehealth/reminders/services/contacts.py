@@ -9,8 +9,9 @@ from notifications import Recipient
 from telehealth.booking import messages, queries
 from telehealth.booking.plan import ANNOUNCEMENTS, REMINDERS, Notice
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.recipients import recipients
 from telehealth.patients.models import ContactChange
-from telehealth.reminders.queries import coming_of, recipients
+from telehealth.reminders.queries import coming_of
 from telehealth.reminders.services.means import Means
 
 AT_ONCE = 50

@@ -12,8 +12,9 @@ from notifications import Message, Recipient
 from telehealth.booking import messages, queries
 from telehealth.booking.models import Appointment, Disruption
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.recipients import recipients
 from telehealth.core.ids import new_id
-from telehealth.reminders.queries import found_again, newly_lost, recipients
+from telehealth.reminders.queries import found_again, newly_lost
 from telehealth.reminders.services.means import Means
 
 AT_ONCE = 200

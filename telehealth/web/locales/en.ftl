@@ -90,3 +90,4 @@ offline-kept = Your appointments are kept as they are.
 offline-check = Check Wi-Fi or mobile data, and turn off airplane mode.
 offline-call = A phone call needs no internet:
 offline-again = Try again
+web-local-time = Viet Nam time ({ $time } your time)

@@ -1,0 +1,51 @@
+"""Who hears of appointments, for many at once."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from notifications import Recipient
+from telehealth.booking import messages
+from telehealth.core.crypto import FieldCipher
+
+# In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, the one
+# that looks after them.
+_CONTACTS = """
+SELECT a.id, p.id AS patient_id, p.phone_sealed AS patient_phone, p.language, g.id AS guardian_id,
+       g.phone_sealed AS guardian_phone, b.id AS booker_id, b.phone_sealed AS booker_phone,
+       f.id AS family_id, f.phone_sealed AS family_phone
+  FROM appointment a
+  JOIN patient named ON named.id = a.patient_id
+  JOIN patient p ON p.id = coalesce(named.merged_into, named.id)
+  LEFT JOIN patient g ON g.id = p.guardian_id
+  LEFT JOIN account b ON b.id = a.account_id
+  LEFT JOIN LATERAL (
+      SELECT c.id, c.phone_sealed FROM account_patient ap JOIN account c ON c.id = ap.account_id
+       WHERE ap.patient_id = p.id AND (ap.valid_to IS NULL OR ap.valid_to > app_clock())
+       ORDER BY ap.relation <> 'self', ap.valid_from LIMIT 1
+  ) f ON true
+ WHERE a.id = ANY(%(ids)s::uuid[])
+"""
+
+
+def recipients(
+    session: Session, appointment_ids: Sequence[UUID], cipher: FieldCipher
+) -> Mapping[UUID, Recipient]:
+    """Return who hears of each appointment, one statement; those whom nobody can reach are left out."""
+    found = {}
+    for row in session.connection().exec_driver_sql(_CONTACTS, {"ids": list(appointment_ids)}):
+        to = messages.reachable(
+            (
+                ("patient", row.patient_id, row.patient_phone),
+                ("patient", row.guardian_id, row.guardian_phone),
+                ("account", row.booker_id, row.booker_phone),
+                ("account", row.family_id, row.family_phone),
+            ),
+            row.language,
+            cipher,
+            owner=row.family_id,
+        )
+        if to is not None:
+            found[row.id] = to
+    return found

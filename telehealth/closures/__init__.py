@@ -1,0 +1,1 @@
+"""Sessions that cannot be held after all: everybody in them is offered another time, told, or telephoned."""

@@ -1,0 +1,1 @@
+"""One person lets another act for them: what, until when, and for how long it was so."""

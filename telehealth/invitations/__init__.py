@@ -1,0 +1,1 @@
+"""Somebody of the family is invited to a video visit, wherever they are."""

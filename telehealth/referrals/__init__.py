@@ -1,0 +1,1 @@
+"""Service requests: referrals to another facility, and slips to come again."""
