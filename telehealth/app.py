@@ -18,6 +18,7 @@ from telehealth.answers.routes import pages as answer_pages
 from telehealth.attendance import policies as attendance_policies
 from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
+from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
 from telehealth.closures import policies as closure_policies
 from telehealth.closures import routes as closure_routes
@@ -36,6 +37,7 @@ from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.fhir.routes import fhir
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -63,11 +65,14 @@ from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
 from telehealth.web.api import ProblemApi
 from telehealth.web.assets import init_assets
+from telehealth.web.conditional import init_conditional
 from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
 from telehealth.web.metrics import init_metrics
 from telehealth.web.security import init_security
+from telehealth.webhooks import policies as webhook_policies
+from telehealth.webhooks import routes as webhook_routes
 
 MAX_BODY = 2 * 1024 * 1024
 
@@ -93,6 +98,7 @@ def policy() -> Policy:
         waitlist_policies.RULES,
         attendance_policies.RULES,
         referral_policies.RULES,
+        webhook_policies.RULES,
     )
 
 
@@ -113,12 +119,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     db.init_app(app)
     init_errors(app)
     init_metrics(app)
+    init_conditional(app)
     init_security(app)
     init_localization(app)
     init_browser(app)
     init_assets(app)
     _template_globals(app)
     _register(app)
+    init_once(app)
     return app
 
 
@@ -170,12 +178,14 @@ def _register(app: Flask) -> None:
         pages.blueprint,
         api_docs.blueprint,
         webhooks.blueprint,
+        fhir,
         account_routes.pages,
         passkey_routes.pages,
         push_routes.pages,
         installable.blueprint,
         administration_pages,
         messaging_routes.pages,
+        webhook_routes.pages,
         desk_pages,
         schedule_pages,
         desk_waitlist,
@@ -212,6 +222,7 @@ def _register(app: Flask) -> None:
         messaging_routes.api,
         waitlist_routes.api,
         attendance_routes.api,
+        webhook_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

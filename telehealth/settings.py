@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ class Settings:
     turn_secret: str | None = None
     redis_url: str | None = None
     trusted_proxies: int = 0
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -75,6 +77,7 @@ class Settings:
             turn_secret=environ.get("TURN_SECRET") or None,
             redis_url=environ.get("REDIS_URL") or None,
             trusted_proxies=_count(environ, "TRUSTED_PROXIES"),
+            webhook_networks=_networks(environ, "WEBHOOK_NETWORKS"),
             environ=dict(environ),
         )
         if not demo:
@@ -104,6 +107,15 @@ def _count(environ: Mapping[str, str], name: str) -> int:
         msg = f"{name} is '{value}', but must be a number of proxies"
         raise BadSettings(msg)
     return int(value)
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    value = environ.get(name, "")
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        msg = f"{name} is '{value}', but must be networks such as 10.20.0.0/16,192.168.5.0/24"
+        raise BadSettings(msg) from error
 
 
 def _port(value: str) -> int:

@@ -7,6 +7,7 @@ from telehealth.accounts import models as _accounts
 from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
+from telehealth.calendars import models as _calendars
 from telehealth.closures import models as _closures
 from telehealth.consultations import models as _consultations
 from telehealth.core.orm import Base
@@ -22,6 +23,7 @@ from telehealth.queueing import models as _queueing
 from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
 from telehealth.waitlist import models as _waitlist
+from telehealth.webhooks import models as _webhooks
 
 _REGISTERED = (
     _accounts,
@@ -29,6 +31,7 @@ _REGISTERED = (
     _audit,
     _booking,
     _closures,
+    _calendars,
     _consultations,
     _delegations,
     _directory,
@@ -42,6 +45,7 @@ _REGISTERED = (
     _referrals,
     _scheduling,
     _waitlist,
+    _webhooks,
 )
 
 METADATAS: tuple[MetaData, ...] = (Base.metadata, notification_tables.Base.metadata)

@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from telehealth.web.context import enter_again
+from telehealth.web.context import enter_again, inside_unit_of_work
 
 ATTEMPTS = 3
 _AGAIN = frozenset({"40P01", "40001"})  # deadlock detected, serialization failure
@@ -16,8 +16,11 @@ Done = TypeVar("Done")
 
 
 def attempt(unit: Callable[[], Done]) -> Done:
-    """Run a whole unit of work, at most three times. Every other error passes."""
-    for left in reversed(range(ATTEMPTS)):
+    """Run a whole unit of work, at most three times. Every other error passes.
+
+    Part of a larger unit is tried once: only the whole can be begun again.
+    """
+    for left in reversed(range(1 if inside_unit_of_work() else ATTEMPTS)):
         try:
             return unit()
         except DBAPIError as error:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from telehealth.core.permit import Rule, Rules
 from telehealth.core.principal import Principal, PrincipalKind, Role
+from telehealth.scheduling.codes import Channel
 
 _FAMILY = frozenset({Role.PATIENT, Role.GUARDIAN})
 RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
@@ -47,6 +48,19 @@ def _there(*roles: Role) -> Rule:
     return Rule(frozenset(roles), works_there)
 
 
+_CHANNELS = {
+    PrincipalKind.PATIENT: Channel.ONLINE,
+    PrincipalKind.STAFF: Channel.DESK,
+    PrincipalKind.KIOSK: Channel.KIOSK,
+    PrincipalKind.INTEGRATOR: Channel.REFERRAL,
+}
+
+
+def channel_of(principal: Principal) -> Channel:
+    """Return the door that a principal comes by over the API."""
+    return _CHANNELS[principal.kind]
+
+
 def _reception_or_their_own(principal: Principal, resource: AppointmentScope | None) -> bool:
     if resource is None:
         return False
@@ -68,14 +82,14 @@ def may_overbook(principal: Principal, scope: AppointmentScope) -> bool:
 
 
 RULES: Rules = {
-    "booking.hold": Rule(_FAMILY | RECEPTION),
+    "booking.hold": Rule(_FAMILY | RECEPTION | {Role.INTEGRATOR}),
     "booking.book": Rule(_FAMILY | CARE | {Role.INTEGRATOR}),
     "booking.overbook": _OVERBOOK,
-    "booking.list": Rule(_FAMILY | CARE),
-    "booking.day": _there(*CARE),
+    "booking.list": Rule(_FAMILY | CARE | {Role.INTEGRATOR}),
+    "booking.day": _there(*CARE, Role.INTEGRATOR),
     "booking.read": _family_or("booking.read", *CARE, *_MACHINES),
-    "booking.cancel": _family_or("booking.cancel", *RECEPTION),
-    "booking.reschedule": _family_or("booking.reschedule", *RECEPTION),
+    "booking.cancel": _family_or("booking.cancel", *RECEPTION, Role.INTEGRATOR),
+    "booking.reschedule": _family_or("booking.reschedule", *RECEPTION, Role.INTEGRATOR),
     "booking.confirm": _family_or("booking.confirm"),
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*CARE),

@@ -18,7 +18,8 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.conditions import in_person_instead
 from telehealth.booking.errors import FULL, HoldUnknown, RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
-from telehealth.booking.policies import AppointmentScope
+from telehealth.booking.once import keeps_its_own_keys, request_key
+from telehealth.booking.policies import AppointmentScope, channel_of
 from telehealth.booking.presentation import appointment_json, calendar_file, offer_json, verdict_json
 from telehealth.booking.queries import AppointmentPage, AppointmentView
 from telehealth.booking.remote import RemoteNeed
@@ -49,6 +50,7 @@ from telehealth.scheduling.errors import BadRange, SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -70,13 +72,6 @@ api = Blueprint("booking-api", __name__, url_prefix="/api/v1", description="Hold
 LONGEST_CHOICE = timedelta(days=31)
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-_CHANNELS = {
-    PrincipalKind.PATIENT: Channel.ONLINE,
-    PrincipalKind.STAFF: Channel.DESK,
-    PrincipalKind.KIOSK: Channel.KIOSK,
-    PrincipalKind.INTEGRATOR: Channel.REFERRAL,
-}
 
 
 def json_only(view: View) -> View:
@@ -100,18 +95,10 @@ def create_hold(asked: dict[str, Any]) -> Response:
     """Hold a slot for a few minutes."""
 
     def unit() -> Response:
-        key = _key()
         with unit_of_work() as session:
-            known = key and remember(session, key, now=now(), cipher=cipher())
-            if known:
-                return _created(known)
             hold = services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
-            answer = _json(
-                {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
-            )
-            if key:
-                store(session, key, status=201, answer=answer, cipher=cipher())
-            return _created(answer)
+        held = {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
+        return _created(_json(held))
 
     return _with_alternatives(unit, asked["slot_id"])
 
@@ -131,6 +118,7 @@ def delete_hold(hold_id: UUID) -> Response:
 
 
 @api.post("/appointments")
+@keeps_its_own_keys
 @guarded("booking.book")
 @json_only
 @api.arguments(BookingSchema())
@@ -201,6 +189,7 @@ def appointment_actions(appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/cancel")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.cancel")
 @json_only
 @api.arguments(CancelSchema())
@@ -228,6 +217,7 @@ def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/reschedule")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.reschedule")
 @json_only
 @api.arguments(RescheduleSchema())
@@ -256,6 +246,7 @@ def offer_slot(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/no-show")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.no_show")
 @api.response(200, AppointmentSchema)
 def no_show(appointment_id: UUID) -> Response:
@@ -272,6 +263,7 @@ def no_show(appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/coverage")
+@api.doc(parameters=[IF_MATCH])
 @guarded("booking.confirm_coverage")
 @json_only
 @api.arguments(CoverageSchema())
@@ -288,7 +280,7 @@ def confirm_coverage(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 def _book(asked: dict[str, Any]) -> Response:
-    key = _key()
+    key = request_key()
     with unit_of_work() as session:
         if key is None:
             return _created(_written(_booked(session, asked)))
@@ -362,12 +354,8 @@ def _means() -> dict[str, Any]:
 
 
 def _moved(appointment_id: UUID, asked: dict[str, Any], version: int) -> Response:
-    key = _key()
     with unit_of_work() as session:
         _allowed(session, appointment_id, "booking.reschedule")
-        known = key and remember(session, key, now=now(), cipher=cipher())
-        if known:
-            return _tagged_body(known)
         view = services.reschedule(
             session,
             principal(),
@@ -381,16 +369,7 @@ def _moved(appointment_id: UUID, asked: dict[str, Any], version: int) -> Respons
             ),
             **_means(),
         )
-        answer = _written(view)
-        if key:
-            store(session, key, status=200, answer=answer, cipher=cipher())
-    return _tagged_body(answer)
-
-
-def _tagged_body(body: bytes) -> Response:
-    answer = Response(body, mimetype="application/json")
-    answer.set_etag(str(json.loads(body)["version"]))
-    return answer
+    return _tagged(view)
 
 
 def _registered(session: Session, asked: dict[str, Any]) -> UUID:
@@ -473,15 +452,8 @@ def _allowed(session: Session, appointment_id: UUID, action: str) -> Appointment
     return view
 
 
-def _key() -> RequestKey | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    return RequestKey.of(principal(), f"{request.method} {request.path}", key, request.get_data())
-
-
 def _channel() -> Channel:
-    return _CHANNELS[principal().kind]
+    return channel_of(principal())
 
 
 def _shown(view: AppointmentView) -> dict[str, Any]:

@@ -243,6 +243,12 @@ def service(session: Session, service_id: UUID) -> ServiceView | None:
     return None if found is None else _service_view(found)
 
 
+def services_by_id(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, ServiceView]:
+    """Return services by id."""
+    found = session.scalars(select(HealthcareService).where(HealthcareService.id.in_(ids)))
+    return {row.id: _service_view(row) for row in found}
+
+
 def service_catalogue(session: Session, *, online_only: bool = True) -> tuple[CatalogueEntry, ...]:
     """Return the distinct services of the province, by name in Vietnamese order."""
     offered = [HealthcareService.active]
@@ -308,6 +314,16 @@ def practitioner(session: Session, practitioner_id: UUID) -> PractitionerView | 
         .where(Practitioner.id == practitioner_id)
     ).one_or_none()
     return None if row is None else _practitioner_view(*row)
+
+
+def practitioners_by_id(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, PractitionerView]:
+    """Return practitioners by id."""
+    rows = session.execute(
+        select(Practitioner, Facility.code, Facility.name)
+        .join(Facility, Facility.id == Practitioner.facility_id)
+        .where(Practitioner.id.in_(ids))
+    )
+    return {row.id: _practitioner_view(row, code, name) for row, code, name in rows}
 
 
 def service_points(session: Session, facility_id: UUID, kind: str = "") -> tuple[ServicePointView, ...]:

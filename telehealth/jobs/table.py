@@ -24,6 +24,7 @@ from telehealth.jobs import (
     unpaid_deposits,
     video_invitations,
     waitlist,
+    webhooks,
     zalo_events,
 )
 from telehealth.jobs.work import Work
@@ -41,6 +42,7 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("zalo-events", 3, zalo_events.run),
+    Job("webhooks", 2, webhooks.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
@@ -59,4 +61,5 @@ JOBS: tuple[Job, ...] = (
     Job("message-alarms", 30, message_alarms.run),
     Job("message-templates", 900, message_templates.run),
     Job("message-purge", 3600, message_purge.run),
+    Job("webhook-purge", 3600, webhooks.forget),
 )

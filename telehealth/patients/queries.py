@@ -25,7 +25,7 @@ from telehealth.patients.models import (
     Relation,
 )
 from telehealth.patients.policies import PatientScope
-from telehealth.patients.rules import masked
+from telehealth.patients.rules import compact, masked
 
 PHONE_INDEX = "patient.phone"
 MOST_FOUND = 20
@@ -128,6 +128,21 @@ def search_patients(
         .limit(MOST_FOUND)
     )
     return _views(session, rows.scalars().all(), {}, cipher)
+
+
+def known_by_number(session: Session, system: str, value: str, cipher: FieldCipher) -> list[UUID]:
+    """Return who of the people that the entered principal sees has exactly this number."""
+    if system not in set(IdentifierSystem):
+        return []
+    index = cipher.index_text(compact(value), f"patient_identifier.{system}")
+    rows = session.scalars(
+        select(PatientIdentifier.patient_id)
+        .where(PatientIdentifier.system == system, PatientIdentifier.value_index == index)
+        .where(PatientIdentifier.active)
+        .order_by(PatientIdentifier.patient_id)
+        .limit(MOST_FOUND)
+    )
+    return list(rows)
 
 
 def recipient_of(

@@ -18,6 +18,7 @@ from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
 from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -69,6 +70,7 @@ class OnePatient(MethodView):
             services.note_read(work, principal(), view.id, now=now())
         return _answer(view, 200)
 
+    @api.doc(parameters=[IF_MATCH])
     @guarded("patient.change")
     @api.arguments(schemas.PatientChange)
     @api.response(200, schemas.PatientBody)

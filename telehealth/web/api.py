@@ -10,6 +10,31 @@ from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
 
 PROBLEM = "application/problem+json"
 
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "description": "The version that is changed, as its ETag says: 428 without, 412 when it has another.",
+    "schema": {"type": "string"},
+}
+"""For `@api.doc(parameters=[IF_MATCH])` at every operation that changes a record with a version."""
+
+_IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "description": "The ETag of the answer that the caller has; 304 when there is none newer.",
+    "schema": {"type": "string"},
+}
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "The same key and body give the first answer again; for callers who are signed in.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+}
+_CONDITIONAL = {"get": _IF_NONE_MATCH, "post": _IDEMPOTENCY_KEY}
+
 _ANY = (400, 401, 403, 404, 410, 422, 429, 503)
 _CHANGE = (409, 412, 413, 415, 423, 428)
 
@@ -44,7 +69,7 @@ class ProblemSchema(Schema):
 
 
 class RefusalsPlugin(BasePlugin):
-    """Writes the refusals an operation may answer into the document, each by its status.
+    """Writes into the document what holds for every operation: conditional headers, and refusals by status.
 
     A single `default` answer would tell a program nothing of what it has to expect.
     """
@@ -54,6 +79,10 @@ class RefusalsPlugin(BasePlugin):
     ) -> None:
         """Name the refusals that the operation's own decorators left out."""
         for method, operation in (operations or {}).items():
+            if method in _CONDITIONAL:
+                operation.setdefault("parameters", []).append(_CONDITIONAL[method])
+            if method == "get":
+                operation["responses"].setdefault(304, {"description": HTTPStatus.NOT_MODIFIED.phrase})
             for status in _refusals(method):
                 operation["responses"].setdefault(status, HTTPStatus(status).name)
 

@@ -53,14 +53,35 @@ def session() -> Session:
 def unit_of_work() -> Iterator[Session]:
     """Open this request's transaction, entered as the current principal.
 
-    Entering ends with the transaction: a page that reads after it enters anew.
+    Entering ends with the transaction: a page that reads after it enters anew. A unit within a unit is
+    part of it: it commits with the outer one, and what it could not do rolls back both.
     """
     principal()
+    if inside_unit_of_work():
+        with _part_of_unit() as work:
+            yield work
+        return
+    g.inside = True
     try:
         with uow.unit_of_work(session()) as work:
             yield work
     finally:
+        g.inside, g.left = False, True
+
+
+def inside_unit_of_work() -> bool:
+    """Tell whether a transaction of this request is open that commits later."""
+    return bool(g.get("inside", False))
+
+
+@contextmanager
+def _part_of_unit() -> Iterator[Session]:
+    try:
+        yield session()
+    except BaseException:
+        session().rollback()
         g.left = True
+        raise
 
 
 def now() -> datetime:

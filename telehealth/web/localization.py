@@ -62,7 +62,7 @@ def _choose() -> str:
     asked = request.args.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
     if asked in LOCALES:
         return asked
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", "/fhir/")):
         return request.accept_languages.best_match(LOCALES, default="vi") or "vi"
     return "vi"
 

@@ -441,7 +441,8 @@ def test_what_people_type_comes_back_escaped(town: Town, payload: str) -> None:
     browser, doctor = lan.browser(), town.caller("practitioner").browser()
     queue = ticket.json["queue"]
     town.caller("practitioner").post(f"{API}/queues/{queue}/call-next")
-    town.caller("practitioner").post(f"{API}/tickets/{ticket.json['id']}/start")
+    begun = f"{API}/tickets/{ticket.json['id']}/start"
+    town.caller("practitioner").post(begun, headers={"If-Match": '"2"'})
     encounter = town.rows("SELECT id FROM encounter")[0][0]
     doctor.post(f"/clinic/encounters/{encounter}/note", data={"csrf_token": "csrf", "note": payload})
     pages = [

@@ -77,11 +77,11 @@ def journey(town: Town, engine: Engine, settings: Settings) -> list[TestResponse
     desk("GET", f"{API}/patients/{booked['patient_id']}", 200)
     desk("GET", f"{API}/appointments?facility=77001", 200)
     doctor("POST", f"{API}/queues/{ticket['queue']}/call-next", 200, {})
-    doctor("POST", f"{API}/tickets/{ticket['id']}/start", 200, {})
+    doctor("POST", f"{API}/tickets/{ticket['id']}/start", 200, {}, If_Match='"2"')
     encounter = town.rows("SELECT id FROM encounter")[0][0]
     form = {"csrf_token": "csrf", "note": NOTE}
     seen.append(doctor.caller.browser().post(f"/clinic/encounters/{encounter}/note", data=form))
-    doctor("POST", f"{API}/tickets/{ticket['id']}/done", 200, {})
+    doctor("POST", f"{API}/tickets/{ticket['id']}/done", 200, {}, If_Match='"3"')
     again = {"slot_id": town.slots()[0]["id"], "patient_id": booked["patient_id"], "reason": REASON}
     second = yen("POST", f"{API}/appointments", 201, again)
     yen("POST", f"{API}/appointments/{second['id']}/cancel", 200, {}, If_Match='"1"')

@@ -59,7 +59,11 @@ def test_the_wrong_hospital_is_named_in_both_languages(
 
 def test_check_in_by_id(doctor: Caller, hospital: Hospital):
     appointment = hospital.appointment(MONDAY_8AM)
-    answer = doctor.post(f"{API}/appointments/{appointment.id}/check-in")
+    path = f"{API}/appointments/{appointment.id}/check-in"
+    assert doctor.post(path).status_code == 428
+    assert doctor.post(path, If_Match='"9"').status_code == 412
+    answer = doctor.post(path, If_Match='"1"')
+    assert doctor.post(path, If_Match='"1"').json["number"] == "1-001"
     assert (answer.status_code, answer.json["number"]) == (201, "1-001")
     assert answer.headers["ETag"] == '"1"'
 
@@ -70,12 +74,14 @@ def test_a_doctor_calls_begins_and_finishes(doctor: Caller, hospital: Hospital):
     queue_id = hospital.queue("P001")
     line = doctor.get(f"{API}/queues/{queue_id}/line").json
     assert [(each["number"], each["reason"]) for each in line["tickets"]] == [("1-001", "appointment-time")]
-    called = doctor.post(f"{API}/queues/{queue_id}/call-next").json
+    answer = doctor.post(f"{API}/queues/{queue_id}/call-next")
+    called, etag = answer.json, answer.headers["ETag"]
     assert (called["number"], called["status"], called["room"]) == ("1-001", "called", "Phòng khám 1")
     for step, status in (("recall", "called"), ("start", "serving"), ("done", "done")):
-        answer = doctor.post(f"{API}/tickets/{called['id']}/{step}")
+        answer = doctor.post(f"{API}/tickets/{called['id']}/{step}", If_Match=etag)
+        etag = answer.headers["ETag"]
         assert (answer.status_code, answer.json["status"]) == (200, status)
-    late = doctor.post(f"{API}/tickets/{called['id']}/done")
+    late = doctor.post(f"{API}/tickets/{called['id']}/done", If_Match=etag)
     assert (late.status_code, late.json["code"], late.json["ticket_status"]) == (
         409,
         "ticket-moved-on",
@@ -88,6 +94,7 @@ def test_a_doctor_calls_begins_and_finishes(doctor: Caller, hospital: Hospital):
 def test_an_old_version_is_412(doctor: Caller, hospital: Hospital):
     hospital.number()
     called = hospital.call()
+    assert doctor.post(f"{API}/tickets/{called.id}/start").status_code == 428
     assert doctor.post(f"{API}/tickets/{called.id}/start", If_Match='"1"').status_code == 412
     assert doctor.post(f"{API}/tickets/{called.id}/start", If_Match='"2"').status_code == 200
 
@@ -95,7 +102,8 @@ def test_an_old_version_is_412(doctor: Caller, hospital: Hospital):
 def test_a_person_goes_on_to_the_cashier(doctor: Caller, hospital: Hospital):
     hospital.number()
     called = hospital.call()
-    moved = doctor.post(f"{API}/tickets/{called.id}/transfer", {"queue_id": str(hospital.queue("cashier"))})
+    cashier = {"queue_id": str(hospital.queue("cashier"))}
+    moved = doctor.post(f"{API}/tickets/{called.id}/transfer", cashier, If_Match='"2"')
     assert (moved.status_code, moved.json["number"], moved.json["room"]) == (201, "T001", "Quầy thu phí")
 
 
@@ -148,9 +156,9 @@ def test_another_hospitals_kiosk_and_staff_reach_nothing(
     queue_id = hospital.queue("P001")
     assert stranger.post(f"{API}/queues/{queue_id}/call-next").status_code == 403
     assert stranger.get(f"{API}/queues/{queue_id}/line").status_code == 403
-    assert stranger.post(f"{API}/tickets/{ticket.id}/park").status_code == 404
+    assert stranger.post(f"{API}/tickets/{ticket.id}/park", If_Match='"1"').status_code == 404
     assert machine.post(f"{API}/queues/{queue_id}/tickets").status_code == 403
-    assert machine.post(f"{API}/appointments/{appointment.id}/check-in").status_code == 404
+    assert machine.post(f"{API}/appointments/{appointment.id}/check-in", If_Match='"1"').status_code == 404
     assert machine.post(f"{API}/tickets/{ticket.id}/print-status", {"status": "printed"}).status_code == 404
     assert kiosk.post(f"{API}/tickets/{ticket.id}/print-status", {"status": "printed"}).status_code == 204
 

@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.booking.attempts import attempted
+from telehealth.booking.once import keeps_its_own_keys
 from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, NotFound
 from telehealth.core.ids import new_id
@@ -35,6 +36,7 @@ from telehealth.queueing.schemas import (
 )
 from telehealth.queueing.services import TicketState, TicketView
 from telehealth.queueing.services.steps import STEPS
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -84,6 +86,7 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
 
 
 @api.post("/queues/<uuid:queue_id>/tickets")
+@keeps_its_own_keys
 @guarded("ticket.issue")
 @api.arguments(PressSchema)
 @api.response(201, TicketSchema)
@@ -125,24 +128,26 @@ def call_next(body: dict[str, Any], queue_id: UUID) -> TicketState:
 
 
 @api.post("/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done):step>")
+@api.doc(parameters=[IF_MATCH])
 @guarded("ticket.step")
 @api.arguments(EmptySchema)
 @api.response(200, TicketStateSchema)
 @attempted
 def take_step(_body: dict[str, Any], ticket_id: UUID, step: str) -> TicketState:
-    """Move a ticket on. If-Match, where given, must name its version."""
+    """Move a ticket on. Needs If-Match."""
     with unit_of_work() as session:
         permit("ticket.step", queries.facility_of_ticket(session, ticket_id))
-        return STEPS[step](session, principal(), ticket_id, now=now(), version=_version())
+        return STEPS[step](session, principal(), ticket_id, now=now(), version=if_match())
 
 
 @api.post("/tickets/<uuid:ticket_id>/transfer")
+@api.doc(parameters=[IF_MATCH])
 @guarded("ticket.step")
 @api.arguments(TransferSchema)
 @api.response(201, TicketSchema)
 @attempted
 def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
-    """Move a person to another queue of the facility, with a new number there."""
+    """Move a person to another queue of the facility, with a new number there. Needs If-Match."""
     with unit_of_work() as session:
         permit("ticket.step", queries.facility_of_ticket(session, ticket_id))
         return services.transfer(
@@ -152,7 +157,7 @@ def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
             body["queue_id"],
             now=now(),
             cipher=cipher(),
-            version=_version(),
+            version=if_match(),
         )
 
 
@@ -180,18 +185,21 @@ def follow(public_token: str) -> FollowView:
 
 
 @api.post("/appointments/<uuid:appointment_id>/check-in")
+@api.doc(parameters=[IF_MATCH])
+@keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CheckInSchema)
 @api.response(201, TicketSchema)
 @attempted
 def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
-    """Check a patient in and give a number; checking in again shows the same number."""
+    """Check a patient in and give a number; again, the same number. Needs If-Match of the appointment."""
     with unit_of_work() as session:
         permit("appointment.check-in", queries.facility_of_appointment(session, appointment_id))
-        return _check_in(session, appointment_id, body["priority"])
+        return _check_in(session, appointment_id, body["priority"], version=if_match())
 
 
 @api.post("/check-ins")
+@keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CodeCheckInSchema)
 @api.response(201, TicketSchema)
@@ -205,7 +213,9 @@ def check_in_by_code(body: dict[str, Any]) -> TicketView:
         return _check_in(session, appointment_id, body["priority"])
 
 
-def _check_in(session: Session, appointment_id: UUID, priority: PriorityClass) -> TicketView:
+def _check_in(
+    session: Session, appointment_id: UUID, priority: PriorityClass, *, version: int | None = None
+) -> TicketView:
     return services.check_in(
         session,
         principal(),
@@ -214,6 +224,7 @@ def _check_in(session: Session, appointment_id: UUID, priority: PriorityClass) -
         now=now(),
         cipher=cipher(),
         priority=priority,
+        version=version,
     )
 
 
@@ -232,10 +243,6 @@ def _where(session: Session, code: str | None) -> UUID:
     if len(own) != 1:
         raise BadRequest
     return next(iter(own))
-
-
-def _version() -> int | None:
-    return if_match() if "If-Match" in request.headers else None
 
 
 def _queue(session: Session, queue_id: UUID) -> QueueView:

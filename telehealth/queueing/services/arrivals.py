@@ -12,7 +12,7 @@ from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date, local
 from telehealth.core.crypto import FieldCipher
-from telehealth.core.errors import NotFound
+from telehealth.core.errors import NotFound, PreconditionFailed
 from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
@@ -65,13 +65,15 @@ def check_in(
     now: datetime,
     cipher: FieldCipher,
     priority: PriorityClass = PriorityClass.NONE,
+    version: int | None = None,
 ) -> TicketView:
     """Mark the patient arrived, open the visit and give a number, in one transaction.
 
     Whoever checks in again gets the same number again, and is back in line if it was missed; after
     too many other calls it is a new one, without the appointment's time. Between 30 minutes before
     and 15 after that time a number goes by the appointment, otherwise by arrival (rules.order).
-    Raises NotFound, CheckInOtherDay, CheckInByVideo, CheckInNotBooked, NoClinicQueue, QueueFull.
+    `version`: of the appointment, where the caller has seen it. Raises NotFound, PreconditionFailed,
+    CheckInOtherDay, CheckInByVideo, CheckInNotBooked, NoClinicQueue, QueueFull.
     """
     appointment = session.scalars(
         select(Appointment).where(Appointment.id == appointment_id).with_for_update()
@@ -82,6 +84,8 @@ def check_in(
     if earlier is not None and _still_counts(session, principal, earlier, now):
         queue = _clinic_queue(session, earlier.queue_id)
         return view(session, earlier, queue, now=now, cipher=cipher)
+    if version not in (None, appointment.version):
+        raise PreconditionFailed
     _refuse(session, appointment, now)
     queue = _queue_of(session, appointment)
     if appointment.status != AppointmentStatus.ARRIVED:

@@ -1,0 +1,1 @@
+"""Telling hospital systems what happened: signed, numbered, and again until they have it."""
