@@ -38,7 +38,7 @@ class ConsentSchema(RequestSchema):
     text_version = fields.String(required=True, validate=validate.Length(1, 40))
 
 
-class ReasonSchema(RequestSchema):
+class ExceptionReasonSchema(RequestSchema):
     """Why a rule is passed over; sealed, shown to the facility only."""
 
     reason = fields.String(required=True, validate=validate.Length(3, LONGEST_REASON))
@@ -60,8 +60,8 @@ class BookingSchema(RequestSchema):
     date = fields.Date()
     from_ = fields.AwareDateTime(data_key="from")
     to = fields.AwareDateTime()
-    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
-    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
     patient_id = fields.UUID()
     patient = fields.Nested(PatientFields)
     coverage_basis = fields.String(
@@ -172,8 +172,8 @@ class TargetSchema(RequestSchema):
 class RescheduleSchema(TargetSchema):
     """The slot to move to; staff may pass over rules as in a booking."""
 
-    overbook = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
-    override = fields.Nested(ReasonSchema, load_default=None, allow_none=True)
+    overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
+    override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
 
 
 class OfferSchema(Schema):

@@ -33,9 +33,9 @@ from telehealth.referrals.schemas import (
     HandOverSchema,
     IssueSchema,
     PaperSchema,
-    ReasonSchema,
     ReferralListSchema,
     ReferralQuerySchema,
+    ReferralReasonSchema,
     ReferralSchema,
     RemoteConditionsSchema,
     RemoteQuerySchema,
@@ -216,7 +216,7 @@ def defer_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 @api.post("/referrals/<uuid:request_id>/return")
 @guarded("referral.return")
-@api.arguments(ReasonSchema())
+@api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
 def return_referral(asked: dict[str, Any], request_id: UUID) -> Response:
     """Return a referral to whoever made it, with the reason. Needs If-Match."""
@@ -233,7 +233,7 @@ def return_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 @api.post("/referrals/<uuid:request_id>/revoke")
 @guarded("referral.revoke")
-@api.arguments(ReasonSchema())
+@api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
 def revoke_referral(asked: dict[str, Any], request_id: UUID) -> Response:
     """Take a slip back for good. Needs If-Match."""

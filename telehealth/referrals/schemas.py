@@ -76,7 +76,7 @@ class SlipBookingSchema(RequestSchema):
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=LONGEST_REASON))
 
 
-class ReasonSchema(RequestSchema):
+class ReferralReasonSchema(RequestSchema):
     """Why."""
 
     reason = fields.String(required=True, validate=validate.Length(1, LONGEST_REASON))
@@ -101,7 +101,7 @@ class DecideSchema(RequestSchema):
             raise ValidationError("field-slip-reason-missing", "reason")
 
 
-class HandOverSchema(ReasonSchema):
+class HandOverSchema(ReferralReasonSchema):
     """The facility that shall see to it, and how soon."""
 
     facility = fields.String(required=True, validate=_CODE)
