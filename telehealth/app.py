@@ -14,6 +14,8 @@ from telehealth.accounts.browser import init_browser
 from telehealth.administration import policies as administration_policies
 from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
+from telehealth.anomalies import policies as anomaly_policies
+from telehealth.anomalies import routes as anomaly_routes
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.attendance import policies as attendance_policies
 from telehealth.attendance import routes as attendance_routes
@@ -97,6 +99,7 @@ def policy() -> Policy:
         queueing_policies.RULES,
         waitlist_policies.RULES,
         attendance_policies.RULES,
+        anomaly_policies.RULES,
         referral_policies.RULES,
         webhook_policies.RULES,
     )
@@ -191,6 +194,7 @@ def _register(app: Flask) -> None:
         desk_waitlist,
         desk_missed,
         attendance_routes.pages,
+        anomaly_routes.pages,
         closure_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
@@ -222,6 +226,7 @@ def _register(app: Flask) -> None:
         messaging_routes.api,
         waitlist_routes.api,
         attendance_routes.api,
+        anomaly_routes.api,
         webhook_routes.api,
     ):
         api.register_blueprint(endpoints)

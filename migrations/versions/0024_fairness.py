@@ -245,7 +245,193 @@ CREATE POLICY with_its_appointment ON confirmation_request
     USING (EXISTS (SELECT FROM appointment a WHERE a.id = appointment_id));
 """
 
+# Against touts. Numbers are the province's to set; staff who book for others (a commune station) are not bound.
+IDENTITY = """
+CREATE TABLE identity_limit (
+    name text CONSTRAINT pk_identity_limit PRIMARY KEY,
+    most integer NOT NULL,
+    CONSTRAINT ck_identity_limit_name CHECK (name IN ('account-day', 'phone-active', 'identity-active')),
+    CONSTRAINT ck_identity_limit_most CHECK (most > 0)
+);
+INSERT INTO identity_limit VALUES ('account-day', 12), ('phone-active', 15), ('identity-active', 6);
+REVOKE INSERT, UPDATE, DELETE ON identity_limit FROM telehealth_app;
+
+-- One after another for each identity, in one order, and before any claim: no two can wait for each other.
+CREATE FUNCTION check_identity_limits() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    v_account boolean := EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient');
+    v_phone bytea := (SELECT t.phone_index FROM patient t WHERE t.id = NEW.patient_id);
+    v_numbers bytea[] := ARRAY(SELECT i.value_index FROM patient_identifier i
+        WHERE i.patient_id = NEW.patient_id AND i.system = 'national-id' AND i.active);
+    v_midnight timestamptz := date_trunc('day', NEW.updated_at AT TIME ZONE 'Asia/Ho_Chi_Minh')
+        AT TIME ZONE 'Asia/Ho_Chi_Minh';
+    v_key bigint;
+BEGIN
+    FOR v_key IN
+        SELECT DISTINCT hashtextextended('identity:' || x.name, 0) AS key FROM (
+            SELECT NEW.account_id::text AS name WHERE v_account
+            UNION ALL SELECT encode(v_phone, 'hex') WHERE v_phone IS NOT NULL
+            UNION ALL SELECT encode(n, 'hex') FROM unnest(v_numbers) n) x
+         ORDER BY key
+    LOOP
+        PERFORM pg_advisory_xact_lock(v_key);
+    END LOOP;
+    IF v_account AND (
+        SELECT count(*) FROM appointment a
+         WHERE a.account_id = NEW.account_id AND a.channel = 'online' AND a.created_at >= v_midnight
+           AND a.status NOT IN ('held', 'expired')
+    ) > (SELECT most FROM identity_limit WHERE name = 'account-day') THEN
+        RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'too-many-by-account';
+    END IF;
+    IF v_phone IS NOT NULL AND (
+        SELECT count(*) FROM patient t JOIN appointment a ON a.patient_id = t.id
+         WHERE t.phone_index = v_phone AND a.status = 'booked' AND a.channel = 'online'
+           AND a.start_at > NEW.updated_at
+    ) > (SELECT most FROM identity_limit WHERE name = 'phone-active') THEN
+        RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'too-many-by-phone';
+    END IF;
+    IF cardinality(v_numbers) > 0 AND (
+        SELECT count(DISTINCT a.id) FROM patient_identifier i JOIN appointment a ON a.patient_id = i.patient_id
+         WHERE i.system = 'national-id' AND i.value_index = ANY (v_numbers) AND i.active
+           AND a.status = 'booked' AND a.channel = 'online' AND a.start_at > NEW.updated_at
+    ) > (SELECT most FROM identity_limit WHERE name = 'identity-active') THEN
+        RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'too-many-by-identity';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER check_identity_of_booking AFTER INSERT ON appointment
+    FOR EACH ROW WHEN (NEW.status = 'booked' AND NEW.channel = 'online')
+    EXECUTE FUNCTION check_identity_limits();
+CREATE TRIGGER check_identity_of_confirming AFTER UPDATE OF status ON appointment
+    FOR EACH ROW WHEN (OLD.status = 'held' AND NEW.status = 'booked' AND NEW.channel = 'online')
+    EXECUTE FUNCTION check_identity_limits();
+
+-- An appointment is its patient's for good: it follows them only into the record that theirs was merged into.
+CREATE FUNCTION keep_patient() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM patient t WHERE t.id = OLD.patient_id AND t.merged_into = NEW.patient_id) THEN
+        RAISE EXCEPTION 'an appointment cannot be given to another person' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_patient BEFORE UPDATE OF patient_id ON appointment
+    FOR EACH ROW WHEN (OLD.patient_id IS NOT NULL AND NEW.patient_id IS DISTINCT FROM OLD.patient_id)
+    EXECUTE FUNCTION keep_patient();
+"""
+
+# Evidence without anything of what people come for. Whose eyes it is for is asked here: the function sees past
+# the walls. Facility null: the province.
+ANOMALIES = """
+CREATE TABLE anomaly_check (
+    kind text NOT NULL,
+    subject text NOT NULL,
+    facility_id uuid CONSTRAINT fk_anomaly_check_facility_id_facility REFERENCES facility (id),
+    checked_at timestamptz NOT NULL,
+    checked_by uuid CONSTRAINT fk_anomaly_check_checked_by_account REFERENCES account (id),
+    id uuid CONSTRAINT pk_anomaly_check PRIMARY KEY
+);
+CREATE INDEX ix_anomaly_check_subject ON anomaly_check (kind, subject, checked_at);
+REVOKE UPDATE, DELETE ON anomaly_check FROM telehealth_app;
+ALTER TABLE anomaly_check ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_staff ON anomaly_check USING (app_kind() IN ('staff', 'system'));
+
+CREATE FUNCTION oversees_bookings(p_facility uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT app_kind() = 'system' OR app_kind() = 'staff' AND EXISTS (
+        SELECT FROM membership m
+         WHERE m.account_id = app_account() AND (m.valid_to IS NULL OR m.valid_to > app_clock())
+           AND (m.role = 'province-officer' OR m.role = 'facility-admin' AND m.facility_id = p_facility))
+$$;
+
+CREATE FUNCTION booking_anomalies(p_facility uuid, p_since timestamptz)
+RETURNS TABLE (kind text, subject text, account_id uuid, bookings integer, people integer, first_at timestamptz,
+    last_at timestamptz, codes text[])
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT oversees_bookings(p_facility) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH online AS MATERIALIZED (
+        SELECT a.id, a.code, a.account_id, a.patient_id, a.status, a.clinic_session_id, a.start_at,
+               a.created_at, a.updated_at
+          FROM appointment a JOIN account c ON c.id = a.account_id AND c.kind = 'patient'
+         WHERE (p_facility IS NULL OR a.facility_id = p_facility) AND a.created_at >= p_since
+           AND a.channel = 'online' AND a.status NOT IN ('held', 'expired') AND a.patient_id IS NOT NULL
+    ), found AS (
+        -- One account books for many who are not its near family.
+        SELECT 'many-people' AS kind, o.account_id::text AS subject, o.account_id, count(*) AS n,
+               count(DISTINCT o.patient_id) AS people, min(o.created_at) AS first_at,
+               max(o.created_at) AS last_at, array_agg(o.code ORDER BY o.created_at DESC) AS codes
+          FROM online o
+         WHERE NOT EXISTS (SELECT FROM account_patient ap
+                WHERE ap.account_id = o.account_id AND ap.patient_id = o.patient_id
+                  AND ap.relation IN ('self', 'parent', 'child', 'spouse'))
+         GROUP BY o.account_id HAVING count(DISTINCT o.patient_id) >= 5
+        UNION ALL
+        -- A place given up by one and taken by another within minutes: handed over.
+        SELECT 'handed-over', a.account_id::text, a.account_id, count(*), count(DISTINCT b.patient_id),
+               min(b.created_at), max(b.created_at), array_agg(b.code ORDER BY b.created_at DESC)
+          FROM online a JOIN online b
+            ON b.clinic_session_id = a.clinic_session_id AND b.start_at = a.start_at
+           AND b.patient_id <> a.patient_id AND a.status = 'cancelled'
+           AND b.created_at >= a.updated_at AND b.created_at < a.updated_at + interval '5 minutes'
+         GROUP BY a.account_id HAVING count(*) >= 2
+        UNION ALL
+        SELECT 'missed', n.account_id::text, n.account_id, count(*), count(DISTINCT n.patient_id),
+               min(n.start_at), max(n.start_at), array_agg(a.code ORDER BY n.start_at DESC)
+          FROM no_show n JOIN appointment a ON a.id = n.appointment_id
+          JOIN account c ON c.id = n.account_id AND c.kind = 'patient'
+         WHERE (p_facility IS NULL OR n.facility_id = p_facility) AND n.start_at >= p_since
+           AND n.excuse IS NULL AND n.returned_at IS NULL
+         GROUP BY n.account_id HAVING count(*) >= 3 AND count(DISTINCT n.patient_id) >= 2
+        UNION ALL
+        -- More within a minute than hands can do.
+        SELECT 'burst', o.account_id::text, o.account_id, count(*), count(DISTINCT o.patient_id),
+               min(o.created_at), max(o.created_at), array_agg(o.code ORDER BY o.created_at DESC)
+          FROM online o JOIN (
+              SELECT x.account_id, date_trunc('minute', x.created_at) AS minute FROM online x
+               GROUP BY 1, 2 HAVING count(*) >= 4) hot
+            ON hot.account_id = o.account_id AND hot.minute = date_trunc('minute', o.created_at)
+         GROUP BY o.account_id
+        UNION ALL
+        SELECT 'shared-' || num.system, left(encode(num.value, 'hex'), 16), NULL, count(DISTINCT o.id),
+               count(DISTINCT o.patient_id), min(o.created_at), max(o.created_at),
+               array_agg(DISTINCT o.code)
+          FROM online o JOIN (
+              SELECT i.patient_id, 'identity' AS system, i.value_index AS value FROM patient_identifier i
+               WHERE i.system = 'national-id' AND i.active
+              UNION ALL SELECT t.id, 'phone', t.phone_index FROM patient t
+               WHERE t.phone_index IS NOT NULL AND t.merged_into IS NULL) num
+            ON num.patient_id = o.patient_id
+         GROUP BY num.system, num.value
+        HAVING count(DISTINCT o.patient_id) >= CASE num.system WHEN 'phone' THEN 6 ELSE 2 END
+        UNION ALL
+        -- Only a signal: whole villages share one address of a mobile network.
+        SELECT 'same-address', left(encode(sha256(s.ip::bytea), 'hex'), 16), NULL, count(DISTINCT o.id),
+               count(DISTINCT o.account_id), min(o.created_at), max(o.created_at), array_agg(DISTINCT o.code)
+          FROM online o JOIN access_session s ON s.account_id = o.account_id AND s.ip IS NOT NULL
+           AND o.created_at BETWEEN s.created_at AND s.created_at + interval '30 minutes'
+         GROUP BY s.ip, date_trunc('hour', o.created_at) HAVING count(DISTINCT o.account_id) >= 5
+    )
+    SELECT f.kind, f.subject, f.account_id, f.n::int, f.people::int, f.first_at, f.last_at, f.codes[1:10]
+      FROM found f ORDER BY f.last_at DESC, f.kind, f.subject LIMIT 200;
+END $$;
+"""
+
 UNDO = """
+DROP FUNCTION booking_anomalies(uuid, timestamptz);
+DROP FUNCTION oversees_bookings(uuid);
+DROP TABLE anomaly_check;
+DROP TRIGGER keep_patient ON appointment;
+DROP FUNCTION keep_patient();
+DROP TRIGGER check_identity_of_confirming ON appointment;
+DROP TRIGGER check_identity_of_booking ON appointment;
+DROP FUNCTION check_identity_limits();
+DROP TABLE identity_limit;
 DROP TRIGGER note_no_show ON appointment;
 DROP FUNCTION note_no_show();
 DROP TABLE confirmation_request, no_show;
@@ -272,6 +458,8 @@ def upgrade() -> None:
     op.execute(TRIGGERS)
     op.execute(WALLS)
     op.execute(ATTENDANCE)
+    op.execute(IDENTITY)
+    op.execute(ANOMALIES)
 
 
 def downgrade() -> None:

@@ -1,0 +1,26 @@
+"""Limits on who books, counted over all accounts and records by a trigger of the ledger (migration 0024)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
+from telehealth.booking.errors import TooManyByAccount, TooManyByIdentity, TooManyByPhone
+from telehealth.core.errors import DomainError
+
+_OVER_A_LIMIT = "TL001"
+_REFUSALS: Mapping[str, type[DomainError]] = {
+    refusal.code: refusal for refusal in (TooManyByAccount, TooManyByPhone, TooManyByIdentity)
+}
+
+
+@contextmanager
+def identity_limits() -> Iterator[None]:
+    """Say as a refusal what the trigger says. Raises TooManyByAccount, TooManyByPhone, TooManyByIdentity."""
+    try:
+        yield
+    except DBAPIError as error:
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", "")
+        if getattr(error.orig, "sqlstate", None) != _OVER_A_LIMIT:
+            raise
+        raise _REFUSALS[said] from error
