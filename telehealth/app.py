@@ -190,6 +190,7 @@ def _register(app: Flask) -> None:
         messaging_routes.pages,
         webhook_routes.pages,
         desk_pages,
+        closure_routes.pages,
         schedule_pages,
         desk_waitlist,
         desk_missed,

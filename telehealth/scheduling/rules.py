@@ -7,7 +7,6 @@ Everything is an integer inside: local minutes of day for rosters, minutes since
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from math import asin, cos, degrees, radians, sin, sqrt
 from uuid import UUID
 
 from telehealth.core.clock import at_local
@@ -551,24 +550,6 @@ def on_grid(
     """Tell whether a session has a slot that the patient's time of which starts at a local minute of day."""
     index, off = divmod(minute - start_minute - lead_minutes, slot_minutes)
     return off == 0 and 0 <= index < slot_count
-
-
-EARTH_KM = 6371.0
-
-
-def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Return the great-circle distance of two places given as latitude and longitude in degrees."""
-    (lat_a, lon_a), (lat_b, lon_b) = ((radians(lat), radians(lon)) for lat, lon in (a, b))
-    half = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_KM * asin(min(1.0, sqrt(half)))
-
-
-def box_around(place: tuple[float, float], radius_km: float) -> tuple[float, float, float, float]:
-    """Return the south, north, west and east bounds in degrees of a box that holds a circle."""
-    lat, lon = place
-    high = degrees(radius_km / EARTH_KM)
-    wide = high / max(0.01, cos(radians(min(89.0, abs(lat) + high))))
-    return lat - high, lat + high, lon - wide, lon + wide
 
 
 def _minute_reached(instant: datetime) -> int:

@@ -12,6 +12,7 @@ from telehealth.booking.errors import OtherService, SlotTaken
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.rules import (
     DEFAULT_POLICIES,
+    Policies,
     check_bound,
     check_load,
     check_move,
@@ -96,6 +97,7 @@ def reschedule(
     cipher: FieldCipher,
     outbox: Outbox,
     links: AnswerLinks,
+    policies: Policies = DEFAULT_POLICIES,
 ) -> AppointmentView:
     """Move an appointment to another slot of the same service; its id and code stay.
 
@@ -110,7 +112,7 @@ def reschedule(
     check_move(view.status, view.start, view.cut_off, now, staff=move.channel != Channel.ONLINE)
     asked = question(None, move.slot_id, None, view.patient_id, now)
     context = answered(fetch_one(session, CONTEXT, asked), None)
-    start = checked_move(context, principal, view, move, now)
+    start = checked_move(context, principal, view, move, now, policies)
     why = cipher.seal_text(move.overbook or move.override, f"appointment.overbook_reason_sealed:{view.id}")
     outcome = _moved(session, context, view, start, move, why, now)
     raise_refusal(outcome, context, door_of(move.channel, move.referring_level))
@@ -131,7 +133,12 @@ _MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s,
 
 
 def checked_move(
-    context: Context, principal: Principal, view: AppointmentView, move: Move, now: datetime
+    context: Context,
+    principal: Principal,
+    view: AppointmentView,
+    move: Move,
+    now: datetime,
+    policies: Policies = DEFAULT_POLICIES,
 ) -> datetime:
     """Return the new start. Whether the place is free only the claim can tell: the old one may overlap it."""
     over, override = move.overbook is not None, move.override is not None
@@ -142,7 +149,7 @@ def checked_move(
         raise OtherService
     if move.slot_id == view.slot_id and over == view.overbooked:
         raise SlotTaken
-    start = checked_slot(context, move.channel, DEFAULT_POLICIES, now, override=over or override)
+    start = checked_slot(context, move.channel, policies, now, override=over or override)
     check_bound(start, view.bound_from, view.bound_until)
     place = place_of(context, start, blocked=blocks(context, principal, override=override))
     check_place(replace(place, taken=0), online=move.channel == Channel.ONLINE)
@@ -157,7 +164,7 @@ def checked_move(
         account=max(0, load.account - booked_it),
         account_day=max(0, load.account_day - (booked_it and same_day)),
     )
-    check_load(others, DEFAULT_POLICIES.booking[move.channel])
+    check_load(others, policies.booking[move.channel])
     return start
 
 

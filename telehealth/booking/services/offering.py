@@ -5,8 +5,6 @@ that `reserve` makes keeps its place by a hold, so that nobody else can have it.
 patient, appointment, offer.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,7 +15,7 @@ from telehealth.booking import messages, queries
 from telehealth.booking.codes import OfferState
 from telehealth.booking.errors import OfferOver
 from telehealth.booking.queries import AppointmentView, OfferView
-from telehealth.booking.rules import DEFAULT_POLICIES, BookingPolicy, Policies, check_move, check_place
+from telehealth.booking.rules import check_move, check_place
 from telehealth.booking.services.context import (
     CONTEXT,
     account_of,
@@ -102,8 +100,8 @@ def reserve(
     check_move(view.status, view.start, view.cut_off, now, staff=True)
     _checked_slot(session, principal, view, slot_id, now)
     withdraw_offers(session, appointment_id, now)
-    policies = _keeping(until + _MARGIN - now)
-    kept = hold(session, principal, slot_id, now=now, channel=Channel.DESK, policies=policies)
+    seconds = int((until + _MARGIN - now).total_seconds())
+    kept = hold(session, principal, slot_id, now=now, channel=Channel.DESK, seconds=seconds)
     made = OfferView(
         id=new_id(),
         appointment_id=appointment_id,
@@ -116,13 +114,6 @@ def reserve(
     _insert(session, principal, made)
     note(session, principal, "booking.offer", view, now, slot=view.slot_id, to=slot_id)
     return made
-
-
-def _keeping(span: timedelta) -> Policies:
-    """Return the policies by which a hold lasts that long."""
-    desk = replace(DEFAULT_POLICIES.booking[Channel.DESK], hold_seconds=int(span.total_seconds()))
-    booking: Mapping[str, BookingPolicy] = {**DEFAULT_POLICIES.booking, Channel.DESK: desk}
-    return replace(DEFAULT_POLICIES, booking=booking)
 
 
 def accept_offer(
