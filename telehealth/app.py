@@ -14,6 +14,8 @@ from telehealth.accounts.browser import init_browser
 from telehealth.administration import policies as administration_policies
 from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
+from telehealth.admission import policies as admission_policies
+from telehealth.admission import routes as admission_routes
 from telehealth.anomalies import policies as anomaly_policies
 from telehealth.anomalies import routes as anomaly_routes
 from telehealth.answers.routes import pages as answer_pages
@@ -100,6 +102,7 @@ def policy() -> Policy:
         waitlist_policies.RULES,
         attendance_policies.RULES,
         anomaly_policies.RULES,
+        admission_policies.RULES,
         referral_policies.RULES,
         webhook_policies.RULES,
     )
@@ -196,6 +199,7 @@ def _register(app: Flask) -> None:
         desk_missed,
         attendance_routes.pages,
         anomaly_routes.pages,
+        admission_routes.pages,
         closure_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
@@ -228,6 +232,7 @@ def _register(app: Flask) -> None:
         waitlist_routes.api,
         attendance_routes.api,
         anomaly_routes.api,
+        admission_routes.api,
         webhook_routes.api,
     ):
         api.register_blueprint(endpoints)

@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 
 from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
+from telehealth.admission import models as _admission
 from telehealth.anomalies import models as _anomalies
 from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
@@ -28,6 +29,7 @@ from telehealth.webhooks import models as _webhooks
 
 _REGISTERED = (
     _accounts,
+    _admission,
     _anomalies,
     _attendance,
     _audit,

@@ -422,7 +422,148 @@ BEGIN
 END $$;
 """
 
+# A waiting room in front of taking a place at the release hour. A service without a release_policy has none.
+RELEASES = """
+CREATE TABLE release_policy (
+    service_id uuid CONSTRAINT pk_release_policy PRIMARY KEY
+        CONSTRAINT fk_release_policy_service_id_healthcare_service REFERENCES healthcare_service (id),
+    rate_per_minute integer NOT NULL,
+    early_minutes integer NOT NULL,
+    hot_minutes integer NOT NULL,
+    admission_minutes integer NOT NULL,
+    CONSTRAINT ck_release_policy_bounds CHECK (rate_per_minute BETWEEN 1 AND 6000 AND early_minutes BETWEEN 5 AND 240
+        AND hot_minutes BETWEEN 1 AND 240 AND admission_minutes BETWEEN 2 AND 120)
+);
+CREATE TABLE release (
+    service_id uuid NOT NULL
+        CONSTRAINT fk_release_service_id_healthcare_service REFERENCES healthcare_service (id),
+    opens_at timestamptz NOT NULL,
+    drawn_at timestamptz,
+    last_place integer NOT NULL DEFAULT 0,
+    next_at timestamptz NOT NULL,
+    CONSTRAINT pk_release PRIMARY KEY (service_id, opens_at)
+);
+CREATE INDEX ix_release_undrawn ON release (opens_at) WHERE drawn_at IS NULL;
+CREATE TABLE release_ticket (
+    service_id uuid NOT NULL,
+    opens_at timestamptz NOT NULL,
+    account_id uuid NOT NULL CONSTRAINT fk_release_ticket_account_id_account REFERENCES account (id),
+    joined_at timestamptz NOT NULL,
+    place integer,
+    admit_at timestamptz,
+    lapses_at timestamptz,
+    CONSTRAINT pk_release_ticket PRIMARY KEY (service_id, opens_at, account_id),
+    CONSTRAINT fk_release_ticket_release FOREIGN KEY (service_id, opens_at) REFERENCES release (service_id, opens_at),
+    CONSTRAINT uq_release_ticket_place UNIQUE (service_id, opens_at, place),
+    CONSTRAINT ck_release_ticket_drawn CHECK (num_nulls(place, admit_at, lapses_at) IN (0, 3))
+);
+REVOKE INSERT, UPDATE, DELETE ON release, release_ticket FROM telehealth_app;
+ALTER TABLE release_ticket ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON release_ticket USING (app_kind() = 'system' OR account_id = app_account());
+
+-- The release that is near or hot: its hour comes within early_minutes, came less than hot_minutes ago, or its
+-- line has not been let in yet. Null: come as you are.
+CREATE FUNCTION current_release(p_service uuid, p_now timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT max(x.opens_at) FROM (
+        SELECT s.opens_at FROM clinic_session s JOIN release_policy p ON p.service_id = s.service_id
+         WHERE s.service_id = p_service AND s.status = 'open' AND s.start_at > p_now
+           AND s.opens_at BETWEEN p_now - p.hot_minutes * interval '1 minute'
+                              AND p_now + p.early_minutes * interval '1 minute'
+        UNION ALL
+        SELECT r.opens_at FROM release r JOIN release_policy p ON p.service_id = r.service_id
+         WHERE r.service_id = p_service AND r.drawn_at IS NOT NULL AND r.next_at > p_now) x
+$$;
+
+-- At the hour those who were there before it are drawn in random order. Drawn once, whoever comes first.
+CREATE FUNCTION draw_release(p_service uuid, p_opens_at timestamptz, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    p release_policy%ROWTYPE;
+    v_step interval;
+    v_drawn integer;
+BEGIN
+    PERFORM FROM release r WHERE r.service_id = p_service AND r.opens_at = p_opens_at
+        AND r.drawn_at IS NULL AND r.opens_at <= p_now FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    SELECT * INTO p FROM release_policy x WHERE x.service_id = p_service;
+    v_step := interval '1 minute' / coalesce(p.rate_per_minute, 60);
+    UPDATE release_ticket t SET
+        place = d.place, admit_at = p_opens_at + (d.place - 1) * v_step,
+        lapses_at = p_opens_at + (d.place - 1) * v_step + coalesce(p.admission_minutes, 10) * interval '1 minute'
+      FROM (SELECT y.account_id, row_number() OVER (ORDER BY random())::int AS place FROM release_ticket y
+             WHERE y.service_id = p_service AND y.opens_at = p_opens_at) d
+     WHERE t.service_id = p_service AND t.opens_at = p_opens_at AND t.account_id = d.account_id;
+    GET DIAGNOSTICS v_drawn = ROW_COUNT;
+    UPDATE release r SET drawn_at = p_now, last_place = v_drawn, next_at = p_opens_at + v_drawn * v_step
+     WHERE r.service_id = p_service AND r.opens_at = p_opens_at;
+    RETURN true;
+END $$;
+
+-- One place for each account: before the hour to be drawn, after it at the end of the line. Who let their turn
+-- pass goes to the end. The token is the account itself, so that there is nothing to hand on.
+CREATE FUNCTION enter_release(p_service uuid, p_account uuid, p_now timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_opens timestamptz := current_release(p_service, p_now);
+    p release_policy%ROWTYPE;
+    r release%ROWTYPE;
+    v_at timestamptz;
+BEGIN
+    IF v_opens IS NULL OR p_account IS DISTINCT FROM app_account() THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO p FROM release_policy x WHERE x.service_id = p_service;
+    INSERT INTO release (service_id, opens_at, next_at) VALUES (p_service, v_opens, v_opens) ON CONFLICT DO NOTHING;
+    PERFORM draw_release(p_service, v_opens, p_now);
+    SELECT * INTO r FROM release x WHERE x.service_id = p_service AND x.opens_at = v_opens FOR UPDATE;
+    INSERT INTO release_ticket (service_id, opens_at, account_id, joined_at)
+    VALUES (p_service, v_opens, p_account, p_now) ON CONFLICT DO NOTHING;
+    IF r.drawn_at IS NOT NULL THEN
+        v_at := greatest(p_now, r.next_at);
+        UPDATE release_ticket t SET place = r.last_place + 1, admit_at = v_at,
+               lapses_at = v_at + p.admission_minutes * interval '1 minute'
+         WHERE t.service_id = p_service AND t.opens_at = v_opens AND t.account_id = p_account
+           AND (t.place IS NULL OR t.lapses_at <= p_now);
+        IF FOUND THEN
+            UPDATE release x SET last_place = r.last_place + 1,
+                   next_at = v_at + interval '1 minute' / p.rate_per_minute
+             WHERE x.service_id = p_service AND x.opens_at = v_opens;
+        END IF;
+    END IF;
+    RETURN v_opens;
+END $$;
+
+-- In front of hold, not of browse: a place of a hot release is for those who have been let in.
+CREATE FUNCTION check_admission() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM release_policy p WHERE p.service_id = NEW.service_id)
+       AND EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient')
+       AND EXISTS (SELECT FROM clinic_session s WHERE s.id = NEW.clinic_session_id
+                      AND s.opens_at = current_release(NEW.service_id, NEW.created_at))
+       AND NOT EXISTS (SELECT FROM release_ticket t JOIN clinic_session s ON s.id = NEW.clinic_session_id
+                        WHERE t.service_id = NEW.service_id AND t.opens_at = s.opens_at
+                          AND t.account_id = NEW.account_id
+                          AND t.admit_at <= NEW.created_at AND t.lapses_at > NEW.created_at) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'waiting-room';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER check_admission AFTER INSERT ON appointment
+    FOR EACH ROW WHEN (NEW.channel = 'online' AND NEW.status IN ('held', 'booked'))
+    EXECUTE FUNCTION check_admission();
+"""
+
 UNDO = """
+DROP TRIGGER check_admission ON appointment;
+DROP FUNCTION check_admission();
+DROP FUNCTION enter_release(uuid, uuid, timestamptz);
+DROP FUNCTION draw_release(uuid, timestamptz, timestamptz);
+DROP FUNCTION current_release(uuid, timestamptz);
+DROP TABLE release_ticket, release, release_policy;
 DROP FUNCTION booking_anomalies(uuid, timestamptz);
 DROP FUNCTION oversees_bookings(uuid);
 DROP TABLE anomaly_check;
@@ -460,6 +601,7 @@ def upgrade() -> None:
     op.execute(ATTENDANCE)
     op.execute(IDENTITY)
     op.execute(ANOMALIES)
+    op.execute(RELEASES)
 
 
 def downgrade() -> None:

@@ -123,6 +123,12 @@ class TooManyByIdentity(Conflict):
     code = "too-many-by-identity"
 
 
+class NotAdmitted(Conflict):
+    """Many want these places at their release hour: one comes in through the waiting room."""
+
+    code = "waiting-room"
+
+
 class TooManyHolds(TooMany):
     """The account holds as many slots as one may."""
 
