@@ -24,6 +24,8 @@ from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.calendars import policies as calendar_policies
+from telehealth.calendars import routes as calendar_routes
 from telehealth.closures import policies as closure_policies
 from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
@@ -41,6 +43,8 @@ from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.exports import policies as export_policies
+from telehealth.exports import routes as export_routes
 from telehealth.fhir.routes import fhir
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
@@ -58,9 +62,9 @@ from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
-from telehealth.referrals.routes import api as referrals_api
+from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
-from telehealth.schedule_editor.routes import pages as schedule_pages
+from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -96,7 +100,9 @@ def policy() -> Policy:
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
+        calendar_policies.RULES,
         encounter_policies.RULES,
+        export_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
@@ -192,15 +198,16 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         webhook_routes.pages,
+        calendar_routes.pages,
+        export_routes.pages,
         desk_pages,
+        schedule_routes.pages,
         closure_routes.pages,
-        schedule_pages,
         desk_waitlist,
         desk_missed,
         attendance_routes.pages,
         anomaly_routes.pages,
         admission_routes.pages,
-        closure_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -210,6 +217,7 @@ def _register(app: Flask) -> None:
         queueing_routes.clinic,
         delegation_routes.pages,
         portal_pages,
+        referral_routes.pages,
         waitlist_routes.pages,
         waitlist_routes.links,
     ):
@@ -223,8 +231,9 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         delegation_routes.api,
         scheduling_api,
+        schedule_routes.api,
         booking_api,
-        referrals_api,
+        referral_routes.api,
         payment_routes.api,
         closure_routes.api,
         queueing_routes.api,
@@ -234,6 +243,8 @@ def _register(app: Flask) -> None:
         anomaly_routes.api,
         admission_routes.api,
         webhook_routes.api,
+        calendar_routes.api,
+        export_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

@@ -140,7 +140,7 @@ def test_the_page_leads_through_without_scripts(
     browser = Browser(client, engine, hour.settings.cipher, hour.clock)
     path = f"/book/waiting-room/{SERVICE}"
     assert browser.go(path).sees("Phòng chờ đặt lịch", "09:00")
-    browser.send()
+    browser.send("waiting-room")
     assert browser.sees("Quý vị đã vào phòng chờ", "Trang tự cập nhật")
     hour.go_to(NINE)
     assert browser.go(path).sees("Đang bốc thăm")

@@ -427,6 +427,9 @@ class Ledger(RuleBasedStateMachine):
         )
         try:
             with self.work(person) as session:
+                session.execute(
+                    text("SELECT setseed(0.5)")
+                )  # equals come in one order: examples can be replayed
                 view = services.book_any(
                     session, principal, self.asked(who, door), wanted, **self.means, policies=NO_LIMITS
                 )
@@ -756,6 +759,7 @@ def play(machine: type[Ledger], examples: int, steps: int, *, shrink: bool = Tru
             database=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+            report_multiple_bugs=False,
         ),
     )
 
