@@ -69,3 +69,26 @@ def room(session: Session, service_id: UUID, account_id: UUID | None, *, now: da
         admit_at=row.admit_at,
         lapses_at=row.lapses_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NearRelease:
+    """A release that is near or hot, and has a waiting room."""
+
+    service_id: UUID
+    opens_at: datetime
+
+
+def near(session: Session, facility_id: UUID, service_code: str, *, now: datetime) -> NearRelease | None:
+    """Return the release of a facility's service that one waits for now, or None."""
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            """SELECT v.id, current_release(v.id, %(now)s) AS opens_at
+                 FROM healthcare_service v JOIN release_policy p ON p.service_id = v.id
+                WHERE v.facility_id = %(facility)s AND v.code = %(code)s""",
+            {"facility": facility_id, "code": service_code, "now": now},
+        )
+        .one_or_none()
+    )
+    return None if row is None or row.opens_at is None else NearRelease(row.id, row.opens_at)

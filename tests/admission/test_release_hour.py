@@ -139,6 +139,7 @@ def test_the_page_leads_through_without_scripts(
         cookie["_user_id"] = lan.token
     browser = Browser(client, engine, hour.settings.cipher, hour.clock)
     path = f"/book/waiting-room/{SERVICE}"
+    assert path in browser.go("/book/times?service=internal&facility=77001").links("waiting-room")
     assert browser.go(path).sees("Phòng chờ đặt lịch", "09:00")
     browser.send("waiting-room")
     assert browser.sees("Quý vị đã vào phòng chờ", "Trang tự cập nhật")

@@ -18,3 +18,4 @@ admission-place = Place
 admission-enter = Enter the waiting room
 admission-choose = Choose a time
 admission-stay = This page updates by itself; keep it open. Everybody has one place in line, more pages do not help.
+admission-near = New times open at { $opens }. Please come in through the waiting room.

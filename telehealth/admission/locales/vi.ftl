@@ -18,3 +18,4 @@ admission-place = Nơi khám
 admission-enter = Vào phòng chờ
 admission-choose = Chọn giờ khám
 admission-stay = Trang tự cập nhật. Quý vị giữ trang này mở; mỗi người chỉ có một chỗ xếp hàng, mở nhiều trang không nhanh hơn.
+admission-near = Giờ khám mới mở đặt lúc { $opens }. Mời quý vị vào phòng chờ để được xếp thứ tự.
