@@ -307,18 +307,44 @@ CREATE TRIGGER check_identity_of_confirming AFTER UPDATE OF status ON appointmen
     FOR EACH ROW WHEN (OLD.status = 'held' AND NEW.status = 'booked' AND NEW.channel = 'online')
     EXECUTE FUNCTION check_identity_limits();
 
--- An appointment is its patient's for good: it follows them only into the record that theirs was merged into.
+-- An appointment is its patient's for good: it follows them only into the record that theirs is merged into.
+-- Asked at the end of the transaction, when a merge has said so.
 CREATE FUNCTION keep_patient() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM patient t WHERE t.id = OLD.patient_id AND t.merged_into = NEW.patient_id) THEN
         RAISE EXCEPTION 'an appointment cannot be given to another person' USING ERRCODE = 'check_violation';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER keep_patient BEFORE UPDATE OF patient_id ON appointment
+CREATE CONSTRAINT TRIGGER keep_patient AFTER UPDATE OF patient_id ON appointment DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.patient_id IS NOT NULL AND NEW.patient_id IS DISTINCT FROM OLD.patient_id)
     EXECUTE FUNCTION keep_patient();
+
+-- Two records become one person: who waits for a service twice waits once, and what follows from misses is
+-- settled anew for the one.
+CREATE FUNCTION follow_merged_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'no_show' THEN
+        NEW.graded_at := NULL;
+    ELSIF TG_TABLE_NAME = 'booking_restriction' THEN
+        IF EXISTS (SELECT FROM booking_restriction r WHERE r.patient_id = NEW.patient_id) THEN
+            RETURN NULL;
+        END IF;
+    ELSIF NEW.state IN ('waiting', 'offered') AND EXISTS (SELECT FROM waitlist_entry e
+        WHERE e.patient_id = NEW.patient_id AND e.service_code = NEW.service_code
+          AND e.state IN ('waiting', 'offered')) THEN
+        NEW.state := 'left';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER follow_merged_person BEFORE UPDATE OF patient_id ON no_show
+    FOR EACH ROW EXECUTE FUNCTION follow_merged_person();
+CREATE TRIGGER follow_merged_person BEFORE UPDATE OF patient_id ON booking_restriction
+    FOR EACH ROW EXECUTE FUNCTION follow_merged_person();
+CREATE TRIGGER follow_merged_person BEFORE UPDATE OF patient_id ON waitlist_entry
+    FOR EACH ROW EXECUTE FUNCTION follow_merged_person();
 """
 
 # Evidence without anything of what people come for. Whose eyes it is for is asked here: the function sees past
@@ -567,6 +593,10 @@ DROP TABLE release_ticket, release, release_policy;
 DROP FUNCTION booking_anomalies(uuid, timestamptz);
 DROP FUNCTION oversees_bookings(uuid);
 DROP TABLE anomaly_check;
+DROP TRIGGER follow_merged_person ON waitlist_entry;
+DROP TRIGGER follow_merged_person ON booking_restriction;
+DROP TRIGGER follow_merged_person ON no_show;
+DROP FUNCTION follow_merged_person();
 DROP TRIGGER keep_patient ON appointment;
 DROP FUNCTION keep_patient();
 DROP TRIGGER check_identity_of_confirming ON appointment;

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -109,7 +110,7 @@ def test_without_the_lock_of_the_identity_the_limit_is_overrun(
     source = "SELECT pg_get_functiondef('check_identity_limits'::regproc)"
     with owner_engine.begin() as connection:
         guarded = connection.execute(text(source)).scalar_one()
-        loose = guarded.replace("PERFORM pg_advisory_xact_lock(v_key)", "PERFORM pg_sleep(0.2)")
+        loose = guarded.replace("PERFORM pg_advisory_xact_lock(v_key)", "PERFORM pg_sleep(1)")
         assert loose != guarded
         connection.exec_driver_sql(loose.replace("%", "%%"))
     try:
@@ -151,6 +152,30 @@ def test_an_appointment_cannot_be_given_to_another_person(
         assert answer.status_code == 405
     seen = web.get(f"/api/v1/appointments/{made['id']}", headers=lan.headers).json
     assert seen["patient_id"] == str(lan.patient_id)
+
+
+def test_two_records_of_one_person_become_one_with_all_that_hangs_on_them(
+    web: FlaskClient, lan: Person, minh: Person, engine: Engine
+):
+    made = book(web, lan, slot_id=slots(web)[0]["id"]).json
+    wish = {"service": "internal", "from": "2026-12-02", "to": "2026-12-02"}
+    for who in (lan, minh):
+        asked = wish | {"patient_id": str(who.patient_id)}
+        assert web.post("/api/v1/waitlist", json=asked, headers=who.headers).status_code == 201
+    with system_unit_of_work(engine) as session:
+        connection = session.connection()
+        for who in (lan, minh):
+            connection.exec_driver_sql(
+                "INSERT INTO booking_restriction VALUES (%s, 'noted', %s, %s)",
+                (who.patient_id, NOW, NOW + timedelta(days=9)),
+            )
+        merging = "SELECT merge_patients(%s, %s, %s)"
+        outcome = connection.exec_driver_sql(merging, (lan.patient_id, minh.patient_id, NOW)).scalar_one()
+    assert outcome == "ok"
+    seen = web.get(f"/api/v1/appointments/{made['id']}", headers=minh.headers).json
+    assert seen["patient_id"] == str(minh.patient_id)
+    waiting = web.get("/api/v1/waitlist", headers=minh.headers).json["items"]
+    assert sorted(each["state"] for each in waiting) == ["left", "waiting"]
 
 
 def test_the_report_names_patterns_with_evidence_and_nothing_clinical(
