@@ -39,7 +39,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A booking as the desk makes it."""
+    """A booking as the desk makes it; `overbook`: why somebody is put beside those who have the slot."""
 
     patient_id: UUID
     slot_id: str
@@ -47,6 +47,7 @@ class Order:
     coverage_basis: str
     companion: bool
     reason: str | None
+    overbook: str | None = None
 
 
 def find(
@@ -156,6 +157,7 @@ def book(
         reason=order.reason,
         channel=Channel.DESK if here else Channel.ONLINE,
         consent=CONSENT,
+        overbook=order.overbook,
     )
     view = booking.book(session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, links=links)
     entry = Entry(

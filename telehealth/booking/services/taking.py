@@ -96,7 +96,7 @@ def book(
     return plan.view
 
 
-def book_once(
+def book_once(  # noqa: PLR0913  the means of every write, and the limits that hold
     session: Session,
     principal: Principal,
     request: BookingRequest,
