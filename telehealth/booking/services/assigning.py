@@ -73,7 +73,7 @@ class AnyPractitioner:
         )
 
 
-def book_any(  # noqa: PLR0913  the means of every write, and the limits that hold
+def book_any(
     session: Session,
     principal: Principal,
     request: BookingRequest,

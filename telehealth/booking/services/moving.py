@@ -89,7 +89,7 @@ def next_free(session: Session, query: SlotQuery, *, now: datetime) -> list[Slot
     return found[: query.limit]
 
 
-def reschedule(  # noqa: PLR0913  the means of every write, and the limits that hold
+def reschedule(
     session: Session,
     principal: Principal,
     appointment_id: UUID,

@@ -96,7 +96,7 @@ def book(
     return plan.view
 
 
-def book_once(  # noqa: PLR0913  the means of every write, and the limits that hold
+def book_once(
     session: Session,
     principal: Principal,
     request: BookingRequest,
