@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
 from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
+from telehealth.booking.services import AnyPractitioner
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
@@ -73,6 +74,7 @@ _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
+_ANY = "any"
 _LONGEST_REASON = 200
 _SHORTEST_WHY = 3
 GROUNDS = tuple(basis.value for basis in CoverageBasis)
@@ -219,7 +221,7 @@ def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> Respon
             return services.book(
                 work,
                 desk,
-                _order(patient_id, overbook=overbook),
+                _order(patient_id, desk, choice, overbook=overbook),
                 now=now(),
                 cipher=cipher(),
                 outbox=outbox(),
@@ -538,6 +540,7 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         offered=offered,
         slots=slots,
         full=full,
+        business_date=business_date,
         queues=[queue for queue in lines if queue.active],
         grounds=GROUNDS,
         asked=[each.value for each in Asked],
@@ -607,7 +610,7 @@ def _full(work: Session, desk: Desk, choice: _Choice) -> list[FullSlot]:
     )
 
 
-def _order(patient_id: UUID, *, overbook: bool) -> Order:
+def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> Order:
     form = request.form
     why = " ".join(form.get("why", "").split())[:_LONGEST_REASON]
     if overbook and len(why) < _SHORTEST_WHY:
@@ -623,7 +626,21 @@ def _order(patient_id: UUID, *, overbook: bool) -> Order:
         companion=form.get("companion") == "yes",
         reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
         overbook=why if overbook else None,
+        any_of=_any_of(form.get("slot_id", ""), desk, choice),
     )
+
+
+def _any_of(chosen: str, desk: Desk, choice: _Choice) -> AnyPractitioner | None:
+    """Return what "any doctor" on a day means: its value in the form is `any.` and the day."""
+    word, _dot, day = chosen.partition(".")
+    if word != _ANY or not choice.service:
+        return None
+    try:
+        asked = date.fromisoformat(day)
+    except ValueError:
+        return None
+    from_, to = at_local(asked, 0), at_local(asked, DAY_MINUTES)
+    return AnyPractitioner(choice.service, desk.facility_id, from_, to, choice.modality)
 
 
 def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:

@@ -403,3 +403,15 @@ def test_somebody_is_added_to_a_time_that_is_taken_only_with_a_reason(
             text("SELECT overbooked, overbook_reason_sealed IS NOT NULL, lane FROM appointment ORDER BY lane")
         ).all()
     assert [tuple(row) for row in rows] == [(False, False, 1), (True, True, 2)]
+
+
+def test_whichever_doctor_has_seen_the_person_or_has_the_fewest_is_booked(desk: Browser, engine: Engine):
+    registered(desk)
+    any_doctor = re.search(r'name="slot_id" value="(any\.[0-9-]+)"', desk.text)[1]
+    desk.send("/book", slot_id=any_doctor, asked="patient", coverage="none")
+    assert "Đã đặt lịch" in desk.text
+    with system_unit_of_work(engine) as session:
+        booked_for = session.execute(
+            text("SELECT min(start_at) OVER () = start_at FROM appointment WHERE status = 'booked'")
+        ).scalar_one()
+    assert booked_for
