@@ -99,11 +99,11 @@ def _measured(mine: Work, order: Order) -> Mapping[str, object]:
     with system_unit_of_work(mine.engine) as session:
         closure_id = services.close(session, SYSTEM, order, now=mine.clock())
     closed = time.perf_counter()
-    ticks = 0
+    ticks, used = 0, time.process_time()
     while _state(mine, closure_id) == ClosureState.RUNNING:
         job.run(mine, mine.clock())
         ticks += 1
-    done = time.perf_counter()
+    done, used = time.perf_counter(), time.process_time() - used
     with system_unit_of_work(mine.engine) as session:
         found = queries.closure(session, closure_id)
         progress = queries.progress(session, closure_id)
@@ -118,6 +118,7 @@ def _measured(mine: Work, order: Order) -> Mapping[str, object]:
         "close_s": round(closed - previewed, 2),
         "job_s": round(done - closed, 2),
         "job_people_per_second": round(people / (done - closed), 1),
+        "job_cpu_ms_per_person": round(1000 * used / max(people, 1), 1),
         "job_ticks": ticks,
         "worklist_page_ms": round(1000 * (read - done), 1),
         "page": len(shown.items),
