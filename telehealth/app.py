@@ -31,6 +31,7 @@ from telehealth.delegations import policies as delegation_policies
 from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
+from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
@@ -39,6 +40,10 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.exports import policies as export_policies
 from telehealth.exports import routes as export_routes
 from telehealth.fhir.routes import fhir
+from telehealth.identities import policies as identity_policies
+from telehealth.identities import routes as identity_routes
+from telehealth.invitations import policies as invitation_policies
+from telehealth.invitations import routes as invitation_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -55,9 +60,9 @@ from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
-from telehealth.referrals.routes import api as referrals_api
+from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
-from telehealth.schedule_editor.routes import pages as schedule_pages
+from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
@@ -96,6 +101,8 @@ def policy() -> Policy:
         calendar_policies.RULES,
         encounter_policies.RULES,
         export_policies.RULES,
+        identity_policies.RULES,
+        invitation_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
@@ -191,18 +198,21 @@ def _register(app: Flask) -> None:
         calendar_routes.pages,
         export_routes.pages,
         desk_pages,
-        schedule_pages,
-        desk_waitlist,
+        desk_people_pages,
+        schedule_routes.pages,
         closure_routes.pages,
+        desk_waitlist,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
         answer_pages,
+        invitation_routes.pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
         delegation_routes.pages,
         portal_pages,
+        referral_routes.pages,
         waitlist_routes.pages,
         waitlist_routes.links,
     ):
@@ -216,11 +226,14 @@ def _register(app: Flask) -> None:
         patient_routes.api,
         delegation_routes.api,
         scheduling_api,
+        schedule_routes.api,
         booking_api,
-        referrals_api,
+        referral_routes.api,
         payment_routes.api,
         closure_routes.api,
         queueing_routes.api,
+        identity_routes.api,
+        invitation_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
         webhook_routes.api,

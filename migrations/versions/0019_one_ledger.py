@@ -140,7 +140,7 @@ BEGIN
             s.start_at + (shown.minute - s.start_minute - s.lead_minutes + s.slot_minutes) * interval '1 minute'
         ) AS during) slot
      CROSS JOIN LATERAL (
-        SELECT count(*)::int AS lanes FROM claim k
+        SELECT count(DISTINCT k.lane)::int AS lanes FROM claim k
          WHERE k.active AND k.resource_id = s.practitioner_id AND k.lane <= s.capacity
            AND lower(k.during) BETWEEN lower(slot.during) - interval '8 hours' AND upper(slot.during)
            AND k.during && slot.during

@@ -173,7 +173,7 @@ SELECT s.practitioner_id, min(s.start_at) AS from_, max(s.end_at) AS to
   FROM clinic_session s
   LEFT JOIN practitioner_day y ON y.practitioner_id = s.practitioner_id AND y.business_date = s.business_date
  WHERE s.facility_id = %(facility)s AND s.service_code = %(service)s AND s.status = 'open'
-   AND s.start_at < %(to)s AND s.end_at > %(from)s AND s.booked < s.slot_count * s.capacity
+   AND s.start_at < %(to)s AND s.end_at > %(from)s
    AND (%(modality)s::text IS NULL OR s.modality = %(modality)s)
  GROUP BY s.practitioner_id, s.business_date, y.booked
  ORDER BY EXISTS (SELECT FROM appointment a WHERE a.patient_id = %(patient)s

@@ -24,13 +24,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What stands between a table and the rows that are wanted in it."""
+    """What stands between a table and the rows that are wanted in it.
+
+    `overruled` are wanted rows that somebody else has in hand: they are left as they are stored.
+    """
 
     table: type[Base]
     added: tuple[Row, ...]
     changed: tuple[Change, ...]
     removed: tuple[Row, ...]
     unchanged: int
+    overruled: tuple[Row, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -44,17 +48,23 @@ def difference(
     wanted: Sequence[Row],
     *,
     removable: ColumnElement[bool] | None = None,
+    theirs: ColumnElement[bool] | None = None,
 ) -> Difference:
     """Compare what is stored with what is wanted; every wanted row has the same columns.
 
     Stored rows that are not wanted count as removed where `removable` holds. In a table with a
-    column `active` a removed row stays and turns inactive, because others refer to it.
+    column `active` a removed row stays and turns inactive, because others refer to it. Stored rows where
+    `theirs` holds belong to somebody else: they are neither changed nor removed, and count as overruled
+    where they stand against a wanted one.
     """
     stored = _stored(session, table)
-    added, changed, unchanged = [], [], 0
+    foreign = {} if theirs is None else _stored(session, table, theirs)
+    added, changed, unchanged, overruled = [], [], 0, []
     for row in wanted:
         old = stored.get(_key(table, row))
-        if old is None or old.get("active") is False:
+        if _key(table, row) in foreign:
+            overruled.append(row)
+        elif old is None or old.get("active") is False:
             added.append(row)
         elif columns := tuple(name for name, value in row.items() if old[name] != value):
             changed.append(Change(row, columns))
@@ -62,8 +72,12 @@ def difference(
             unchanged += 1
     kept = {_key(table, row) for row in wanted}
     leaving = stored if removable is None else _stored(session, table, removable)
-    removed = [row for key, row in leaving.items() if key not in kept and row.get("active") is not False]
-    return Difference(table, tuple(added), tuple(changed), tuple(removed), unchanged)
+    removed = [
+        row
+        for key, row in leaving.items()
+        if key not in kept and key not in foreign and row.get("active") is not False
+    ]
+    return Difference(table, tuple(added), tuple(changed), tuple(removed), unchanged, tuple(overruled))
 
 
 def apply(session: Session, found: Difference) -> None:
@@ -79,7 +93,10 @@ def apply(session: Session, found: Difference) -> None:
     if _has_active(found.table):
         rows = [{**row, "active": True} for row in rows]
         values["active"] = statement.excluded["active"]
-    session.execute(statement.on_conflict_do_update(index_elements=primary, set_=values), rows)
+    if values:
+        session.execute(statement.on_conflict_do_update(index_elements=primary, set_=values), rows)
+    else:
+        session.execute(statement.on_conflict_do_nothing(), rows)
 
 
 def _remove(session: Session, found: Difference) -> None:

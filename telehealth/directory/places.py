@@ -34,3 +34,9 @@ class Place:
             * math.sin(half_lon) ** 2
         )
         return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, chord)))
+
+    def box(self, radius_km: float) -> tuple[float, float, float, float]:
+        """Return the south, north, west and east bounds in degrees of a box that holds a circle round it."""
+        high = math.degrees(radius_km / EARTH_RADIUS_KM)
+        wide = high / max(0.01, math.cos(math.radians(min(89.0, abs(self.latitude) + high))))
+        return self.latitude - high, self.latitude + high, self.longitude - wide, self.longitude + wide

@@ -23,6 +23,7 @@ class EncounterView:
     facility_id: UUID
     patient_id: UUID | None
     practitioner_id: UUID | None
+    service_id: UUID | None
     appointment_id: UUID | None
     modality: str
     status: str
@@ -64,6 +65,7 @@ def _view(row: Encounter | None) -> EncounterView | None:
         facility_id=row.facility_id,
         patient_id=row.patient_id,
         practitioner_id=row.practitioner_id,
+        service_id=row.service_id,
         appointment_id=row.appointment_id,
         modality=row.modality,
         status=row.status,

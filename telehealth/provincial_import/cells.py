@@ -16,6 +16,8 @@ from telehealth.directory.hours import (
     parse_weekday,
 )
 from telehealth.provincial_import.findings import BadValue
+from telehealth.scheduling.codes import Door
+from telehealth.scheduling.records import QuotaRecord
 
 Value = TypeVar("Value")
 
@@ -24,7 +26,14 @@ _GROUPED = re.compile(r"[0-9]{1,3}([., ][0-9]{3})+")
 _YES = frozenset({"yes", "y", "1", "true", "có", "co"})
 _NO = frozenset({"no", "n", "0", "false", "không", "khong"})
 _DATE_FORMS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
+_QUOTA = re.compile(r"(?P<door>[a-z-]+):(?P<places>[0-9]{1,4}):(?P<time>[0-9]{1,4})(?P<unit>[dhm])")
+_UNITS = {"d": 1440, "h": 60, "m": 1}
 _LICENCE = re.compile(r"[0-9A-ZĐ]+(?:[/-][0-9A-ZĐ]+)*")
+
+
+def otherwise(read: Callable[[str], Value], empty: Value) -> Callable[[str], Value]:
+    """Read a cell that stands for something when it is empty."""
+    return lambda text: read(text) if text else empty
 
 
 def optional(read: Callable[[str], Value]) -> Callable[[str], Value | None]:
@@ -74,6 +83,26 @@ def several_of(values: type[StrEnum]) -> Callable[[str], tuple[str, ...]]:
     """Read values separated by semicolons."""
     one = one_of(values)
     return lambda text: tuple(dict.fromkeys(one(part.strip()) for part in needed(text).split(";")))
+
+
+def codes(text: str) -> tuple[str, ...]:
+    """Read codes separated by semicolons; empty is none."""
+    return tuple(dict.fromkeys(code(part.strip()) for part in text.split(";") if part.strip()))
+
+
+def quotas(text: str) -> tuple[QuotaRecord, ...]:
+    """Read `door:places:time`, separated by semicolons, such as `counter:4:90m;referral-basic:2:3d`."""
+    found = [_quota(part.strip()) for part in text.split(";") if part.strip()]
+    if len({quota.door for quota in found}) < len(found):
+        raise BadValue("bad-quota", allowed=", ".join(Door))
+    return tuple(sorted(found, key=lambda quota: quota.door))
+
+
+def _quota(text: str) -> QuotaRecord:
+    found = _QUOTA.fullmatch(text.lower())
+    if found is None or found["door"] not in set(Door) or int(found["places"]) < 1:
+        raise BadValue("bad-quota", allowed=", ".join(Door))
+    return QuotaRecord(found["door"], int(found["places"]), int(found["time"]) * _UNITS[found["unit"]])
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -61,11 +61,14 @@ def report_lines(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
         yield from _both("import-refused", count=len(report.findings))
         return
     for table in report.tables:
-        yield (f"{table.table}: +{table.added} ~{table.changed} -{table.removed} ={table.unchanged}")
+        counts = f"+{table.added} ~{table.changed} -{table.removed} ={table.unchanged}"
+        yield f"{table.table}: {counts}" + (f" !{table.overruled}" if table.overruled else "")
     lines = [line for table in report.tables for line in table.lines]
     yield from (f"  {line}" for line in lines[:SHOWN_LINES])
     if len(lines) > SHOWN_LINES:
         yield from _both("import-more-lines", count=len(lines) - SHOWN_LINES)
+    if any(table.overruled for table in report.tables):
+        yield from _both("import-overruled", count=sum(table.overruled for table in report.tables))
     yield from _both("import-dry-run" if dry_run else "import-done")
 
 

@@ -1,4 +1,4 @@
-"""The tables of the province's files and their columns."""
+"""The tables of the province's files and their columns; what may be left out is told apart."""
 
 from collections.abc import Mapping
 
@@ -67,3 +67,32 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "oncall": ("facility_code", "specialty", "date", "first_licence_no", "second_licence_no"),
 }
+
+OPTIONAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "rosters": (
+        "every_weeks",
+        "mode",
+        "lead_minutes",
+        "tail_minutes",
+        "overbook_most",
+        "services",
+        "resources",
+        "quotas",
+    ),
+}
+
+OPTIONAL_TABLES: Mapping[str, tuple[str, ...]] = {
+    "resources": ("facility_code", "resource_code", "name", "kind", "lanes"),
+    "policies": (
+        "facility_code",
+        "service_code",
+        "min_notice_minutes",
+        "window_days",
+        "release",
+        "cancel_notice_minutes",
+        "hold_seconds",
+    ),
+    "limits": ("licence_no", "patients_per_day"),
+}
+
+TABLES: Mapping[str, tuple[str, ...]] = {**COLUMNS, **OPTIONAL_TABLES}

@@ -16,13 +16,20 @@ from telehealth.directory.records import (
 from telehealth.provincial_import import cells
 from telehealth.provincial_import.findings import BadValue, Finding, Place
 from telehealth.provincial_import.reading import Line
-from telehealth.scheduling.codes import ExceptionKind
-from telehealth.scheduling.records import ExceptionRecord, RosterRecord
+from telehealth.scheduling.codes import ExceptionKind, ResourceKind, SessionMode
+from telehealth.scheduling.records import (
+    ExceptionRecord,
+    LimitRecord,
+    PolicyRecord,
+    ResourceRecord,
+    RosterRecord,
+)
 
 Value = TypeVar("Value")
 Record = TypeVar("Record")
 
 _NO_DAY = date.min
+_LONGEST_STEP = 480
 _ROOM = "room"  # what the files call the roster's room; ours is `clinic`
 
 
@@ -158,8 +165,17 @@ def roster(row: Cells) -> RosterRecord:
         room=row.text("room"),
         valid_from=row.take("valid_from", cells.day, _NO_DAY),
         valid_to=row.take("valid_to", cells.optional(cells.day), None),
+        every_weeks=row.take("every_weeks", cells.otherwise(cells.whole(1, 52), 1), 1),
+        mode=row.text("mode", cells.otherwise(cells.one_of(SessionMode), SessionMode.SLOT)),
+        lead_minutes=row.take("lead_minutes", cells.otherwise(cells.whole(0, 120), 0), 0),
+        tail_minutes=row.take("tail_minutes", cells.otherwise(cells.whole(0, 120), 0), 0),
+        overbook_most=row.take("overbook_most", cells.otherwise(cells.whole(0, 20), 2), 2),
+        more_services=row.take("services", cells.codes, ()),
+        resources=row.take("resources", cells.codes, ()),
+        quotas=row.take("quotas", cells.quotas, ()),
     )
-    _check_span(row, record.start_minute, record.end_minute, record.slot_minutes)
+    _check_span(row, record.start_minute, record.end_minute, record.step)
+    _check_quotas(row, record)
     if record.valid_to is not None and record.valid_to < record.valid_from:
         row.refuse("valid_to", "end-before-start", start=record.valid_from.isoformat())
     return record
@@ -187,6 +203,38 @@ def exception(row: Cells) -> ExceptionRecord:
     if not row.findings:
         _check_exception(row, record)
     return record
+
+
+def resource(row: Cells) -> ResourceRecord:
+    """Read a line of resources."""
+    return ResourceRecord(
+        facility_code=row.text("facility_code", cells.code),
+        code=row.text("resource_code", cells.code),
+        name=row.text("name", cells.title),
+        kind=row.text("kind", cells.one_of(ResourceKind)),
+        lanes=row.take("lanes", cells.otherwise(cells.whole(1, 100), 1), 1),
+    )
+
+
+def policy(row: Cells) -> PolicyRecord:
+    """Read a line of policies."""
+    return PolicyRecord(
+        facility_code=row.text("facility_code", cells.code),
+        service_code=row.text("service_code", cells.code),
+        min_notice_minutes=row.take("min_notice_minutes", cells.optional(cells.whole(0, 43200)), None),
+        window_days=row.take("window_days", cells.optional(cells.whole(0, 366)), None),
+        release_minute=row.take("release", cells.optional(cells.minute), None),
+        cancel_notice_minutes=row.take("cancel_notice_minutes", cells.optional(cells.whole(0, 43200)), None),
+        hold_seconds=row.take("hold_seconds", cells.optional(cells.whole(60, 1800)), None),
+    )
+
+
+def limit(row: Cells) -> LimitRecord:
+    """Read a line of limits."""
+    return LimitRecord(
+        licence_no=row.text("licence_no", cells.licence),
+        per_day=row.take("patients_per_day", cells.whole(1, 1000), 1),
+    )
 
 
 def on_call(row: Cells) -> OnCallRecord:
@@ -233,11 +281,17 @@ def _check_exception(row: Cells, record: ExceptionRecord) -> None:
         _check_span(row, record.start_minute, record.end_minute, record.slot_minutes or 1)
 
 
+def _check_quotas(row: Cells, record: RosterRecord) -> None:
+    places = (record.end_minute - record.start_minute) // record.step * record.capacity
+    if sum(quota.places for quota in record.quotas) > max(places, 0):
+        row.refuse("quotas", "quota-too-large", places=max(places, 0))
+
+
 def _check_span(row: Cells, start: int, end: int, slot: int) -> None:
     if end <= start:
         row.refuse("end", "end-before-start", start=row.line.cells["start"])
-    elif slot > end - start:
-        row.refuse("slot_minutes", "slot-too-long", session=end - start)
+    elif slot > min(end - start, _LONGEST_STEP):
+        row.refuse("slot_minutes", "slot-too-long", session=min(end - start, _LONGEST_STEP))
 
 
 def _point_kind(text: str) -> str:

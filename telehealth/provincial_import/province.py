@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import combinations, groupby
+from math import gcd
 from typing import Any, TypeVar
 
 from telehealth.directory.records import (
@@ -19,7 +20,14 @@ from telehealth.provincial_import.findings import Finding
 from telehealth.provincial_import.lines import Sourced, read_lines
 from telehealth.provincial_import.reading import Line, Tables
 from telehealth.scheduling.codes import ExceptionKind
-from telehealth.scheduling.records import ExceptionRecord, RosterRecord
+from telehealth.scheduling.records import (
+    ExceptionRecord,
+    LimitRecord,
+    PolicyRecord,
+    ResourceRecord,
+    RosterRecord,
+)
+from telehealth.scheduling.rules import weeks_between
 
 Record = TypeVar("Record")
 _FOREVER = date.max
@@ -36,6 +44,9 @@ class Province:
     rosters: Sequence[Sourced[RosterRecord]]
     exceptions: Sequence[Sourced[ExceptionRecord]]
     on_call: Sequence[Sourced[OnCallRecord]]
+    resources: Sequence[Sourced[ResourceRecord]] = ()
+    policies: Sequence[Sourced[PolicyRecord]] = ()
+    limits: Sequence[Sourced[LimitRecord]] = ()
 
     @property
     def directory(self) -> DirectoryRecords:
@@ -80,9 +91,14 @@ def read_province(tables: Tables, findings: list[Finding]) -> Province:
         rosters=read_lines(tables["rosters"], lines.roster, findings),
         exceptions=read_lines(tables["exceptions"], lines.exception, findings),
         on_call=read_lines(tables["oncall"], lines.on_call, findings),
+        resources=read_lines(tables["resources"], lines.resource, findings),
+        policies=read_lines(tables["policies"], lines.policy, findings),
+        limits=read_lines(tables["limits"], lines.limit, findings),
     )
     findings.extend(_duplicates(province))
-    findings.extend(_unknown(province, _Known.of(tables)))
+    known = _Known.of(tables)
+    findings.extend(_unknown(province, known))
+    findings.extend(_unknown_in_terms(province, known))
     findings.extend(_parent_cycles(province.facilities))
     findings.extend(_not_offered(province))
     findings.extend(_overlaps(province))
@@ -98,6 +114,7 @@ class _Known:
     specialties: frozenset[str]
     licences: frozenset[str]
     points: frozenset[tuple[str, str]]
+    resources: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, tables: Tables) -> "_Known":
@@ -109,6 +126,7 @@ class _Known:
                 text.upper().replace(" ", "") for text in _column(tables["practitioners"], "licence_no")
             ),
             points=frozenset(_pairs(tables["service_points"], "facility_code", "point_code")),
+            resources=frozenset(_pairs(tables["resources"], "facility_code", "resource_code")),
         )
 
 
@@ -126,6 +144,9 @@ def _duplicates(province: Province) -> Iterator[Finding]:
     yield from _twice(province.services, "service_code", lambda item: (item.facility_code, item.code))
     yield from _twice(province.practitioners, "licence_no", lambda item: item.licence_no)
     yield from _twice(province.service_points, "point_code", lambda item: (item.facility_code, item.code))
+    yield from _twice(province.resources, "resource_code", lambda item: (item.facility_code, item.code))
+    yield from _twice(province.policies, "service_code", lambda item: (item.facility_code, item.service_code))
+    yield from _twice(province.limits, "licence_no", lambda item: item.licence_no)
     yield from _twice(province.exceptions, "from_date", lambda item: item.key)
     yield from _twice(province.on_call, "date", lambda item: (item.facility_code, item.specialty, item.day))
 
@@ -153,6 +174,7 @@ def _unknown(province: Province, known: _Known) -> Iterator[Finding]:
         yield from _unknown_specialty(doctor, doctor.record.specialty, known)
     for roster in province.rosters:
         yield from _unknown_in_roster(roster, roster.record, known)
+        yield from _unknown_beside(roster, known)
     for exception in province.exceptions:
         yield from _unknown_in_roster(exception, exception.record, known)
     for duty in province.on_call:
@@ -160,6 +182,15 @@ def _unknown(province: Province, known: _Known) -> Iterator[Finding]:
         yield from _unknown_specialty(duty, duty.record.specialty, known)
         yield from _unknown_licence(duty, "first_licence_no", duty.record.first_licence_no, known)
         yield from _unknown_licence(duty, "second_licence_no", duty.record.second_licence_no, known)
+
+
+def _unknown_in_terms(province: Province, known: _Known) -> Iterator[Finding]:
+    for resource in province.resources:
+        yield from _unknown_facility(resource, resource.record.facility_code, known)
+    for policy in province.policies:
+        yield from _unknown_service(policy, "service_code", policy.record.service_code, known)
+    for limit in province.limits:
+        yield from _unknown_licence(limit, "licence_no", limit.record.licence_no, known)
 
 
 def _unknown_facility(item: Sourced[Any], code: str, known: _Known) -> Iterator[Finding]:
@@ -190,6 +221,27 @@ def _unknown_in_roster(
         yield item.finding("room", "unknown-room", facility=record.facility_code)
 
 
+def _unknown_service(item: Sourced[Any], column: str, code: str, known: _Known) -> Iterator[Finding]:
+    facility = item.record.facility_code
+    if facility not in known.facilities:
+        yield item.finding("facility_code", "unknown-facility")
+    elif (facility, code) not in known.services:
+        yield item.finding(column, "unknown-service", facility=facility)
+
+
+def _unknown_beside(item: Sourced[RosterRecord], known: _Known) -> Iterator[Finding]:
+    """Say which of a line's further services and resources its facility does not have."""
+    facility = item.record.facility_code
+    if facility not in known.facilities:
+        return
+    for code in item.record.more_services:
+        if (facility, code) not in known.services:
+            yield item.finding("services", "unknown-service", facility=facility)
+    for code in item.record.resources:
+        if (facility, code) not in known.resources:
+            yield item.finding("resources", "unknown-resource", facility=facility)
+
+
 def _parent_cycles(facilities: Sequence[Sourced[FacilityRecord]]) -> Iterator[Finding]:
     parents = {item.record.code: item.record.parent_code for item in facilities}
     for item in facilities:
@@ -210,11 +262,16 @@ def _not_offered(province: Province) -> Iterator[Finding]:
         modalities = offered.get((record.facility_code, record.service_code))
         if modalities is not None and record.modality not in modalities:
             yield item.finding("modality", "modality-not-offered", offered=", ".join(modalities))
+    for item in province.rosters:
+        for code in item.record.more_services:
+            modalities = offered.get((item.record.facility_code, code))
+            if modalities is not None and item.record.modality not in modalities:
+                yield item.finding("services", "modality-not-offered", offered=", ".join(modalities))
 
 
 @dataclass(frozen=True, slots=True)
 class _Duty:
-    """When a practitioner is somewhere: weekdays and minutes within a span of days."""
+    """When a practitioner is somewhere: weekdays and minutes within a span of days, every some weeks."""
 
     item: Sourced[Any]
     weekdays: frozenset[int]
@@ -222,6 +279,7 @@ class _Duty:
     end: int
     first_day: date
     last_day: date
+    every_weeks: int = 1
 
     def meets(self, other: "_Duty") -> bool:
         """Tell whether one person would have to be at both at once."""
@@ -231,6 +289,7 @@ class _Duty:
             and self.first_day <= other.last_day
             and other.first_day <= self.last_day
             and bool(self.weekdays & other.weekdays)
+            and weeks_between(self.first_day, other.first_day) % gcd(self.every_weeks, other.every_weeks) == 0
         )
 
 
@@ -266,6 +325,7 @@ def _roster_duty(item: Sourced[RosterRecord]) -> _Duty:
         record.end_minute,
         record.valid_from,
         record.valid_to or _FOREVER,
+        record.every_weeks,
     )
 
 

@@ -18,7 +18,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from telehealth.core.text import clean
 from telehealth.provincial_import.findings import Finding, Place
-from telehealth.provincial_import.layout import COLUMNS
+from telehealth.provincial_import.layout import COLUMNS, OPTIONAL_COLUMNS, TABLES
 
 _CSV, _WORKBOOK = ".csv", ".xlsx"
 _DELIMITERS = ",;\t"
@@ -60,14 +60,14 @@ def read_tables(source: Path) -> tuple[Tables, list[Finding]]:
         if table not in sheets and table not in refused
     )
     lines = {table: _lines(table, sheet, findings) for table, sheet in sheets.items()}
-    return {table: lines.get(table, []) for table in COLUMNS}, findings
+    return {table: lines.get(table, []) for table in TABLES}, findings
 
 
 def _sheets(source: Path, findings: list[Finding]) -> Iterator[tuple[str, Sheet]]:
     for path in sorted(source.iterdir()) if source.is_dir() else [source]:
         suffix, table = path.suffix.lower(), path.stem.lower()
         try:
-            if suffix == _CSV and table in COLUMNS:
+            if suffix == _CSV and table in TABLES:
                 yield table, Sheet(path.name, _csv_rows(path.read_bytes()))
             elif suffix == _WORKBOOK:
                 yield from _workbook(path)
@@ -81,10 +81,10 @@ def _workbook(path: Path) -> Iterator[tuple[str, Sheet]]:
     book = load_workbook(path, read_only=True, data_only=True)
     try:
         named = {sheet.title.strip().lower(): sheet for sheet in book.worksheets}
-        if path.stem.lower() in COLUMNS and not named.keys() & COLUMNS.keys():
+        if path.stem.lower() in TABLES and not named.keys() & TABLES.keys():
             named = {path.stem.lower(): book.worksheets[0]}
         for table, sheet in named.items():
-            if table in COLUMNS:
+            if table in TABLES:
                 name = path.name if table == path.stem.lower() else f"{path.name}[{sheet.title}]"
                 yield table, Sheet(name, [[_text(cell) for cell in row] for row in sheet.values])
     finally:
@@ -123,12 +123,13 @@ def _lines(table: str, sheet: Sheet, findings: list[Finding]) -> list[Line]:
     findings.extend(wrong)
     if wrong:
         return []
-    return list(_body(sheet, heading, findings))
+    absent = dict.fromkeys(set(OPTIONAL_COLUMNS.get(table, ())) - set(heading), "")
+    return list(_body(sheet, heading, absent, findings))
 
 
 def _heading_findings(table: str, place: Place, heading: list[str]) -> Iterator[Finding]:
-    known = COLUMNS[table]
-    for column in known:
+    known = (*TABLES[table], *OPTIONAL_COLUMNS.get(table, ()))
+    for column in TABLES[table]:
         if column not in heading:
             yield Finding(place, column, "", "column-missing")
     for column in dict.fromkeys(heading):
@@ -138,7 +139,9 @@ def _heading_findings(table: str, place: Place, heading: list[str]) -> Iterator[
             yield Finding(place, column, column, "column-twice")
 
 
-def _body(sheet: Sheet, heading: list[str], findings: list[Finding]) -> Iterator[Line]:
+def _body(
+    sheet: Sheet, heading: list[str], absent: Mapping[str, str], findings: list[Finding]
+) -> Iterator[Line]:
     for number, row in enumerate(sheet.rows[1:], start=2):
         cells = [clean(cell) for cell in row]
         if not any(cells):
@@ -148,7 +151,7 @@ def _body(sheet: Sheet, heading: list[str], findings: list[Finding]) -> Iterator
             findings.append(Finding(place, "", _rest(cells[len(heading) :]), "too-many-cells"))
             continue
         padded = cells + [""] * (len(heading) - len(cells))
-        yield Line(place, dict(zip(heading, padded, strict=False)))
+        yield Line(place, {**absent, **dict(zip(heading, padded, strict=False))})
 
 
 def _rest(cells: Iterable[str]) -> str:

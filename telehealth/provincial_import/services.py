@@ -20,21 +20,26 @@ from telehealth.directory.hours import WEEKDAYS, format_minute
 from telehealth.directory.models import DirectoryImport, Facility, HealthcareService, Practitioner
 from telehealth.directory.services import compare_directory
 from telehealth.provincial_import.findings import Finding
+from telehealth.provincial_import.layout import COLUMNS
 from telehealth.provincial_import.province import Province, read_province
 from telehealth.provincial_import.reading import Tables, read_tables
 from telehealth.queueing.services import ensure_all_queues
-from telehealth.scheduling.rosters import compare_rosters
+from telehealth.scheduling.rosters import RosterRecords, compare_rosters
 
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """What an import changes in one table: counts, and a line for each changed thing."""
+    """What an import changes in one table: counts, and a line for each changed thing.
+
+    `overruled` lines of the files are in the editor's hands and stay as they are there.
+    """
 
     table: str
     added: int
     changed: int
     removed: int
     unchanged: int
+    overruled: int
     lines: tuple[str, ...]
 
     def counts(self) -> dict[str, int]:
@@ -44,6 +49,7 @@ class TableReport:
             "changed": self.changed,
             "removed": self.removed,
             "unchanged": self.unchanged,
+            "overruled": self.overruled,
         }
 
 
@@ -100,8 +106,13 @@ def _compare(
     directory = compare_directory(session, province.directory, today=today, cipher=cipher)
     rosters = compare_rosters(
         session,
-        [item.record for item in province.rosters],
-        [item.record for item in province.exceptions],
+        RosterRecords(
+            rosters=[item.record for item in province.rosters],
+            exceptions=[item.record for item in province.exceptions],
+            resources=[item.record for item in province.resources],
+            policies=[item.record for item in province.policies],
+            limits=[item.record for item in province.limits],
+        ),
         today=today,
     )
     return {
@@ -109,9 +120,15 @@ def _compare(
         "services": directory.services,
         "practitioners": directory.practitioners,
         "service_points": directory.service_points,
+        "resources": rosters.resources,
         "rosters": rosters.rosters,
+        "roster_services": rosters.services,
+        "roster_resources": rosters.needs,
+        "roster_quotas": rosters.quotas,
         "exceptions": rosters.exceptions,
         "oncall": directory.on_call,
+        "policies": rosters.policies,
+        "limits": rosters.limits,
     }
 
 
@@ -147,7 +164,9 @@ def _report(session: Session, differences: Mapping[str, Difference]) -> list[Tab
             changed=len(found.changed),
             removed=len(found.removed),
             unchanged=found.unchanged,
+            overruled=len(found.overruled),
             lines=(
+                *(f"! {table} {_label(row, names)}" for row in found.overruled),
                 *(f"- {table} {_label(row, names)}" for row in found.removed),
                 *(
                     f"~ {table} {_label(change.row, names)}: {', '.join(change.columns)}"
@@ -157,6 +176,7 @@ def _report(session: Session, differences: Mapping[str, Difference]) -> list[Tab
             ),
         )
         for table, found in differences.items()
+        if table in COLUMNS or found.unchanged or not found.empty
     ]
 
 
@@ -176,7 +196,7 @@ def _names(session: Session, differences: Mapping[str, Difference]) -> dict[UUID
 
 
 _REFERENCES = ("facility_id", "practitioner_id", "first_practitioner_id", "service_id")
-_OWN = ("specialty", "kind", "day", "from_date", "modality")
+_OWN = ("specialty", "kind", "day", "from_date", "modality", "door", "places", "per_day")
 
 
 def _label(row: Row, names: Mapping[UUID, str]) -> str:

@@ -19,7 +19,6 @@ from telehealth.directory.queries import calendar_overrides
 from telehealth.referrals.codes import OPEN, RequestKind, RequestStatus
 from telehealth.referrals.policies import RequestScope
 from telehealth.referrals.rules import SlipRules, due_day, lapsed, shifted
-from telehealth.scheduling.codes import Door
 
 _CALENDAR_DAYS = 400
 
@@ -135,13 +134,6 @@ class RequestView:
     def service_name(self, locale: str) -> str | None:
         """Return the asked service in a language."""
         return self.target_service_en if locale == "en" else self.target_service_vi
-
-    @property
-    def door(self) -> Door | None:
-        """Return by which door a referral is booked: that of the referring facility's care level."""
-        if self.kind is not RequestKind.REFERRAL:
-            return None
-        return Door(f"referral-{self.requester_level or 'basic'}")
 
     @property
     def scope(self) -> RequestScope:

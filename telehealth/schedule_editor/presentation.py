@@ -23,10 +23,11 @@ _FIRST_HOUR, _LAST_HOUR = 7, 17
 
 
 class Grouping(StrEnum):
-    """What the rows of the calendar are."""
+    """What the rows of the calendar are; a card says what its row does not."""
 
     DOCTOR = "doctor"
     ROOM = "room"
+    NEITHER = "neither"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +186,16 @@ def card(block: Block, calendar: Calendar, by: str, hours: Hours | None = None) 
     """Return a session in words."""
     locale = current_locale()
     service = calendar.services.get(block.service_id)
-    room = t("editor-room", room=block.room) if block.room else ""
-    head = who(calendar.people.get(block.practitioner_id)) if by == Grouping.ROOM else room
-    if block.modality == Modality.VIDEO:
-        head = f"{head} · Video" if head else "Video"
+    parts = (
+        who(calendar.people.get(block.practitioner_id)) if by != Grouping.DOCTOR else "",
+        block.room if by != Grouping.ROOM else "",
+        "Video" if block.modality == Modality.VIDEO else "",
+    )
     at, span = _place(block.start_minute, block.end_minute, hours)
     return Card(
         block=block,
         time=f"{written_minute(block.start_minute)}–{written_minute(block.end_minute)}",
-        head=head,
+        head=" · ".join(part for part in parts if part),
         service=service.name(locale) if service else "",
         places=_places(block),
         doors=_doors(block),

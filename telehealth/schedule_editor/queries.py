@@ -23,6 +23,7 @@ from telehealth.scheduling.drafts import BlockingDraft, ExceptionDraft
 from telehealth.scheduling.models import (
     Blocking,
     BookingPolicy,
+    ClinicSession,
     PractitionerLimit,
     Resource,
     Schedule,
@@ -249,14 +250,22 @@ def line(session: Session, facility_id: UUID, line_id: UUID) -> LineView:
 
 
 def exceptions(
-    session: Session, facility_id: UUID, *, from_: date, after: UUID | None = None, limit: int = 500
+    session: Session,
+    facility_id: UUID,
+    *,
+    from_: date,
+    practitioner_id: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 500,
 ) -> Sequence[ScheduleException]:
-    """Return the exceptions that hold on a day or later; by day, or after an id by id."""
+    """Return the exceptions that hold on a day or later, in the order of their ids."""
     query = select(ScheduleException).where(
         ScheduleException.facility_id == facility_id,
         ScheduleException.active,
         ScheduleException.to_date >= from_,
     )
+    if practitioner_id is not None:
+        query = query.where(ScheduleException.practitioner_id == practitioner_id)
     if after is not None:
         query = query.where(ScheduleException.id > after)
     return session.scalars(query.order_by(ScheduleException.id).limit(limit)).all()
@@ -289,12 +298,20 @@ def blocking_draft_of(row: Blocking) -> BlockingDraft:
 
 
 def blockings(
-    session: Session, facility_id: UUID, *, from_: datetime, after: UUID | None = None, limit: int = 500
+    session: Session,
+    facility_id: UUID,
+    *,
+    from_: datetime,
+    practitioner_id: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 500,
 ) -> Sequence[Blocking]:
     """Return the blockings that are not over and not lifted, in the order of their ids."""
     query = select(Blocking).where(
         Blocking.facility_id == facility_id, Blocking.lifted_at.is_(None), Blocking.to_at > from_
     )
+    if practitioner_id is not None:
+        query = query.where(Blocking.practitioner_id == practitioner_id)
     if after is not None:
         query = query.where(Blocking.id > after)
     return session.scalars(query.order_by(Blocking.id).limit(limit)).all()
@@ -314,6 +331,41 @@ def resource(session: Session, facility_id: UUID, resource_id: UUID) -> Resource
     if row is None or row.facility_id != facility_id:
         raise NotFound
     return row
+
+
+def facility_of_line(session: Session, key: UUID) -> UUID | None:
+    """Return whose roster line it is."""
+    return session.scalar(select(Schedule.facility_id).where(Schedule.id == key))
+
+
+def facility_of_exception(session: Session, key: UUID) -> UUID | None:
+    """Return whose exception it is."""
+    return session.scalar(select(ScheduleException.facility_id).where(ScheduleException.id == key))
+
+
+def facility_of_blocking(session: Session, key: UUID) -> UUID | None:
+    """Return whose blocking it is."""
+    return session.scalar(select(Blocking.facility_id).where(Blocking.id == key))
+
+
+def facility_of_resource(session: Session, key: UUID) -> UUID | None:
+    """Return whose room or device it is."""
+    return session.scalar(select(Resource.facility_id).where(Resource.id == key))
+
+
+def facility_of_service(session: Session, key: UUID) -> UUID | None:
+    """Return whose service it is."""
+    return session.scalar(select(HealthcareService.facility_id).where(HealthcareService.id == key))
+
+
+def facility_of_practitioner(session: Session, key: UUID) -> UUID | None:
+    """Return whose practitioner it is."""
+    return session.scalar(select(Practitioner.facility_id).where(Practitioner.id == key))
+
+
+def facility_of_session(session: Session, key: UUID) -> UUID | None:
+    """Return whose session it is."""
+    return session.scalar(select(ClinicSession.facility_id).where(ClinicSession.id == key))
 
 
 def policies(session: Session, facility_id: UUID) -> dict[UUID, BookingPolicy]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from telehealth.directory.queries import Prices
+from telehealth.scheduling.calendar import PractitionerDays
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef, SlotView
 from telehealth.web.requests import rfc3339
 
@@ -20,6 +21,16 @@ def slot_json(slot: SlotView, locale: str) -> dict[str, Any]:
         "room": slot.room,
         "prices": prices_json(slot.prices),
         "free": slot.free,
+        "mode": slot.mode,
+        "distance_km": None if slot.distance_km is None else round(slot.distance_km, 1),
+    }
+
+
+def days_json(days: PractitionerDays) -> dict[str, Any]:
+    """Return a practitioner's days as PractitionerDaysSchema describes them."""
+    return {
+        "practitioner": practitioner_json(days.practitioner),
+        "days": [{"date": day.isoformat(), "free": free} for day, free in days.free.items()],
     }
 
 

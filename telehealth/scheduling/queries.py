@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local
 from telehealth.directory.naming import short_name
+from telehealth.directory.places import Place
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.codes import Channel, Door, SessionMode, SessionStatus
 from telehealth.scheduling.rules import (
@@ -22,8 +23,6 @@ from telehealth.scheduling.rules import (
     SlotId,
     Taken,
     Window,
-    box_around,
-    distance_km,
     door_of,
     epoch_minute,
     free_slots,
@@ -82,7 +81,7 @@ class PractitionerRef:
 class SlotQuery:
     """What to look for. Without `facility_id` or `near` everywhere, without `from_` from now on.
 
-    `near` is latitude and longitude in degrees: facilities within `radius_km` of it. `care_level`: of the
+    `near`: at facilities within `radius_km` of a place. `care_level`: of the
     facility that refers, for the channel `referral`. `override_roles` and `override_account`: who asks may
     book in times that are blocked for others.
     """
@@ -96,7 +95,7 @@ class SlotQuery:
     limit: int = 10
     channel: str = Channel.ONLINE
     care_level: str | None = None
-    near: tuple[float, float] | None = None
+    near: Place | None = None
     radius_km: float = NEAR_KM
     override_roles: Collection[str] = ()
     override_account: UUID | None = None
@@ -158,21 +157,19 @@ class SessionView:
     reserves: Sequence[Reserve] = ()
 
 
-_COLUMNS = """s.id AS session_id, s.start_at, s.end_at, s.business_date, s.start_minute, s.slot_minutes,
-           s.slot_count, s.capacity, s.booked, s.online_quota - s.online_booked AS online_left, s.modality,
-           s.room, s.status, s.mode, s.lead_minutes, s.tail_minutes, s.resource_ids, s.opens_at,
-           s.notice_minutes, s.service_id, s.facility_id, s.practitioner_id"""
+SESSION_COLUMNS = """s.id AS session_id, s.start_at, s.end_at, s.business_date, s.start_minute,
+           s.slot_minutes, s.slot_count, s.capacity, s.booked,
+           s.online_quota - s.online_booked AS online_left, s.modality, s.room, s.status, s.mode,
+           s.lead_minutes, s.tail_minutes, s.resource_ids, s.opens_at, s.notice_minutes, s.service_id,
+           s.facility_id, s.practitioner_id"""
 # A hold that has run out keeps its claim until somebody takes its place, and is counted until it is tidied
 # away: lapsed_holds() says what the counters have too many.
-_WITH = """WITH clock AS MATERIALIZED (SELECT app_clock() AS at),
+COUNTED_NOW = """WITH clock AS MATERIALIZED (SELECT app_clock() AS at),
 lapsed AS MATERIALIZED (SELECT * FROM lapsed_holds()),
 lapsed_sessions AS MATERIALIZED (
     SELECT clinic_session_id, json_object_agg(door, places) AS doors FROM lapsed GROUP BY 1)"""
-_SHOW = """
-SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.price_insured_vnd,
-       v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd, f.code AS facility_code,
-       f.name AS facility_name, f.address, f.hotline, f.latitude, f.longitude, p.licence_no,
-       p.name AS practitioner_name, p.title, p.specialty, l.doors AS lapsed, taken.spans,
+# What the rules ask about a session besides its own row: claims, reserves, resources, blockings, limit.
+FACTS = """l.doors AS lapsed, taken.spans,
        (SELECT json_agg(json_build_array(q.door, q.reserved, q.booked, extract(epoch FROM q.falls_at)))
           FROM session_quota q WHERE q.clinic_session_id = s.session_id) AS reserves,
        (SELECT array_agg(CASE WHEN r.active THEN r.lanes ELSE 0 END ORDER BY r.id)
@@ -189,14 +186,11 @@ SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.
        (SELECT m.per_day - coalesce((SELECT d.booked FROM practitioner_day d
                                       WHERE (d.practitioner_id, d.business_date)
                                           = (s.practitioner_id, s.business_date)), 0)
-               + coalesce((SELECT sum(h.people) FROM lapsed h
+               + coalesce((SELECT sum(h.people)::integer FROM lapsed h
                             WHERE (h.practitioner_id, h.business_date)
                                 = (s.practitioner_id, s.business_date)), 0)
-          FROM practitioner_limit m WHERE m.practitioner_id = s.practitioner_id) AS day_left
-  FROM clock, page s
-  JOIN healthcare_service v ON v.id = s.service_id
-  JOIN facility f ON f.id = s.facility_id
-  JOIN practitioner p ON p.id = s.practitioner_id
+          FROM practitioner_limit m WHERE m.practitioner_id = s.practitioner_id) AS day_left"""
+OF_FACTS = """
   LEFT JOIN lapsed_sessions l ON l.clinic_session_id = s.session_id
  CROSS JOIN LATERAL (
         SELECT array_agg(ARRAY[coalesce(array_position(s.resource_ids, k.resource_id), 0),
@@ -205,16 +199,25 @@ SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.
           FROM claim k
          WHERE k.active AND k.resource_id = ANY(s.practitioner_id || s.resource_ids)
            AND lower(k.during) > s.start_at - interval '8 hours' AND lower(k.during) < s.end_at
-           AND upper(k.during) > s.start_at AND (k.hold_until IS NULL OR k.hold_until > clock.at)) taken
+           AND upper(k.during) > s.start_at AND (k.hold_until IS NULL OR k.hold_until > clock.at)) taken"""
+_SHOW = f"""
+SELECT s.*, v.code AS service_code, v.name_vi, v.name_en, v.duration_minutes, v.price_insured_vnd,
+       v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd, f.code AS facility_code,
+       f.name AS facility_name, f.address, f.hotline, f.latitude, f.longitude, p.licence_no,
+       p.name AS practitioner_name, p.title, p.specialty, {FACTS}
+  FROM clock, page s
+  JOIN healthcare_service v ON v.id = s.service_id
+  JOIN facility f ON f.id = s.facility_id
+  JOIN practitioner p ON p.id = s.practitioner_id{OF_FACTS}
 """
-_ONE = f"""{_WITH}, page AS (SELECT {_COLUMNS} FROM clinic_session s WHERE s.id = %(id)s)
+_ONE = f"""{COUNTED_NOW}, page AS (SELECT {SESSION_COLUMNS} FROM clinic_session s WHERE s.id = %(id)s)
 {_SHOW}"""
-_NEXT = f"""SELECT {_COLUMNS} FROM clinic_session s
+_NEXT = f"""SELECT {SESSION_COLUMNS} FROM clinic_session s
      WHERE {{where}} AND (s.start_at, s.id) > (%(after_start)s, %(after_id)s)
        AND s.end_at > %(earliest)s AND s.start_at <= %(latest)s {{opened}}
      ORDER BY s.start_at, s.id LIMIT %(page)s"""
 # Two sources: sessions that have room by their counters, and the few that only a lapsed hold fills.
-_PAGE = f"""{_WITH}, page AS MATERIALIZED (
+_PAGE = f"""{COUNTED_NOW}, page AS MATERIALIZED (
     SELECT * FROM ({{with_room}}) r UNION ALL
     SELECT * FROM ({_NEXT}) f
      ORDER BY start_at, session_id LIMIT %(page)s)
@@ -227,7 +230,7 @@ _REFILLED = """s.id = ANY(ARRAY(SELECT clinic_session_id FROM lapsed_sessions)) 
            AND NOT {room}"""
 _ROOM = {True: "s.bookable_online", False: "s.bookable"}
 _OPENED = "AND (s.opens_at IS NULL AND s.start_at <= %(window)s OR s.opens_at <= %(now)s)"
-_FILTERS = {
+FILTERS = {
     "practitioner_id": "s.practitioner_id = %(practitioner_id)s",
     "modality": "s.modality = %(modality)s",
 }
@@ -362,7 +365,7 @@ def _around(session: Session, query: SlotQuery) -> _Around | None:
     """Return the services (or facilities) within the radius; None when no place is given."""
     if query.near is None or query.facility_id is not None:
         return None
-    south, north, west, east = box_around(query.near, query.radius_km)
+    south, north, west, east = query.near.box(query.radius_km)
     rows = session.connection().exec_driver_sql(
         _NEAR,
         {
@@ -373,14 +376,16 @@ def _around(session: Session, query: SlotQuery) -> _Around | None:
             "east": east,
         },
     )
-    near = [row for row in rows if distance_km(query.near, (row.latitude, row.longitude)) <= query.radius_km]
+    near = [
+        row for row in rows if query.near.distance_km(Place(row.latitude, row.longitude)) <= query.radius_km
+    ]
     if query.service_code is None:
         return _Around("facility_id", [row.id for row in near])
     return _Around("service_id", [row.service_id for row in near])
 
 
 def _page_sql(query: SlotQuery, around: _Around | None, *, online: bool) -> str:
-    filters = [text for name, text in _FILTERS.items() if getattr(query, name) is not None]
+    filters = [text for name, text in FILTERS.items() if getattr(query, name) is not None]
     opened = _OPENED if online else ""
     if around is None:
         own = _WHERE[query.service_code is not None, query.facility_id is not None]
@@ -397,10 +402,10 @@ def _page_sql(query: SlotQuery, around: _Around | None, *, online: bool) -> str:
 
 
 def _free_of(page: list[Row[Any]], window: Window) -> list[tuple[FreeSlot, Row[Any]]]:
-    return [(slot, row) for row in page for slot in free_slots([_grid(row)], _claims(row), window)]
+    return [(slot, row) for row in page for slot in free_slots([grid_of(row)], claims_of(row), window)]
 
 
-def _claims(row: Row[Any]) -> dict[UUID, list[Taken]]:
+def claims_of(row: Row[Any]) -> dict[UUID, list[Taken]]:
     claims: dict[UUID, list[Taken]] = {}
     for resource, start, end, lane in row.spans or ():
         owner = row.practitioner_id if resource == 0 else row.resource_ids[resource - 1]
@@ -408,7 +413,7 @@ def _claims(row: Row[Any]) -> dict[UUID, list[Taken]]:
     return claims
 
 
-def _grid(row: Row[Any]) -> Grid:
+def grid_of(row: Row[Any]) -> Grid:
     lapsed = row.lapsed or {}
     return Grid(
         id=row.session_id,
@@ -437,10 +442,10 @@ def _reserves(rows: Sequence[Any] | None, lapsed: Mapping[str, int]) -> list[Res
     ]
 
 
-def _view(slot: FreeSlot, row: Row[Any], near: tuple[float, float] | None = None) -> SlotView:
+def _view(slot: FreeSlot, row: Row[Any], near: Place | None = None) -> SlotView:
     start = instant_of(slot.start)
     minute = row.start_minute + slot.start - epoch_minute(row.start_at)
-    placed = near is not None and row.latitude is not None and row.longitude is not None
+    there = None if row.latitude is None or row.longitude is None else Place(row.latitude, row.longitude)
     return SlotView(
         id=str(SlotId(row.session_id, minute)),
         start=start,
@@ -457,5 +462,5 @@ def _view(slot: FreeSlot, row: Row[Any], near: tuple[float, float] | None = None
         ),
         free=slot.free,
         mode=row.mode,
-        distance_km=distance_km(near, (row.latitude, row.longitude)) if near and placed else None,
+        distance_km=near.distance_km(there) if near is not None and there is not None else None,
     )

@@ -3,10 +3,24 @@
 from dataclasses import dataclass
 from datetime import date
 
+from telehealth.scheduling.codes import SessionMode
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRecord:
+    """Places of a session kept for a door until some minutes before its start."""
+
+    door: str
+    places: int
+    falls_minutes: int
+
 
 @dataclass(frozen=True, slots=True)
 class RosterRecord:
-    """A roster line. Weekdays are 0 (Monday) to 6, minutes local minutes of day."""
+    """A roster line. Weekdays are 0 (Monday) to 6, minutes local minutes of day.
+
+    `more_services` and `resources` are codes of its facility.
+    """
 
     facility_code: str
     licence_no: str
@@ -20,6 +34,19 @@ class RosterRecord:
     room: str
     valid_from: date
     valid_to: date | None
+    every_weeks: int = 1
+    mode: str = SessionMode.SLOT
+    lead_minutes: int = 0
+    tail_minutes: int = 0
+    overbook_most: int = 2
+    more_services: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    quotas: tuple[QuotaRecord, ...] = ()
+
+    @property
+    def step(self) -> int:
+        """Return the minutes from one slot to the next."""
+        return self.lead_minutes + self.slot_minutes + self.tail_minutes
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -33,6 +60,38 @@ class RosterRecord:
             str(self.start_minute),
             self.room,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """A room or device, and how many equal ones of it there are."""
+
+    facility_code: str
+    code: str
+    name: str
+    kind: str
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """How a service is booked; None is the province's default."""
+
+    facility_code: str
+    service_code: str
+    min_notice_minutes: int | None
+    window_days: int | None
+    release_minute: int | None
+    cancel_notice_minutes: int | None
+    hold_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRecord:
+    """How many patients a practitioner sees on one day."""
+
+    licence_no: str
+    per_day: int
 
 
 @dataclass(frozen=True, slots=True)

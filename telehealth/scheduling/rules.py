@@ -7,7 +7,6 @@ Everything is an integer inside: local minutes of day for rosters, minutes since
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from math import asin, cos, degrees, radians, sin, sqrt
 from uuid import UUID
 
 from telehealth.core.clock import at_local
@@ -204,9 +203,10 @@ def sessions_of_day(
         for session in _cut(day, line, spans):
             found.setdefault(session.id, session)
     for item in todays:
-        session_added = _extra(day, item)
-        if session_added is not None:
-            found.setdefault(session_added.id, session_added)
+        for span in subtract([item.span], [leave.span for leave in todays if _own_leave(leave, item)]):
+            session_added = _extra(day, item, span)
+            if session_added is not None:
+                found.setdefault(session_added.id, session_added)
     return sorted(found.values(), key=lambda session: (session.start_minute, session.id))
 
 
@@ -293,7 +293,12 @@ def _cut(day: date, line: RosterLine, spans: Iterable[Span]) -> Iterator[Planned
             )
 
 
-def _extra(day: date, item: RosterException) -> PlannedSession | None:
+def _own_leave(leave: RosterException, item: RosterException) -> bool:
+    """Tell whether somebody is away from what was added for them; a closed place stays open for it."""
+    return leave.kind == ExceptionKind.LEAVE and leave.practitioner_id == item.practitioner_id is not None
+
+
+def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | None:
     if item.kind != ExceptionKind.EXTRA:
         return None
     if (
@@ -303,7 +308,7 @@ def _extra(day: date, item: RosterException) -> PlannedSession | None:
         or item.slot_minutes is None
     ):
         return None
-    start, end = item.span
+    start, end = span
     count = (end - start) // item.slot_minutes
     if count < 1:
         return None
@@ -551,24 +556,6 @@ def on_grid(
     """Tell whether a session has a slot that the patient's time of which starts at a local minute of day."""
     index, off = divmod(minute - start_minute - lead_minutes, slot_minutes)
     return off == 0 and 0 <= index < slot_count
-
-
-EARTH_KM = 6371.0
-
-
-def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Return the great-circle distance of two places given as latitude and longitude in degrees."""
-    (lat_a, lon_a), (lat_b, lon_b) = ((radians(lat), radians(lon)) for lat, lon in (a, b))
-    half = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_KM * asin(min(1.0, sqrt(half)))
-
-
-def box_around(place: tuple[float, float], radius_km: float) -> tuple[float, float, float, float]:
-    """Return the south, north, west and east bounds in degrees of a box that holds a circle."""
-    lat, lon = place
-    high = degrees(radius_km / EARTH_KM)
-    wide = high / max(0.01, cos(radians(min(89.0, abs(lat) + high))))
-    return lat - high, lat + high, lon - wide, lon + wide
 
 
 def _minute_reached(instant: datetime) -> int:

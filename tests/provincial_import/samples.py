@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telehealth.provincial_import.findings import Finding
-from telehealth.provincial_import.layout import COLUMNS
+from telehealth.provincial_import.layout import OPTIONAL_COLUMNS, TABLES
 from telehealth.provincial_import.province import read_province
 from telehealth.provincial_import.reading import read_tables
 
@@ -81,6 +81,32 @@ LEAVE = {
     "to_date": "2026-12-11",
     "note": "Nghỉ phép",
 }
+RESOURCE = {
+    "facility_code": "77001",
+    "resource_code": "SA1",
+    "name": "Máy siêu âm tim",
+    "kind": "device",
+    "lanes": "2",
+}
+POLICY = {
+    "facility_code": "77001",
+    "service_code": "cardiology",
+    "min_notice_minutes": "60",
+    "window_days": "14",
+    "release": "07:00",
+    "hold_seconds": "600",
+}
+LIMIT = {"licence_no": "000001/77-CCHN", "patients_per_day": "40"}
+RULES = {
+    "every_weeks": "2",
+    "mode": "session",
+    "lead_minutes": "5",
+    "tail_minutes": "10",
+    "overbook_most": "0",
+    "services": "cardiology",
+    "resources": "SA1",
+    "quotas": "counter:1:90m;referral-basic:2:3d",
+}
 DUTY = {
     "facility_code": "77001",
     "specialty": "cardiology",
@@ -109,11 +135,19 @@ def small_province() -> Tables:
     }
 
 
+def with_rules() -> Tables:
+    """Return the same with every rule that the files may leave out."""
+    tables = small_province()
+    tables["rosters"][0].update(RULES)
+    return {**tables, "resources": [dict(RESOURCE)], "policies": [dict(POLICY)], "limits": [dict(LIMIT)]}
+
+
 def write_csv(folder: Path, tables: Tables) -> Path:
     """Write the tables as CSV files."""
     for table, rows in tables.items():
         with (folder / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[table], restval="")
+            more = {name for row in rows for name in row} & {*OPTIONAL_COLUMNS.get(table, ())}
+            writer = csv.DictWriter(file, (*TABLES[table], *sorted(more)), restval="")
             writer.writeheader()
             writer.writerows(rows)
     return folder

@@ -3,12 +3,21 @@
 import time
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from telehealth.core.orm import Base
 from telehealth.directory.models import DirectoryImport, Facility, OnCall, Practitioner, ServicePoint
-from telehealth.scheduling.models import Schedule, ScheduleException
-from tests.provincial_import.samples import REAL, small_province, write_csv
+from telehealth.scheduling.models import (
+    BookingPolicy,
+    PractitionerLimit,
+    Resource,
+    Schedule,
+    ScheduleException,
+    ScheduleQuota,
+    ScheduleResource,
+    ScheduleService,
+)
+from tests.provincial_import.samples import CARDIOLOGY, REAL, small_province, with_rules, write_csv
 
 
 def counted(in_system, table: type[Base]) -> int:
@@ -142,4 +151,61 @@ def test_each_import_that_is_carried_out_is_recorded(take_over, in_system, tmp_p
     take_over(source)
     with in_system() as session:
         record = session.scalars(select(DirectoryImport)).one()
-        assert record.report["facilities"] == {"added": 2, "changed": 0, "removed": 0, "unchanged": 0}
+        assert record.report["facilities"] == {
+            "added": 2, "changed": 0, "removed": 0, "unchanged": 0, "overruled": 0,
+        }  # fmt: skip
+
+
+def test_rules_come_with_the_files_and_go_with_them(take_over, in_system, tmp_path: Path):
+    tables = with_rules()
+    tables["services"].append({**CARDIOLOGY, "service_code": "echo"})
+    tables["rosters"][0]["services"] = "echo"
+    first = take_over(write_csv(tmp_path, tables))
+    assert not first.refused
+    with in_system() as session:
+        line = session.scalars(select(Schedule)).one()
+        assert (line.every_weeks, line.mode, line.lead_minutes, line.tail_minutes) == (2, "session", 5, 10)
+        assert line.overbook_most == 0
+        assert session.scalars(select(Resource.lanes)).one() == 2
+        quotas = session.execute(
+            select(ScheduleQuota.door, ScheduleQuota.places, ScheduleQuota.falls_minutes).order_by("door")
+        )
+        assert [tuple(row) for row in quotas] == [("counter", 1, 90), ("referral-basic", 2, 3 * 1440)]
+        policy = session.scalars(select(BookingPolicy)).one()
+        assert (policy.min_notice_minutes, policy.window_days, policy.release_minute) == (60, 14, 420)
+        assert session.scalars(select(PractitionerLimit.per_day)).one() == 40
+    assert counted(in_system, ScheduleService) == counted(in_system, ScheduleResource) == 1
+    again = take_over(write_csv(tmp_path, tables))
+    assert all(item[:3] == (0, 0, 0) for item in by_table(again).values())
+    for name in ("services", "resources", "quotas"):
+        tables["rosters"][0][name] = ""
+    assert by_table(take_over(write_csv(tmp_path, tables)))["roster_quotas"] == (0, 0, 2, 0)
+    assert counted(in_system, ScheduleService) == counted(in_system, ScheduleResource) == 0
+
+
+def test_what_the_files_leave_out_of_policies_and_limits_stays(take_over, in_system, tmp_path: Path):
+    take_over(write_csv(tmp_path, with_rules()))
+    for name in ("policies", "limits"):
+        (tmp_path / f"{name}.csv").unlink()
+    assert not take_over(tmp_path).refused
+    assert counted(in_system, BookingPolicy) == counted(in_system, PractitionerLimit) == 1
+
+
+def test_a_line_that_was_changed_in_the_editor_is_overruled_until_it_is_given_back(
+    take_over, in_system, tmp_path: Path
+):
+    source = write_csv(tmp_path, with_rules())
+    take_over(source)
+    with in_system() as session:
+        session.execute(update(Schedule).values(origin="editor", active=False))
+        session.execute(update(ScheduleQuota).values(places=1))
+        session.execute(update(ScheduleException).values(origin="editor", note="Dời ngày nghỉ"))
+    told = {item.table: item for item in take_over(source).tables}
+    assert (told["rosters"].overruled, told["rosters"].added, told["rosters"].changed) == (1, 0, 0)
+    assert told["rosters"].lines[0].startswith("! rosters ")
+    assert (told["exceptions"].overruled, told["exceptions"].changed) == (1, 0)
+    assert "roster_quotas" not in told
+    with in_system() as session:
+        assert session.scalars(select(Schedule.active)).one() is False
+        session.execute(update(Schedule).values(origin="import"))
+    assert by_table(take_over(source))["rosters"] == (1, 0, 0, 0)

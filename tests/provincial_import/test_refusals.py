@@ -6,7 +6,7 @@ import pytest
 
 from telehealth.provincial_import.cli import finding_lines
 from telehealth.web.localization import has_message
-from tests.provincial_import.samples import faults, small_province, write_csv
+from tests.provincial_import.samples import faults, small_province, with_rules, write_csv
 
 
 def put(table: str, row: int = 0, **cells: str):
@@ -145,6 +145,64 @@ def test_a_fault_is_told_with_its_place_in_both_languages(changed, change, file,
     assert english.startswith("    en: ")
     assert has_message("vi", f"import-{code}")
     assert has_message("en", f"import-{code}")
+
+
+RULE_REFUSALS = [
+    (put("rosters", every_weeks="0"), "rosters.csv", 2, "every_weeks", "not-whole"),
+    (put("rosters", mode="queue"), "rosters.csv", 2, "mode", "not-one-of"),
+    (put("rosters", lead_minutes="200"), "rosters.csv", 2, "lead_minutes", "not-whole"),
+    (put("rosters", tail_minutes="-1"), "rosters.csv", 2, "tail_minutes", "not-whole"),
+    (
+        put("rosters", lead_minutes="100", tail_minutes="100"),
+        "rosters.csv",
+        2,
+        "slot_minutes",
+        "slot-too-long",
+    ),
+    (put("rosters", overbook_most="21"), "rosters.csv", 2, "overbook_most", "not-whole"),
+    (put("rosters", services="magic"), "rosters.csv", 2, "services", "unknown-service"),
+    (put("rosters", resources="SA9"), "rosters.csv", 2, "resources", "unknown-resource"),
+    (put("rosters", quotas="counter:4"), "rosters.csv", 2, "quotas", "bad-quota"),
+    (put("rosters", quotas="window:4:3d"), "rosters.csv", 2, "quotas", "bad-quota"),
+    (put("rosters", quotas="counter:4:3d;counter:1:1h"), "rosters.csv", 2, "quotas", "bad-quota"),
+    (put("rosters", quotas="counter:8:3d"), "rosters.csv", 2, "quotas", "quota-too-large"),
+    (put("resources", kind="chair"), "resources.csv", 2, "kind", "not-one-of"),
+    (put("resources", lanes="0"), "resources.csv", 2, "lanes", "not-whole"),
+    (put("resources", facility_code="1"), "resources.csv", 2, "facility_code", "unknown-facility"),
+    (add("resources"), "resources.csv", 3, "resource_code", "twice"),
+    (put("policies", window_days="400"), "policies.csv", 2, "window_days", "not-whole"),
+    (put("policies", release="dawn"), "policies.csv", 2, "release", "bad-time"),
+    (put("policies", service_code="magic"), "policies.csv", 2, "service_code", "unknown-service"),
+    (add("policies"), "policies.csv", 3, "service_code", "twice"),
+    (put("limits", patients_per_day="0"), "limits.csv", 2, "patients_per_day", "not-whole"),
+    (put("limits", licence_no="9/77"), "limits.csv", 2, "licence_no", "unknown-licence"),
+    (add("limits"), "limits.csv", 3, "licence_no", "twice"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "row", "column", "code"), RULE_REFUSALS, ids=lambda value: str(value)[:24]
+)
+def test_a_faulty_rule_is_told_as_well(tmp_path: Path, change, file, row, column, code):
+    tables = with_rules()
+    change(tables)
+    told = faults(write_csv(tmp_path, tables))
+    assert (file, row, column, code) in [
+        (item.place.file, item.place.row, item.column, item.code) for item in told
+    ]
+    assert has_message("vi", f"import-{code}")
+    assert has_message("en", f"import-{code}")
+
+
+def test_two_lines_that_take_turns_by_weeks_are_not_in_two_places_at_once(changed):
+    def take_turns(tables):
+        tables["rosters"][0].update(every_weeks="2", valid_from="2026-11-30")
+        tables["rosters"].append({**tables["rosters"][0], "room": "", "valid_from": "2026-12-07"})
+
+    assert not faults(changed(take_turns))
+    assert [fault.code for fault in faults(changed(lambda tables: (
+        take_turns(tables), tables["rosters"][1].update(valid_from="2026-12-14")
+    )))] == ["roster-overlap"]  # fmt: skip
 
 
 def test_every_fault_is_told_at_once(changed):

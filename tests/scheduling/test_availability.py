@@ -8,6 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telehealth.directory.places import Place
 from telehealth.scheduling.codes import Channel, Door
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
@@ -18,8 +19,6 @@ from telehealth.scheduling.rules import (
     Reserve,
     SlotPolicy,
     Window,
-    box_around,
-    distance_km,
     door_of,
     free_places,
     free_slots,
@@ -134,11 +133,11 @@ def test_a_referral_goes_by_the_level_that_refers():
 
 
 def test_a_place_nearby_is_inside_the_box_and_its_distance_is_right():
-    ba_ria, vung_tau = (10.46573, 107.13731), (10.34362, 107.08979)
-    assert 14.3 < distance_km(ba_ria, vung_tau) < 14.7
-    south, north, west, east = box_around(ba_ria, 15)
-    assert south < vung_tau[0] < north
-    assert west < vung_tau[1] < east
+    ba_ria, vung_tau = Place(10.46573, 107.13731), Place(10.34362, 107.08979)
+    assert 14.3 < ba_ria.distance_km(vung_tau) < 14.7
+    south, north, west, east = ba_ria.box(15)
+    assert south < vung_tau.latitude < north
+    assert west < vung_tau.longitude < east
 
 
 _SPAN = st.tuples(st.integers(940, 1100), st.integers(1, 40)).map(lambda pair: (pair[0], sum(pair)))

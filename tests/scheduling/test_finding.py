@@ -1,15 +1,19 @@
 """Finding free slots in the database: every rule reaches the search, and a search reads little."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id, new_id
 from telehealth.core.uow import system_unit_of_work
+from telehealth.directory.places import Place
+from telehealth.scheduling.calendar import DaysQuery, free_days, swept
 from telehealth.scheduling.codes import Channel, Door
 from telehealth.scheduling.models import (
     Blocking,
@@ -22,7 +26,14 @@ from telehealth.scheduling.models import (
     ScheduleResource,
     ScheduleService,
 )
-from telehealth.scheduling.queries import SlotQuery, earliest_slots, sessions_of, slot_by_id
+from telehealth.scheduling.queries import (
+    SlotQuery,
+    earliest_slots,
+    grid_of,
+    sessions_of,
+    slot_by_id,
+)
+from telehealth.scheduling.rules import POLICIES, door_of, room
 from telehealth.scheduling.services import materialise
 from tests.booking.clinic import (
     DOCTORS,
@@ -291,11 +302,11 @@ def test_a_place_nearby_is_asked_for_by_its_distance(engine: Engine, owner: Sess
             {"latitude": latitude, "code": code},
         )
     owner.commit()
-    here = SlotQuery("internal", near=(10.0, 107.0), channel=Channel.DESK, limit=100)
-    closer = SlotQuery(None, near=(10.0, 107.0), radius_km=15, channel=Channel.DESK, limit=100)
+    here = SlotQuery("internal", near=Place(10.0, 107.0), channel=Channel.DESK, limit=100)
+    closer = SlotQuery(None, near=Place(10.0, 107.0), radius_km=15, channel=Channel.DESK, limit=100)
     with system_unit_of_work(engine) as session:
         near = earliest_slots(session, here, now=NOW)
-        nobody = earliest_slots(session, SlotQuery("internal", near=(20.0, 105.0)), now=NOW)
+        nobody = earliest_slots(session, SlotQuery("internal", near=Place(20.0, 105.0)), now=NOW)
         wide = earliest_slots(session, closer, now=NOW)
     assert nobody == []
     assert {slot.facility.code for slot in near} == {"77001", "77002"}
@@ -325,7 +336,7 @@ def test_a_search_is_one_statement_and_near_a_place_two(engine: Engine):
         earliest_slots(session, SlotQuery("internal", limit=10), now=NOW)
         assert sum("clinic_session" in statement for statement in seen) == 1
         seen.clear()
-        earliest_slots(session, SlotQuery("internal", near=(10.0, 107.0)), now=NOW)
+        earliest_slots(session, SlotQuery("internal", near=Place(10.0, 107.0)), now=NOW)
         assert len(seen) <= 2
 
 
@@ -341,3 +352,90 @@ def test_a_full_session_is_not_read(engine: Engine, owner: Session):
     with statements(engine) as seen, system_unit_of_work(engine) as session:
         assert earliest_slots(session, SlotQuery("internal", limit=10), now=NOW) == []
         assert sum("clinic_session" in statement for statement in seen) == 1
+
+
+def test_days_are_counted_as_a_search_finds_them(engine: Engine, owner: Session):
+    """Whatever is odd about a day: the count is what the search offers, through every door."""
+    room = Resource(
+        id=new_id(), facility_id=FACILITIES["77001"], kind="room", code="SA1", name="Siêu âm", lanes=1
+    )
+    with system_unit_of_work(engine) as session:
+        session.add(room)
+    session_id = remake(
+        engine,
+        ScheduleQuota(schedule_id=SCHEDULE, door=Door.REFERRAL_INITIAL, places=4, falls_minutes=60),
+        BookingPolicy(service_id=service_id("77001", "internal"), min_notice_minutes=90),
+        lead_minutes=5,
+    )
+    assert_counted(engine)
+    claim(owner, AN, NINE + timedelta(minutes=30), 15)
+    claim(owner, DOCTORS["binh"], NINE - timedelta(hours=1), 15, 2)
+    owner.commit()
+    assert_counted(engine)
+    held(owner, session_id, NOW - timedelta(seconds=1))
+    owner.add(
+        Blocking(
+            facility_id=FACILITIES["77001"], practitioner_id=DOCTORS["binh"],
+            from_at=NINE - timedelta(hours=1), to_at=NINE - timedelta(minutes=50), reason="Họp",
+            created_at=NOW,
+        )
+    )  # fmt: skip
+    owner.add(PractitionerLimit(practitioner_id=DOCTORS["binh"], per_day=3))
+    owner.add(PractitionerDay(practitioner_id=DOCTORS["binh"], business_date=TUESDAY, booked=1))
+    owner.execute(text("UPDATE clinic_session SET booked = 6 WHERE id = :id"), {"id": session_id})
+    owner.add(ScheduleResource(schedule_id=SCHEDULE, resource_id=room.id))
+    owner.commit()
+    assert_counted(engine)
+
+
+def assert_counted(engine: Engine) -> None:
+    for now in (NOW, NINE - timedelta(minutes=90), NINE - timedelta(minutes=25), NINE + timedelta(hours=1)):
+        for channel in Channel:
+            with system_unit_of_work(engine) as session:
+                counted = free_days(
+                    session,
+                    DaysQuery(NOW.date(), TUESDAY, FACILITIES["77001"], channel=channel, care_level="basic"),
+                    now=now,
+                )
+                for item in counted:
+                    for day, free in item.free.items():
+                        assert free == found_on(session, item.practitioner.id, day, channel, now), (
+                            item.practitioner.name, day, channel, now,
+                        )  # fmt: skip
+
+
+def found_on(session: Session, practitioner_id: UUID, day: date, channel: str, now: datetime) -> int:
+    """Count what a search finds, by session: no more than it has room for, and than the day has left."""
+    query = SlotQuery(
+        practitioner_id=practitioner_id, facility_id=FACILITIES["77001"], from_=at_local(day, 0),
+        to=at_local(day, 1440), limit=100, channel=channel, care_level="basic",
+    )  # fmt: skip
+    by_session: dict[str, list[int]] = {}
+    for slot in earliest_slots(session, query, now=now):
+        by_session.setdefault(slot.id.partition(".")[0], []).append(slot.free)
+    total = 0
+    for session_id, frees in by_session.items():
+        sweep = swept(session, [UUID(session_id)])[0]
+        window = POLICIES[channel].window(now, door_of(channel, "basic"))
+        total += min(sum(frees), room(grid_of(sweep), window))
+    limit = session.execute(
+        text(
+            """SELECT greatest(0, m.per_day - coalesce(d.booked, 0)) FROM practitioner_limit m
+                LEFT JOIN practitioner_day d
+                  ON d.practitioner_id = m.practitioner_id AND d.business_date = :day
+                WHERE m.practitioner_id = :doctor"""
+        ),
+        {"day": day, "doctor": practitioner_id},
+    ).scalar()
+    return total if limit is None else min(total, limit)
+
+
+def test_many_days_are_counted_in_two_statements_and_in_pages_by_name(engine: Engine):
+    asked = DaysQuery(NOW.date(), NOW.date() + timedelta(days=3), FACILITIES["77001"], limit=1)
+    with statements(engine) as seen, system_unit_of_work(engine) as session:
+        first = free_days(session, asked, now=NOW)
+        assert sum("clinic_session" in statement for statement in seen) <= 2
+        after = (first[0].name_sort, first[0].practitioner.id)
+        second = free_days(session, replace(asked, after=after), now=NOW)
+        assert [item.practitioner.name for item in first + second] == ["Bác sĩ an", "Bác sĩ binh"]
+        assert free_days(session, replace(asked, after=(second[0].name_sort, DOCTORS["binh"])), now=NOW) == []

@@ -24,6 +24,7 @@ from telehealth.booking.errors import (
     TooManyWithPractitioner,
 )
 from telehealth.booking.queries import AppointmentView, Candidate, candidates
+from telehealth.booking.rules import DEFAULT_POLICIES, Policies
 from telehealth.booking.services.orders import BookingRequest
 from telehealth.booking.services.taking import book
 from telehealth.core.answer_link import AnswerLinks
@@ -55,8 +56,10 @@ class AnyPractitioner:
     to: datetime
     modality: str | None = None
 
-    def query(self, channel: str, practitioner_id: UUID | None = None, limit: int = 3) -> SlotQuery:
-        """Return the search for its free slots."""
+    def query(
+        self, request: BookingRequest, practitioner_id: UUID | None = None, limit: int = 3
+    ) -> SlotQuery:
+        """Return the search for its free slots, by the door of a request."""
         return SlotQuery(
             service_code=self.service_code,
             facility_id=self.facility_id,
@@ -65,7 +68,8 @@ class AnyPractitioner:
             from_=self.from_,
             to=self.to,
             limit=limit,
-            channel=channel,
+            channel=request.channel,
+            care_level=request.referring_level,
         )
 
 
@@ -79,6 +83,7 @@ def book_any(
     cipher: FieldCipher,
     outbox: Outbox,
     links: AnswerLinks,
+    policies: Policies = DEFAULT_POLICIES,
 ) -> AppointmentView:
     """Book the earliest slot of the first doctor who can: one who has seen the patient, else who has the
     fewest booked that day, else who is free first.
@@ -101,6 +106,7 @@ def book_any(
                     cipher=cipher,
                     outbox=outbox,
                     links=links,
+                    policies=policies,
                 )
         except _NOT_THAT_SLOT as refusal:
             refused = refusal
@@ -124,7 +130,7 @@ def _free(
             continue
         first = max(wanted.from_, candidate.from_)
         query = replace(
-            wanted.query(request.channel, candidate.practitioner_id, _SLOTS_LOOKED_AT),
+            wanted.query(request, candidate.practitioner_id, _SLOTS_LOOKED_AT),
             from_=first,
             to=min(wanted.to, candidate.to),
         )

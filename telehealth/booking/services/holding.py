@@ -42,8 +42,11 @@ def hold(
     now: datetime,
     channel: str = Channel.ONLINE,
     policies: Policies = DEFAULT_POLICIES,
+    seconds: int | None = None,
 ) -> Hold:
     """Keep a slot for the caller for a few minutes; a hold that they have on it already is given again.
+
+    `seconds`: how long instead, for a place kept for somebody who has yet to be asked.
 
     Raises SlotUnknown, SlotInPast, SlotTooSoon, NotOpenYet, SlotTooFar, RestrictedToDesk, SlotClosed,
     NotBookableOnline, TimeBlocked, SlotTaken, ResourceBusy, OnlineQuotaFull, DoorQuotaFull,
@@ -70,7 +73,7 @@ def hold(
                 "channel": channel,
                 "door": door,
                 "account": account_of(principal),
-                "seconds": found.hold_seconds or policies.booking[channel].hold_seconds,
+                "seconds": seconds or found.hold_seconds or policies.booking[channel].hold_seconds,
                 "now": now,
             },
         )

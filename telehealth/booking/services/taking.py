@@ -106,6 +106,7 @@ def book_once(
     cipher: FieldCipher,
     outbox: Outbox,
     links: AnswerLinks,
+    policies: Policies = DEFAULT_POLICIES,
 ) -> bytes:
     """Book like `book`, once per key: a replay gets the first answer, byte for byte.
 
@@ -115,7 +116,7 @@ def book_once(
     context = context_once(session, principal, request, key, now)
     if isinstance(context, Replay):
         return idempotency.replayed(key, context.request_hash, context.response_sealed, cipher)
-    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=DEFAULT_POLICIES)
+    plan = _plan(context, principal, request, now=now, cipher=cipher, policies=policies)
     told = once.answer(plan.view)
     stored = _Stored(key, told, cipher.seal(told, key.context.encode()))
     _carry_out(session, principal, plan, outbox=outbox, links=links, now=now, cipher=cipher, stored=stored)

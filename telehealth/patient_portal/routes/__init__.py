@@ -7,8 +7,9 @@ from telehealth.patient_portal.routes import (
     family,
     filling,
     moving,
+    slips,
     slots,
 )
 from telehealth.patient_portal.routes.blueprint import pages
 
-__all__ = ["appointments", "choosing", "confirming", "family", "filling", "moving", "pages", "slots"]
+__all__ = ["appointments", "choosing", "confirming", "family", "filling", "moving", "pages", "slips", "slots"]

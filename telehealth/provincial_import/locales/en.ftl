@@ -42,3 +42,7 @@ import-unknown-room = Facility { $facility } has no such room in the file servic
 import-parent-cycle = The parents go round in a circle: { $chain }.
 import-modality-not-offered = The service is not offered that way, only: { $offered }.
 import-roster-overlap = Nobody can be in two places at once: overlaps { $other } (facility { $facility }).
+import-unknown-resource = Facility { $facility } has no such room or device in the file resources.
+import-bad-quota = Places kept for a door are written door:places:time, such as counter:4:90m;referral-basic:2:3d; each door once, one of: { $allowed }.
+import-quota-too-large = More places are kept than the session has ({ $places }).
+import-overruled = { $count } lines marked ! were changed in the schedule editor; they stay as they are there.

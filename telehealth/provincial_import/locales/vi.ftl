@@ -42,3 +42,7 @@ import-unknown-room = Cơ sở { $facility } không có phòng này trong tệp 
 import-parent-cycle = Cơ sở cấp trên tạo thành vòng: { $chain }.
 import-modality-not-offered = Dịch vụ này không có hình thức đó, chỉ có: { $offered }.
 import-roster-overlap = Một người không thể khám hai nơi cùng lúc: trùng giờ với { $other } (cơ sở { $facility }).
+import-unknown-resource = Trong tệp resources, cơ sở { $facility } không có phòng hay thiết bị này.
+import-bad-quota = Số chỗ giữ riêng viết theo mẫu cửa:số chỗ:thời gian, ví dụ counter:4:90m;referral-basic:2:3d; mỗi cửa một lần, là một trong: { $allowed }.
+import-quota-too-large = Số chỗ giữ riêng nhiều hơn số chỗ của buổi khám ({ $places }).
+import-overruled = { $count } dòng đánh dấu ! đã được sửa trong trang lập lịch khám nên giữ nguyên như ở đó.

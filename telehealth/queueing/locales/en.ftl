@@ -162,3 +162,6 @@ clinic-why = Why
 clinic-since = Waiting since
 clinic-no-room = No room chosen yet
 clinic-no-room-how = Choose a room or counter above and press Open to call numbers.
+clinic-about = About: { $code }
+clinic-about-unknown = not known
+clinic-about-advice = advice only

@@ -160,3 +160,6 @@ clinic-why = Vì sao
 clinic-since = Chờ từ
 clinic-no-room = Chưa chọn phòng
 clinic-no-room-how = Chọn phòng khám hoặc quầy ở trên rồi bấm Mở để gọi số.
+clinic-about = Về bệnh: { $code }
+clinic-about-unknown = chưa rõ
+clinic-about-advice = chỉ tư vấn

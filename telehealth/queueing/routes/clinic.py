@@ -13,6 +13,7 @@ from telehealth.audit import services as audit
 from telehealth.audit.services import Entry
 from telehealth.booking import queries as booking
 from telehealth.booking.attempts import attempted
+from telehealth.booking.conditions import conditions_of
 from telehealth.booking.queries import AppointmentView
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, Unprocessable
@@ -53,12 +54,14 @@ def day() -> ResponseReturnValue:
         }
         if request.args.get("part") == "line":
             return render_template("queueing/_clinic_line.html", **values)
+        appointments = _appointments(work, facility_id)
         return render_template(
             "queueing/clinic.html",
             **values,
             **_visit(work, facility_id, values.get("current")),
             places=_places(work, facility_id),
-            appointments=_appointments(work, facility_id),
+            appointments=appointments,
+            conditions=conditions_of(work, [view.id for view in appointments], cipher()),
             counts=_counts(work, facility_id),
         )
 

@@ -11,7 +11,7 @@ from telehealth.referrals.services.caring import (
 )
 from telehealth.referrals.services.means import Means, found_request
 from telehealth.referrals.services.trail import note
-from telehealth.referrals.services.using import Use, book, slots_for
+from telehealth.referrals.services.using import Use, book, other_day, slots_for
 from telehealth.referrals.services.writing import Asked, Issue, Issued, Paper, enter, issue
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "issue",
     "note",
     "note_lapsed",
+    "other_day",
     "revoke",
     "slots_for",
 ]

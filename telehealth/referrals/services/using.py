@@ -11,6 +11,7 @@ from telehealth.booking.codes import CoverageBasis
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.services import BookingRequest, ConsentGiven
+from telehealth.booking.services.orders import Bound
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
@@ -18,7 +19,7 @@ from telehealth.directory.codes import Modality
 from telehealth.referrals.codes import EventKind, OwnerRole, RequestKind, RequestOrigin, RequestStatus
 from telehealth.referrals.errors import DateShifted, OutsideValidity, SlipElsewhere, SlipSpent
 from telehealth.referrals.queries import RequestView
-from telehealth.referrals.rules import LATEST_SIGNED_DAYS, Validity, shifted
+from telehealth.referrals.rules import LATEST_SIGNED_DAYS, SlipRules, Validity, shifted
 from telehealth.referrals.services.means import Means, open_request
 from telehealth.referrals.services.trail import happened, note
 from telehealth.scheduling.codes import Channel
@@ -80,6 +81,7 @@ def slots_for(
         to=None if until is None else until[1],
         limit=count,
         channel=door_of(principal, view, view.target.id if view.target else None),
+        care_level=view.requester_level,
     )
     return find_slots(session, query, now=now)
 
@@ -103,9 +105,8 @@ def book(
         raise SlipSpent
     slot = _checked_slot(session, principal, view, use, means)
     booked = booking.book(session, principal, _order(principal, view, use, slot, means), **means.booking)
-    _bind(session, view, booked.id)
     spend(session, principal, view, booked, means.now)
-    if use.accepted_because and _is_shifted(view, booked.start, means):
+    if use.accepted_because and other_day(view, business_date(booked.start), means.rules):
         accept_day(session, principal, view.id, booked.start, use.accepted_because, means.now)
     return booked
 
@@ -157,7 +158,8 @@ def accept_day(
 def _checked_slot(
     session: Session, principal: Principal, view: RequestView, use: Use, means: Means
 ) -> SlotView:
-    slot = slot_by_id(session, use.slot_id, means.now, channel=door_of(principal, view, None))
+    channel = door_of(principal, view, None)
+    slot = slot_by_id(session, use.slot_id, means.now, channel=channel, care_level=view.requester_level)
     if slot is None:
         raise SlotUnknown
     if view.target is not None and slot.facility.id != view.target.id:
@@ -167,7 +169,9 @@ def _checked_slot(
     good = Validity(view.valid_from, view.valid_until, "")
     if not good.holds(business_date(slot.start)):
         raise outside(view)
-    if _is_shifted(view, slot.start, means) and not (use.shift_known or use.accepted_because):
+    if other_day(view, business_date(slot.start), means.rules) and not (
+        use.shift_known or use.accepted_because
+    ):
         raise DateShifted(date=f"{view.due_on or view.valid_from:%d/%m/%Y}")
     return slot
 
@@ -178,16 +182,23 @@ def outside(view: RequestView) -> OutsideValidity:
     return OutsideValidity(until=f"{last:%d/%m/%Y}", extra={"valid_until": last.isoformat()})
 
 
+def _bound(view: RequestView) -> Bound | None:
+    """Return what binds the appointment, however it is moved: the slip's days."""
+    days = Validity(view.valid_from, view.valid_until, "").bound
+    return None if days is None else Bound(*days)
+
+
 def _only_way(view: RequestView, means: Means) -> str | None:
     """Return `in-person` for a diagnosis that may not be treated from afar."""
     afar = view.icd10 is None or means.care.remote_allowed(view.icd10)
     return None if afar else Modality.IN_PERSON.value
 
 
-def _is_shifted(view: RequestView, start: datetime, means: Means) -> bool:
+def other_day(view: RequestView, day: date, rules: SlipRules) -> bool:
+    """Tell whether a day is another than the paper's, so that staff must agree to it."""
     if view.appointment_on is None or view.due_on is None:
         return False
-    return shifted(business_date(start), view.appointment_on, view.due_on, means.rules)
+    return shifted(day, view.appointment_on, view.due_on, rules)
 
 
 def _order(principal: Principal, view: RequestView, use: Use, slot: SlotView, means: Means) -> BookingRequest:
@@ -201,15 +212,7 @@ def _order(principal: Principal, view: RequestView, use: Use, slot: SlotView, me
         coverage_basis=basis,
         channel=door_of(principal, view, slot.facility.id),
         consent=use.consent,
+        referring_level=view.requester_level,
+        bound=_bound(view),
         need=RemoteNeed(view.icd10, use.consultation, means.care),
     )
-
-
-def _bind(session: Session, view: RequestView, appointment_id: UUID) -> None:
-    """Bind the appointment to the slip's days: the database lets it be moved nowhere else."""
-    bound = Validity(view.valid_from, view.valid_until, "").bound
-    if bound is not None:
-        session.connection().exec_driver_sql(
-            "UPDATE appointment SET bound = tstzrange(%(from)s, %(until)s) WHERE id = %(id)s",
-            {"from": bound[0], "until": bound[1], "id": appointment_id},
-        )

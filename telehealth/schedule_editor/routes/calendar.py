@@ -41,7 +41,7 @@ def calendar() -> str:
         **frame(facility_id, "calendar"),
         heads=presentation.heads(found, shown, today),
         rows=rows,
-        agenda=[presentation.card(block, found, Grouping.ROOM) for block in shown if block.day == day],
+        agenda=[presentation.card(block, found, Grouping.NEITHER) for block in shown if block.day == day],
         agenda_notes=presentation.day_notes(found, day),
         people=found.people,
         services=found.services,

@@ -6,25 +6,23 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Response, json, jsonify, request
+from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.booking.attempts import attempt
 from telehealth.booking.errors import RemoteNotAllowed
-from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.core.clock import business_date
-from telehealth.core.errors import NotFound, UnsupportedMedia
+from telehealth.core.errors import UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility_by_code
-from telehealth.directory.remote_care import RemoteCare, remote_care
 from telehealth.referrals import queries, services
 from telehealth.referrals.codes import RequestKind, RequestPriority
 from telehealth.referrals.errors import OutsideValidity
 from telehealth.referrals.policies import RequestScope
 from telehealth.referrals.presentation import conditions_json, escalated_json, event_json, referral_json
 from telehealth.referrals.queries import Clinical, RequestPage, RequestView
-from telehealth.referrals.rulebook import slip_rules
+from telehealth.referrals.routes.means import allowed, care, means
 from telehealth.referrals.schemas import (
     DecideSchema,
     DeferSchema,
@@ -43,17 +41,15 @@ from telehealth.referrals.schemas import (
     SlipSlotsQuerySchema,
     SlipSlotsSchema,
 )
-from telehealth.referrals.services import Asked, Issue, Means, Paper, Use
+from telehealth.referrals.services import Asked, Issue, Paper, Use
 from telehealth.scheduling.presentation import slot_json
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import (
-    answer_links,
     cipher,
     enter_again,
     now,
-    outbox,
     permit,
     principal,
-    settings,
     unit_of_work,
 )
 from telehealth.web.guard import guarded, public
@@ -63,17 +59,6 @@ from telehealth.web.requests import if_match
 api = Blueprint(
     "referrals-api", __name__, url_prefix="/api/v1", description="Referrals and slips to come again"
 )
-
-
-def care() -> RemoteCare:
-    """Return the list of remote care that this province uses."""
-    return remote_care(settings().environ.get("REMOTE_CARE_DIR", ""))
-
-
-def means() -> Means:
-    """Return what services ask of this request."""
-    rules = slip_rules(settings().environ.get("REFERRAL_RULES_DIR", ""))
-    return Means(now(), cipher(), outbox(), answer_links(), rules, care())
 
 
 @api.post("/referrals")
@@ -168,6 +153,7 @@ def slip_slots(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/book")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.book")
 @api.arguments(SlipBookingSchema())
 @api.response(200, ReferralSchema)
@@ -198,6 +184,7 @@ def book_slip(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/defer")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.defer")
 @api.arguments(DeferSchema())
 @api.response(200, ReferralSchema)
@@ -215,6 +202,7 @@ def defer_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/return")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.return")
 @api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
@@ -232,6 +220,7 @@ def return_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/revoke")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.revoke")
 @api.arguments(ReferralReasonSchema())
 @api.response(200, ReferralSchema)
@@ -249,6 +238,7 @@ def revoke_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/referrals/<uuid:request_id>/hand-over")
+@api.doc(parameters=[IF_MATCH])
 @guarded("referral.hand_over")
 @api.arguments(HandOverSchema())
 @api.response(204)
@@ -298,6 +288,7 @@ def enter_slip(asked: dict[str, Any]) -> Response:
 
 
 @api.post("/slips/<uuid:request_id>/decide")
+@api.doc(parameters=[IF_MATCH])
 @guarded("slip.decide")
 @api.arguments(DecideSchema())
 @api.response(200, ReferralSchema)
@@ -327,15 +318,6 @@ def decide_slip(asked: dict[str, Any], request_id: UUID) -> Response:
 def remote_conditions(asked: dict[str, Any]) -> Response:
     """List the conditions that may be treated from afar, by word or code."""
     return jsonify(conditions_json(care(), care().search(asked["q"])))
-
-
-def allowed(session: Session, request_id: UUID, action: str) -> RequestView:
-    """Return a request that the caller may act on. Raises NotFound, Forbidden."""
-    view = queries.request(session, request_id, now=now(), cipher=cipher(), rules=means().rules)
-    if view is None:
-        raise NotFound
-    permit(action, view.scope)
-    return view
 
 
 def _asked(session: Session, given: dict[str, Any], *, vouched: bool = True) -> Asked:
@@ -376,20 +358,15 @@ def _other_slots(request_id: UUID, modality: str | None) -> list[dict[str, Any]]
 
 
 def _created(unit: Callable[[Session], dict[str, Any]]) -> Response:
-    """Do a thing once per Idempotency-Key, and answer with what it made."""
+    """Make a thing in one transaction, and answer with it."""
     if not request.is_json:
         raise UnsupportedMedia
 
     def whole() -> Response:
-        key = _key()
         with unit_of_work() as session:
-            known = key and remember(session, key, now=now(), cipher=cipher())
-            if known:
-                return Response(known, status=201, mimetype="application/json")
-            answer = json.dumps(unit(session)).encode()
-            if key:
-                store(session, key, status=201, answer=answer, cipher=cipher())
-        return Response(answer, status=201, mimetype="application/json")
+            answer = jsonify(unit(session))
+        answer.status_code = 201
+        return answer
 
     return attempt(whole)
 
@@ -405,13 +382,6 @@ def _changed(unit: Callable[[Session], RequestView]) -> Response:
         return _tagged(view, None)
 
     return attempt(whole)
-
-
-def _key() -> RequestKey | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    return RequestKey.of(principal(), f"{request.method} {request.path}", key, request.get_data())
 
 
 def _tagged(view: RequestView, clinical: Clinical | None) -> Response:
