@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from telehealth.core.ids import new_id
 from telehealth.core.uow import system_unit_of_work
 from telehealth.directory.models import CalendarDay
 from telehealth.scheduling.models import Blocking, ScheduleException
@@ -18,9 +19,10 @@ LISTS = ("lines", "exceptions", "blockings", "resources", "rules")
 
 def test_holidays_leave_and_blockings_are_drawn(admin: Pages, engine: Engine):
     with system_unit_of_work(engine) as session:
-        session.add(CalendarDay(day=TUESDAY + timedelta(days=1), kind="holiday", note="Ngày truyền thống"))
+        session.add(CalendarDay(id=new_id(), day=TUESDAY + timedelta(days=1), kind="holiday", note="Ngày truyền thống"))
         session.add(
             ScheduleException(
+                id=new_id(),
                 facility_id=HERE,
                 practitioner_id=DOCTORS["an"],
                 kind="leave",
