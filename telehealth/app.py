@@ -31,6 +31,7 @@ from telehealth.delegations import policies as delegation_policies
 from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
+from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
@@ -39,6 +40,10 @@ from telehealth.encounters import policies as encounter_policies
 from telehealth.exports import policies as export_policies
 from telehealth.exports import routes as export_routes
 from telehealth.fhir.routes import fhir
+from telehealth.identities import policies as identity_policies
+from telehealth.identities import routes as identity_routes
+from telehealth.invitations import policies as invitation_policies
+from telehealth.invitations import routes as invitation_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -96,6 +101,8 @@ def policy() -> Policy:
         calendar_policies.RULES,
         encounter_policies.RULES,
         export_policies.RULES,
+        identity_policies.RULES,
+        invitation_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
@@ -191,6 +198,7 @@ def _register(app: Flask) -> None:
         calendar_routes.pages,
         export_routes.pages,
         desk_pages,
+        desk_people_pages,
         schedule_routes.pages,
         closure_routes.pages,
         desk_waitlist,
@@ -198,6 +206,7 @@ def _register(app: Flask) -> None:
         payment_routes.pages,
         payment_routes.webhook,
         answer_pages,
+        invitation_routes.pages,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
@@ -223,6 +232,8 @@ def _register(app: Flask) -> None:
         payment_routes.api,
         closure_routes.api,
         queueing_routes.api,
+        identity_routes.api,
+        invitation_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
         webhook_routes.api,

@@ -462,8 +462,10 @@ BEGIN
               WHERE c.resource_kind = 'patient' AND c.resource_id = p_from AND c.active
               ORDER BY lower(c.during) LOOP
         UPDATE claim SET active = false WHERE id = k.id;
-        INSERT INTO claim (id, appointment_id, resource_kind, resource_id, lane, during, hold_until, online)
-        VALUES (gen_random_uuid(), k.appointment_id, 'patient', p_into, k.lane, k.during, k.hold_until, k.online)
+        INSERT INTO claim
+            (id, appointment_id, resource_kind, resource_id, lane, during, active, hold_until, online)
+        VALUES (gen_random_uuid(), k.appointment_id, 'patient', p_into, k.lane, k.during, true, k.hold_until,
+                k.online)
         ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN
             RETURN 'patient-busy';

@@ -61,3 +61,9 @@ def opened_contact(
         return Contact("phone", phone)
     email = cipher.open_text(email_sealed, f"{table}.email:{row_id}")
     return None if email is None else Contact("email", email)
+
+
+def ending_of(text: str) -> str:
+    """Return what the owner of a typed address knows it by; nothing for one that is none."""
+    contact = read_contact(text)
+    return "" if contact is None else contact.ending

@@ -109,7 +109,8 @@ class OtpChallenge(Base):
     __tablename__ = "otp_challenge"
     __table_args__ = (
         CheckConstraint(
-            "(phone_index IS NULL) = (phone_sealed IS NULL) AND (email_index IS NULL) = (email_sealed IS NULL)"
+            "(phone_index IS NULL) = (phone_sealed IS NULL)"
+            " AND (email_index IS NULL) = (email_sealed IS NULL)"
             " AND (phone_index IS NULL) <> (email_index IS NULL)",
             name="address",
         ),

@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     ACCEPT_OFFER = "accept-offer"
     DECLINE_OFFER = "decline-offer"
     MESSAGES = "messages"
+    VISIT = "visit"  # of an invitee, about the instant of inviting: the page always tells how things stand
     PLACE = "place"
     LEAVE_WAITLIST = "leave-waitlist"
 
@@ -42,6 +43,7 @@ _LETTERS = {
     Purpose.ACCEPT_OFFER: "o",
     Purpose.DECLINE_OFFER: "d",
     Purpose.MESSAGES: "m",
+    Purpose.VISIT: "v",
     Purpose.PLACE: "p",
     Purpose.LEAVE_WAITLIST: "l",
 }

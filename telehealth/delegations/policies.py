@@ -10,7 +10,7 @@ _RECEPTION = frozenset({Role.DESK, Role.FACILITY_ADMIN})
 
 
 def _its_people(principal: Principal, delegation: Any) -> bool:
-    """Tell whether it was given for the principal's people, or to the principal, or is known to their desk."""
+    """Tell whether it was given for the principal's people, or to them, or is known to their desk."""
     if delegation is None:
         return False
     if principal.kind is PrincipalKind.PATIENT:

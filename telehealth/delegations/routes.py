@@ -174,7 +174,7 @@ class Delegations(MethodView):
     @api.arguments(schemas.DelegationRequest)
     @api.response(201, schemas.DelegationBody)
     def post(self, body: dict[str, Any]) -> DelegationView:
-        """Let somebody act: with the code sent to one's own address, or at a desk that has seen the papers."""
+        """Let somebody act: by the code sent to one's own address, or at a desk that saw the papers."""
         wanted = NewDelegation(
             patient_id=body["patient_id"],
             name=body["name"],

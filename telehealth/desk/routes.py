@@ -15,6 +15,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from notifications.preferences import Source
+from telehealth.accounts.queries import account_names
 from telehealth.answers.choices import chosen
 from telehealth.answers.queries import phone_of
 from telehealth.answers.services import choose
@@ -164,9 +165,17 @@ def register() -> ResponseReturnValue:
     desk, form = _desk(), PersonForm.read(request.form)
     try:
         with unit_of_work() as work:
-            patient_id = services.register(
-                work, desk, form.new_patient(current_locale()), now=now(), cipher=cipher()
-            )
+            new = form.new_patient(current_locale())
+            doubles = services.doubles(work, desk, new, now=now(), cipher=cipher())
+            if doubles.any and request.form.get("different") != "yes":
+                return render_template(
+                    "desk/doubles.html",
+                    **_frame(desk, "new"),
+                    form=form.values,
+                    doubles=doubles,
+                    birth=written,
+                )
+            patient_id = services.register(work, desk, new, now=now(), cipher=cipher())
     except DomainError as error:
         errors = {
             ("birth" if name == "birth_date" else name): text for name, text in form_errors(error).items()
@@ -595,6 +604,8 @@ def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:
         _note(work, desk, "booking.read", view)
         who = patients.patient(work, view.patient_id, cipher()) if view.patient_id else None
         offering = _offering(work, desk, view)
+        behalf = patients.on_behalf(work, view.id)
+        clerks = account_names(work, [behalf.written_by]) if behalf and behalf.written_by else {}
     here = view.facility.id == desk.facility_id
     return render_template(
         "desk/appointment.html",
@@ -608,6 +619,8 @@ def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:
         grounds=GROUNDS,
         reasons=[reason.value for reason in CANCEL_REASONS],
         offering=offering,
+        behalf=behalf,
+        behalf_clerk=next(iter(clerks.values()), None),
         priorities=[each.value for each in PriorityClass],
         errors=errors,
     )

@@ -25,11 +25,14 @@ _DATE = re.compile(r"\b\d{1,2}[/.-]\d{1,2}[/.-]\d{4}\b")
 
 
 class Asked(StrEnum):
-    """Who asked the desk to book (shown in the trail; no name of theirs is kept)."""
+    """Who asked the desk to book, and how (shown in the trail; no name of theirs is kept)."""
 
     PATIENT = "patient"
     FAMILY = "family"
+    HEALTH_WORKER = "health-worker"
     PHONE = "phone"
+    FAMILY_PHONE = "family-phone"
+    HEALTH_WORKER_PHONE = "health-worker-phone"
 
 
 @dataclass(frozen=True, slots=True)

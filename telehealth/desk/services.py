@@ -1,7 +1,7 @@
 """Finding people and booking for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -18,8 +18,9 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
 from telehealth.desk.errors import NotThisDesk
 from telehealth.desk.rules import Asked, Typed
+from telehealth.identities.queries import Described, Doubles, possible_doubles
 from telehealth.patients import services as patients
-from telehealth.patients.models import IdentifierSystem
+from telehealth.patients.models import AskedBy, AskedHow, IdentifierSystem
 from telehealth.patients.queries import PatientView, search_patients
 from telehealth.patients.rules import IdentityCard, InsuranceCard
 from telehealth.patients.services import NewPatient
@@ -27,6 +28,16 @@ from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import slot_by_id
 
 CONSENT = ConsentGiven(purpose="booking-on-behalf", text_version="desk-2026-11")
+
+
+_ASKED = {
+    Asked.PATIENT: patients.Asked(AskedBy.PATIENT, AskedHow.IN_PERSON),
+    Asked.FAMILY: patients.Asked(AskedBy.FAMILY, AskedHow.IN_PERSON),
+    Asked.HEALTH_WORKER: patients.Asked(AskedBy.HEALTH_WORKER, AskedHow.IN_PERSON),
+    Asked.PHONE: patients.Asked(AskedBy.PATIENT, AskedHow.PHONE),
+    Asked.FAMILY_PHONE: patients.Asked(AskedBy.FAMILY, AskedHow.PHONE),
+    Asked.HEALTH_WORKER_PHONE: patients.Asked(AskedBy.HEALTH_WORKER, AskedHow.PHONE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,23 @@ def draft_of(typed: Typed) -> NewPatient:
     )
 
 
+def doubles(session: Session, desk: Desk, new: NewPatient, *, now: datetime, cipher: FieldCipher) -> Doubles:
+    """Return who might be the same person, to be shown before somebody is registered twice.
+
+    A personal number is left to register(): it gives the person who has it.
+    """
+    found = possible_doubles(session, desk.facility_id, Described.of(new, cipher), cipher)
+    patients.note_read(
+        session,
+        desk.principal,
+        *[view.id for view in found.candidates],
+        now=now,
+        facility_id=desk.facility_id,
+        why="patient.double",
+    )
+    return found
+
+
 def register(session: Session, desk: Desk, new: NewPatient, *, now: datetime, cipher: FieldCipher) -> UUID:
     """Register a person here; a number that is known already gives the person who has it."""
     if new.national_id:
@@ -155,9 +183,18 @@ def book(
         companion=order.companion,
         reason=order.reason,
         channel=Channel.DESK if here else Channel.ONLINE,
-        consent=CONSENT,
     )
     view = booking.book(session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, links=links)
+    patients.consent(
+        session,
+        desk.principal,
+        order.patient_id,
+        purpose=CONSENT.purpose,
+        text_version=CONSENT.text_version,
+        channel=request.channel,
+        now=now,
+        asked=replace(_ASKED[order.asked], appointment_id=view.id),
+    )
     entry = Entry(
         "desk.book",
         "Appointment",

@@ -33,6 +33,9 @@ class Draft:
     coverage_basis: str = CoverageBasis.NONE
     companion: bool = False
     reason: str = ""
+    invitee_name: str = ""
+    invitee_contact: str = ""
+    invitee_relation: str = ""
     told: bool = False
 
 

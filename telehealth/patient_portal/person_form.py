@@ -50,11 +50,7 @@ class PersonForm:
 
     def birth_date(self) -> str | None:
         """Return `YYYY`, `YYYY-MM` or `YYYY-MM-DD` as typed; odd parts stay and are refused later."""
-        day, month, year = (self.values[f"birth-{part}"] for part in ("day", "month", "year"))
-        parts = [year, month.zfill(2) if month else "", day.zfill(2) if day else ""]
-        if day and not month:
-            return "-".join(["?", *parts])
-        return "-".join(part for part in parts if part) or None
+        return read_birth_date(self.values)
 
     def nationality(self) -> str:
         """Return an ISO 3166 country code; Viet Nam unless another was chosen."""
@@ -76,3 +72,12 @@ class PersonForm:
             language=language,
             relation=RELATIONS.get(self.values["relation"]),
         )
+
+
+def read_birth_date(values: Mapping[str, str]) -> str | None:
+    """Return `YYYY`, `YYYY-MM` or `YYYY-MM-DD` of three boxes; odd parts stay and are refused later."""
+    day, month, year = (values.get(f"birth-{part}", "").strip()[:10] for part in ("day", "month", "year"))
+    parts = [year, month.zfill(2) if month else "", day.zfill(2) if day else ""]
+    if day and not month:
+        return "-".join(["?", *parts])
+    return "-".join(part for part in parts if part) or None

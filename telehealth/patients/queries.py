@@ -18,6 +18,7 @@ from telehealth.core.principal import Principal
 from telehealth.core.text import search_form
 from telehealth.patients.models import (
     AccountPatient,
+    Consent,
     IdentifierSystem,
     Patient,
     PatientFacility,
@@ -148,11 +149,11 @@ def known_by_number(session: Session, system: str, value: str, cipher: FieldCiph
 def recipient_of(
     session: Session, patient_id: UUID, account_id: UUID | None, cipher: FieldCipher
 ) -> Recipient | None:
-    """Return who hears of a person's appointments: themselves, else a child's guardian, else the account.
+    """Return who hears of a person's appointments: themselves, a child's guardian, or the account.
 
-    `account_id` is the one that booked; when that cannot be reached (staff), the account that looks after them,
-    whose browsers get a copy in any case. Of one person the telephone and the e-mail address are both told:
-    whichever carries the message.
+    `account_id` is the one that booked; when that cannot be reached (staff), the account that looks after
+    them, whose browsers get a copy in any case. Of one person the telephone and the e-mail address are both
+    told: whichever carries the message.
     """
     row = session.get(Patient, patient_id)
     if row is not None and row.merged_into is not None:
@@ -298,3 +299,27 @@ def _phone(row: Patient, cipher: FieldCipher) -> str | None:
 
 def _opened(item: PatientIdentifier, cipher: FieldCipher) -> str | None:
     return cipher.open_text(item.value_sealed, f"patient_identifier.value:{item.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Who asked staff for an appointment, how, in which wording it was agreed to, and who wrote it down."""
+
+    asked_by: str
+    asked_how: str
+    text_version: str
+    given_at: datetime
+    written_by: UUID | None
+
+
+def on_behalf(session: Session, appointment_id: UUID) -> OnBehalf | None:
+    """Return by whose word staff made an appointment, or None for one that the family made."""
+    row = session.execute(
+        select(Consent)
+        .where(Consent.appointment_id == appointment_id, Consent.asked_by.is_not(None))
+        .order_by(Consent.given_at)
+        .limit(1)
+    ).scalar_one_or_none()
+    if row is None or row.asked_by is None or row.asked_how is None:
+        return None
+    return OnBehalf(row.asked_by, row.asked_how, row.text_version, row.given_at, row.given_by)

@@ -158,7 +158,7 @@ def earliest_birth(value: str) -> date:
 
 
 def latest_birth(value: str) -> date:
-    """Return the last day a FHIR date may mean (Criminal Procedure Code 2015, article 417, of young people)."""
+    """Return the last day a FHIR date may mean (as article 417, Criminal Procedure Code 2015)."""
     parts = [int(part) for part in value.split("-")]
     if len(parts) == 1:
         return date(parts[0], 12, 31)

@@ -95,10 +95,11 @@ class NewPatient:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asked staff to act for a person, and how."""
+    """Who asked staff to act for a person, how, and for which appointment."""
 
     by: AskedBy
     how: AskedHow
+    appointment_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +345,6 @@ def consent(
     channel: str,
     now: datetime,
     asked: Asked | None = None,
-    appointment_id: UUID | None = None,
 ) -> None:
     """Keep what a person agreed to, in which words, when and how, and who asked staff to act for them."""
     session.execute(
@@ -358,7 +358,7 @@ def consent(
             given_at=now,
             asked_by=asked.by if asked else None,
             asked_how=asked.how if asked else None,
-            appointment_id=appointment_id,
+            appointment_id=asked.appointment_id if asked else None,
         )
     )
     details = {"purpose": purpose, "text": text_version, "channel": channel}

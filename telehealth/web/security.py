@@ -21,6 +21,13 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _TOKEN = "csrf"  # noqa: S105  the name under which the session keeps it
 # Providers call the first; mail programs post to the second without a page of ours (RFC 8058).
 _UNCHECKED_PREFIXES = ("/webhooks/", "/unsubscribe/")
+_OWN_FEATURES = (
+    "camera",
+    "microphone",
+    "geolocation",
+    "publickey-credentials-create",
+    "publickey-credentials-get",
+)
 _ENDLESS_NUMBER = re.compile(rb"[0-9]{4300}")
 
 
@@ -88,10 +95,7 @@ def _headers(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault(
-        "Permissions-Policy",
-        "camera=(self), microphone=(self), geolocation=(self), publickey-credentials-create=(self), publickey-credentials-get=(self)",
-    )
+    headers.setdefault("Permissions-Policy", ", ".join(f"{feature}=(self)" for feature in _OWN_FEATURES))
     headers.setdefault("X-Request-Id", g.get("request_id", ""))
     if response.mimetype == "text/html":
         headers.setdefault("Content-Security-Policy", _content_security_policy())

@@ -1,4 +1,4 @@
-"""A son abroad signs in by e-mail, adds a passkey, and from then on needs no code; a browser with a key of its own."""
+"""A son abroad signs in by e-mail, adds a passkey, and from then on needs no code."""
 
 import re
 from collections.abc import Iterator

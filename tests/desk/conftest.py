@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from telehealth.core.ids import new_id
@@ -50,3 +51,9 @@ def at_desk(
 def desk(at_desk: Callable[[str], Browser]) -> Browser:
     """The clerk of 77001 at the first page."""
     return at_desk("77001").go("/desk")
+
+
+@pytest.fixture
+def web_api(app: Flask, clinic: None) -> FlaskClient:
+    """A program that speaks to the API."""
+    return app.test_client()

@@ -89,7 +89,7 @@ def test_a_wrong_code_is_told_at_its_field_and_the_right_one_still_works(browser
 def test_a_wrong_phone_is_told_and_what_was_typed_stays(browser: Browser):
     to_slot(browser).send(phone="12345")
     assert browser.status == 422
-    assert browser.sees('value="12345"', "Vui lòng nhập số điện thoại Việt Nam")
+    assert browser.sees('value="12345"', "Vui lòng nhập số điện thoại")
 
 
 def test_a_new_code_can_be_asked_for(browser: Browser):

@@ -1,6 +1,6 @@
 """A message as an e-mail: plain text and the same as simple HTML, without anything that tells of opening."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,6 +15,7 @@ _AUTOMATIC = {
     "vi": "Thư này được gửi tự động. Xin đừng trả lời thư này.",
     "en": "This message was sent automatically. Please do not reply to it.",
 }
+_ZONE = {"vi": "giờ Việt Nam", "en": "Viet Nam time"}
 _MUTE = {"vi": "Không nhận loại thư này nữa", "en": "Stop messages of this kind"}
 
 _PAGE = """\
@@ -66,7 +67,7 @@ def message_id(key: UUID, mailbox: str) -> str:
 
 
 def _text(message: Outgoing, words: EmailWords) -> str:
-    params, language = message.params, message.template.language
+    params, language = _with_zone(message), message.template.language
     parts = [fill(paragraph, params) for paragraph in words.paragraphs]
     if words.rows:
         parts.append(
@@ -80,11 +81,19 @@ def _text(message: Outgoing, words: EmailWords) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _with_zone(message: Outgoing) -> Mapping[str, str]:
+    """An e-mail is read anywhere in the world: its times say of which country they are."""
+    params = message.params
+    if "time" not in params:
+        return params
+    return {**params, "time": f"{params['time']} ({_ZONE[message.template.language]})"}
+
+
 def _html(message: Outgoing, words: EmailWords) -> str:
-    language = message.template.language
+    params, language = _with_zone(message), message.template.language
 
     def filled(text: str) -> str:
-        return escape(fill(text, message.params))
+        return escape(fill(text, params))
 
     parts = [f'<p style="margin:0 0 16px">{filled(paragraph)}</p>' for paragraph in words.paragraphs]
     if words.rows:

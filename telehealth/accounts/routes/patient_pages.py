@@ -8,7 +8,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from telehealth.accounts import browser, services
-from telehealth.accounts.contacts import read_contact
+from telehealth.accounts.contacts import ending_of
 from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.routes.blueprint import pages
 from telehealth.accounts.services.otp import SIGN_IN, request_again
@@ -55,7 +55,7 @@ def send_code() -> ResponseReturnValue:
         errors = {"phone": errors.pop("email"), **errors} if "email" in errors else errors
         page = render_template("accounts/sign_in.html", next=target, phone=phone, errors=errors)
         return page, http_status(error)
-    cookie[_STEP] = {"challenge": str(challenge_id), "next": target, "ending": _ending(phone)}
+    cookie[_STEP] = {"challenge": str(challenge_id), "next": target, "ending": ending_of(phone)}
     return redirect(url_for("accounts.code"))
 
 
@@ -110,11 +110,6 @@ def send_again() -> ResponseReturnValue:
         return _code_page(form_errors(error, "code")), http_status(error)
     cookie[_STEP] = step | {"challenge": str(challenge_id)}
     return redirect(url_for("accounts.code"))
-
-
-def _ending(typed: str) -> str:
-    contact = read_contact(typed)
-    return "" if contact is None else contact.ending
 
 
 def _code_page(errors: dict[str, Any]) -> str:

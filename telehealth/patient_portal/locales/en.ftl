@@ -106,7 +106,10 @@ portal-your-phone-text = We send a code to this number. The right code keeps the
 portal-send-code = Send me the code
 portal-no-phone = No phone? Call the hotline or go to a commune health station; staff will book for you.
 portal-code-title = Enter the code from the message
-portal-code-text = A code of 6 digits was sent to the phone number ending in { $ending }.
+portal-code-text = A code of 6 digits was sent to { $kind ->
+    [email] { $ending }.
+   *[phone] the phone number ending in { $ending }.
+  }
 portal-code-check = Continue
 portal-code-again = Send another code
 portal-code-sent-again = A new code was sent.
@@ -245,6 +248,19 @@ portal-move-new = New time
 portal-move-yes = Change the time
 portal-move-no = Keep the old time
 portal-moved = The time is changed. The booking code stays the same.
+portal-family-more = Rights and signing in
+portal-grown-title = { $name } is 18 now
+portal-grown-text = Since { $date } the record is their own. Appointments that are booked stay. They take the record over by signing in with their own telephone, or at a reception desk with their identity card. To go on booking for them, ask them to let you act.
+portal-of-age = Turns 18 on { $date }. From then on the record is theirs. Please enter their own telephone number before that day.
+portal-own-record-title = Take over my own record
+portal-own-record-lead = For who has just turned 18 and whose parents used to book. The telephone you are signed in with must be the one in the record.
+portal-own-record = Take it over
+portal-own-record-done = The record is yours now. From now on you see and book your own appointments.
+portal-own-record-desk = It does not work? Bring your identity card to the desk of a hospital or health station; they will help at once.
+portal-relation-short-delegate = acting for them
+portal-invite-title = Invite a relative along (optional)
+portal-invite-text = For example a child abroad who wants to hear what the doctor says. Invite only whom the patient wishes. They get a link of their own.
+portal-invited = Invited along
 field-slip-who = Say whose slip this is.
 field-slip-kind = Say which paper this is.
 portal-slips-title = I have a slip or a referral

@@ -106,7 +106,10 @@ portal-your-phone-text = Chúng tôi gửi một mã tới số này. Nhập đ�
 portal-send-code = Gửi mã cho tôi
 portal-no-phone = Không có điện thoại? Gọi tổng đài hoặc đến trạm y tế xã, nhân viên sẽ đặt giúp.
 portal-code-title = Nhập mã trong tin nhắn
-portal-code-text = Mã gồm 6 chữ số vừa được gửi tới số điện thoại có ba số cuối { $ending }.
+portal-code-text = Mã gồm 6 chữ số vừa được gửi tới { $kind ->
+    [email] hộp thư { $ending }.
+   *[phone] số điện thoại có ba số cuối { $ending }.
+  }
 portal-code-check = Tiếp tục
 portal-code-again = Gửi lại mã
 portal-code-sent-again = Đã gửi mã mới.
@@ -245,6 +248,19 @@ portal-move-new = Giờ hẹn mới
 portal-move-yes = Đổi giờ
 portal-move-no = Giữ giờ cũ
 portal-moved = Đã đổi giờ hẹn. Mã lịch hẹn không thay đổi.
+portal-family-more = Quyền và đăng nhập
+portal-grown-title = { $name } đã đủ 18 tuổi
+portal-grown-text = Từ ngày { $date }, hồ sơ khám là của riêng người ấy. Các lịch đã đặt vẫn giữ nguyên. Người ấy nhận hồ sơ bằng cách đăng nhập với số điện thoại của mình, hoặc mang căn cước tới quầy tiếp đón. Muốn tiếp tục đặt hộ, hãy nhờ người ấy cho quý vị làm thay.
+portal-of-age = Đủ 18 tuổi ngày { $date }. Từ ngày đó, hồ sơ thuộc về người ấy. Hãy ghi số điện thoại riêng của con vào hồ sơ trước ngày này.
+portal-own-record-title = Nhận hồ sơ của chính tôi
+portal-own-record-lead = Dành cho người vừa đủ 18 tuổi mà trước đây cha mẹ đặt lịch hộ. Số điện thoại quý vị đang đăng nhập phải là số có trong hồ sơ.
+portal-own-record = Nhận hồ sơ
+portal-own-record-done = Đã nhận hồ sơ. Từ nay quý vị tự xem và đặt lịch khám.
+portal-own-record-desk = Không nhận được? Mang căn cước tới quầy tiếp đón của bệnh viện hoặc trạm y tế, nhân viên sẽ giúp ngay.
+portal-relation-short-delegate = làm thay
+portal-invite-title = Mời người thân cùng vào (không bắt buộc)
+portal-invite-text = Ví dụ con ở xa muốn cùng nghe bác sĩ dặn. Chỉ mời khi người bệnh đồng ý. Người được mời nhận một liên kết riêng.
+portal-invited = Mời cùng khám
 field-slip-who = Vui lòng chọn giấy này của ai.
 field-slip-kind = Vui lòng chọn loại giấy.
 portal-slips-title = Tôi có giấy hẹn, giấy chuyển

@@ -9,6 +9,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import AppointmentStatus
@@ -19,6 +20,7 @@ from telehealth.booking.services import BookingRequest, ConsentGiven, Once
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, http_status
 from telehealth.directory.queries import service as service_of
+from telehealth.invitations.services import Means, NewInvitee, invite
 from telehealth.patient_portal import drafts
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
@@ -101,7 +103,25 @@ def _book(draft: Draft) -> UUID:
             outbox=outbox(),
             links=answer_links(),
         )
-    return UUID(json.loads(told))
+        appointment_id = UUID(json.loads(told))
+        if draft.invitee_contact:
+            _invite(session, draft, appointment_id)
+    return appointment_id
+
+
+def _invite(session: Session, draft: Draft, appointment_id: UUID) -> None:
+    """Invite whom the patient wishes to have along; pressed twice, once."""
+    booked = queries.appointment(session, appointment_id)
+    if booked is None:
+        raise NotFound
+    new = NewInvitee(
+        draft.invitee_name,
+        draft.invitee_contact,
+        draft.invitee_relation or "relative",
+        current_locale(),
+    )
+    means = Means(cipher(), outbox(), answer_links())
+    invite(session, principal(), booked, new, means, now=now())
 
 
 def _booked(session: Session, hold_id: UUID) -> AppointmentView | None:

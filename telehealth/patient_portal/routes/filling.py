@@ -13,6 +13,8 @@ from telehealth.booking.codes import CoverageBasis
 from telehealth.core.errors import DomainError, Unprocessable, http_status
 from telehealth.core.text import clean, sort_key
 from telehealth.directory.codes import Modality
+from telehealth.invitations.rules import RELATIONS as INVITED_RELATIONS
+from telehealth.invitations.services import NewInvitee, faults_of
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.person_form import PersonForm
 from telehealth.patient_portal.routes.blueprint import pages
@@ -109,6 +111,9 @@ def keep_details(hold_id: UUID) -> ResponseReturnValue:
             coverage_basis=CoverageBasis.NONE if video else request.form.get("coverage_basis", ""),
             companion=request.form.get("companion") == "yes",
             reason=clean(request.form.get("reason", ""))[: LONGEST_REASON + 1],
+            invitee_name=clean(request.form.get("invitee_name", ""))[:200] if video else "",
+            invitee_contact=request.form.get("invitee_contact", "").strip()[:254] if video else "",
+            invitee_relation=request.form.get("invitee_relation", "") if video else "",
             told=True,
         )
         errors = _details_errors(filled)
@@ -143,6 +148,11 @@ def _details_errors(draft: Draft) -> dict[str, str]:
         errors["coverage_basis"] = t("portal-coverage-missing")
     if len(draft.reason) > LONGEST_REASON:
         errors["reason"] = t("portal-reason-too-long", most=LONGEST_REASON)
+    if draft.invitee_name or draft.invitee_contact:
+        faults = faults_of(
+            NewInvitee(draft.invitee_name, draft.invitee_contact, draft.invitee_relation or "relative")
+        )
+        errors |= {f"invitee_{name}": t(keys[0]) for name, keys in faults.items()}
     return errors
 
 
@@ -178,6 +188,7 @@ def _details_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
         held=held(session, draft.hold_id),
         draft=draft,
         grounds=GROUNDS,
+        invited_relations=INVITED_RELATIONS,
         errors=errors,
     )
 

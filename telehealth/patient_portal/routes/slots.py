@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from telehealth.accounts import browser
+from telehealth.accounts.contacts import ending_of
 from telehealth.accounts.errors import StepExpired
 from telehealth.accounts.services import request_otp, sign_in_with_code
 from telehealth.accounts.services.otp import SIGN_IN, request_again
@@ -51,7 +52,7 @@ def take_slot(slot_id: str) -> ResponseReturnValue:
     """Hold the slot, or send a code to the phone first."""
     if principal().kind is PrincipalKind.PATIENT:
         return _hold(slot_id)
-    phone = request.form.get("phone", "")[:40]
+    phone = request.form.get("phone", "")[:254]
     try:
         with unit_of_work() as session:
             challenge_id = request_otp(
@@ -65,8 +66,10 @@ def take_slot(slot_id: str) -> ResponseReturnValue:
                 outbox=outbox(),
             )
     except DomainError as error:
-        return _slot_page(_slot(slot_id), form_errors(error, "phone"), phone), http_status(error)
-    cookie[_STEP] = {"challenge": str(challenge_id), "ending": phone.strip()[-3:]}
+        errors = form_errors(error, "phone")
+        errors = {"phone": errors.pop("email"), **errors} if "email" in errors else errors
+        return _slot_page(_slot(slot_id), errors, phone), http_status(error)
+    cookie[_STEP] = {"challenge": str(challenge_id), "ending": ending_of(phone)}
     return redirect(url_for("portal.code", slot_id=slot_id), 303)
 
 
