@@ -19,7 +19,11 @@ LISTS = ("lines", "exceptions", "blockings", "resources", "rules")
 
 def test_holidays_leave_and_blockings_are_drawn(admin: Pages, engine: Engine):
     with system_unit_of_work(engine) as session:
-        session.add(CalendarDay(id=new_id(), day=TUESDAY + timedelta(days=1), kind="holiday", note="Ngày truyền thống"))
+        session.add(
+            CalendarDay(
+                id=new_id(), day=TUESDAY + timedelta(days=1), kind="holiday", note="Ngày truyền thống"
+            )
+        )
         session.add(
             ScheduleException(
                 id=new_id(),
