@@ -193,7 +193,6 @@ def _register(app: Flask) -> None:
         desk_people_pages,
         schedule_routes.pages,
         closure_routes.pages,
-        schedule_pages,
         desk_waitlist,
         consultation_routes.pages,
         payment_routes.pages,
