@@ -18,6 +18,8 @@ from telehealth.answers.routes import pages as answer_pages
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.calendars import policies as calendar_policies
+from telehealth.calendars import routes as calendar_routes
 from telehealth.closures import policies as closure_policies
 from telehealth.closures import routes as closure_routes
 from telehealth.consultations import policies as consultation_policies
@@ -35,6 +37,8 @@ from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
 from telehealth.encounters import policies as encounter_policies
+from telehealth.exports import policies as export_policies
+from telehealth.exports import routes as export_routes
 from telehealth.fhir.routes import fhir
 from telehealth.identities import policies as identity_policies
 from telehealth.identities import routes as identity_routes
@@ -94,7 +98,9 @@ def policy() -> Policy:
         push_policies.RULES,
         scheduling_policies.RULES,
         booking_policies.RULES,
+        calendar_policies.RULES,
         encounter_policies.RULES,
+        export_policies.RULES,
         identity_policies.RULES,
         invitation_policies.RULES,
         messaging_policies.RULES,
@@ -189,6 +195,8 @@ def _register(app: Flask) -> None:
         administration_pages,
         messaging_routes.pages,
         webhook_routes.pages,
+        calendar_routes.pages,
+        export_routes.pages,
         desk_pages,
         desk_people_pages,
         schedule_routes.pages,
@@ -229,6 +237,8 @@ def _register(app: Flask) -> None:
         messaging_routes.api,
         waitlist_routes.api,
         webhook_routes.api,
+        calendar_routes.api,
+        export_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

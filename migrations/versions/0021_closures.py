@@ -265,6 +265,37 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 """
 
+ELSEWHERE = """
+-- Was somebody sent away from a place of the entered staff's by a closure? Then they may still see how it went on.
+CREATE FUNCTION sent_away(p_appointment uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM session_closure_item i
+                    WHERE i.appointment_id = p_appointment AND i.facility_id = ANY (app_facilities()))
+$$;
+CREATE POLICY sent_away ON appointment USING (app_kind() = 'staff' AND sent_away(id));
+
+-- Let an appointment belong to the facility of the place that was offered for it and has been accepted: its move
+-- there follows in the same transaction. From now on that facility knows the patient.
+CREATE FUNCTION take_elsewhere(p_appointment uuid, p_session uuid, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE appointment a SET facility_id = s.facility_id, service_id = s.service_id
+      FROM clinic_session s
+     WHERE a.id = p_appointment AND s.id = p_session AND a.status = 'booked'
+       AND EXISTS (SELECT FROM appointment_offer o
+                    WHERE o.appointment_id = a.id AND o.state = 'accepted' AND o.answered_at = p_now
+                      AND o.slot_id LIKE p_session::text || '.%');
+    IF FOUND THEN
+        INSERT INTO patient_facility (patient_id, facility_id, created_at)
+        SELECT a.patient_id, a.facility_id, p_now FROM appointment a
+         WHERE a.id = p_appointment AND a.patient_id IS NOT NULL
+        ON CONFLICT DO NOTHING;
+        RETURN true;
+    END IF;
+    RETURN false;
+END $$;
+"""
+
 PHONE = """
 -- Does anybody hear of an appointment: the patient, the guardian, who booked, who looks after them?
 CREATE FUNCTION closure_phone(p_appointment uuid) RETURNS boolean
@@ -284,6 +315,9 @@ $$;
 """
 
 UNDO = """
+DROP FUNCTION take_elsewhere(uuid, uuid, timestamptz);
+DROP POLICY sent_away ON appointment;
+DROP FUNCTION sent_away(uuid);
 DROP FUNCTION closure_standings(uuid);
 DROP FUNCTION open_closure(uuid, timestamptz);
 DROP FUNCTION closure_figures(text, uuid, uuid, date, date, integer, integer, timestamptz);
@@ -301,6 +335,7 @@ DROP TABLE session_closure;
 def upgrade() -> None:
     op.execute(TABLES)
     op.execute(OFFERS)
+    op.execute(ELSEWHERE)
     op.execute(PHONE)
     op.execute(FUNCTIONS)
 

@@ -14,6 +14,7 @@ from telehealth.core.answer_link import AnswerLinks, Purpose
 from telehealth.core.clock import local
 from telehealth.core.crypto import FieldCipher
 from telehealth.directory.codes import Modality
+from telehealth.scheduling.queries import SlotView
 
 
 def booked(
@@ -148,23 +149,24 @@ def offered(
 def replacement(
     view: AppointmentView,
     offer: OfferView,
-    start: datetime,
+    slot: SlotView,
     to: Recipient,
     *,
     links: AnswerLinks,
     now: datetime,
 ) -> Message:
-    """Return the message that offers another time instead of one that is lost; it must be heard of."""
+    """Return the message that offers another place instead of one that is lost; it must be heard of."""
     return Message(
         kind="appointment-replacement",
         recipient=to,
         params={
-            **_params(view, start),
+            **_params(view, slot.start),
+            "facility": slot.facility.short_name,
             "link": links.address(Purpose.ACCEPT_OFFER, offer.id, offer.expires_at),
         },
         dedupe_key=f"appointment-replacement:{offer.id}",
         not_before=min(
-            at_a_decent_hour(now, min(view.start, start)), offer.expires_at - timedelta(seconds=1)
+            at_a_decent_hour(now, min(view.start, slot.start)), offer.expires_at - timedelta(seconds=1)
         ),
         expires_at=offer.expires_at,
         subject=view.id,

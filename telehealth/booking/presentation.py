@@ -1,9 +1,9 @@
 """Appointments as the API and calendars write them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from icalendar import Calendar, Event
+from icalendar import Alarm, Calendar, Event, vCalAddress
 
 from telehealth.booking.actions import Verdict
 from telehealth.booking.codes import AppointmentStatus
@@ -83,31 +83,62 @@ def _maybe(instant: datetime | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
+ALARM_BEFORE = timedelta(hours=2)
+
+
 def calendar_file(view: AppointmentView, *, base_url: str, now: datetime, locale: str) -> bytes:
-    """Return an iCalendar file (RFC 5545). Its SEQUENCE grows with every change of the appointment.
+    """Return an iCalendar file (RFC 5545) to keep or, of a cancelled appointment, to take it back (RFC 5546).
+
+    Its SEQUENCE grows with every change of the appointment. Times are UTC: right in every calendar.
+    """
+    gone = view.status == AppointmentStatus.CANCELLED
+    calendar = empty_calendar("CANCEL" if gone else "PUBLISH")
+    calendar.add_component(calendar_event(view, base_url=base_url, stamp=now, locale=locale))
+    return bytes(calendar.to_ical())
+
+
+def empty_calendar(method: str) -> Calendar:
+    """Return a calendar without events."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//Telehealth//Appointments//VI")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    return calendar
+
+
+def calendar_event(view: AppointmentView, *, base_url: str, stamp: datetime, locale: str) -> Event:
+    """Return an appointment as a calendar's event, with an alarm while it stands.
 
     Says when and where; no name, no specialty: calendars are shared and synchronised.
     """
     video = view.modality == Modality.VIDEO
     facility = view.facility.short_name
     link = message_link(base_url, view.code)
+    gone = view.status == AppointmentStatus.CANCELLED
+    summary = translate(
+        locale, "calendar-summary-video" if video else "calendar-summary", {"facility": facility}
+    )
     event = Event()
     event.add("uid", f"{view.id}@telehealth")
-    event.add("dtstamp", now)
+    event.add("dtstamp", stamp)
     event.add("dtstart", view.start)
     event.add("dtend", view.end)
     event.add("sequence", view.version - 1)
-    event.add("status", "CANCELLED" if view.status == AppointmentStatus.CANCELLED else "CONFIRMED")
-    event.add(
-        "summary",
-        translate(locale, "calendar-summary-video" if video else "calendar-summary", {"facility": facility}),
-    )
+    event.add("status", "CANCELLED" if gone else "CONFIRMED")
+    event.add("class", "PRIVATE")
+    event.add("organizer", vCalAddress(base_url), parameters={"CN": facility})
+    event.add("summary", summary)
     event.add("location", link if video else f"{view.facility.name}, {view.facility.address}")
     event.add("description", translate(locale, "calendar-description", {"code": view.code, "link": link}))
     event.add("url", link)
-    calendar = Calendar()
-    calendar.add("prodid", "-//Telehealth//Appointments//VI")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add_component(event)
-    return bytes(calendar.to_ical())
+    if view.status == AppointmentStatus.BOOKED:
+        event.add_component(_alarm(summary))
+    return event
+
+
+def _alarm(text: str) -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", text)
+    alarm.add("trigger", -ALARM_BEFORE)
+    return alarm

@@ -50,7 +50,7 @@ from telehealth.scheduling.errors import BadRange, SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -86,7 +86,35 @@ def json_only(view: View) -> View:
     return cast("View", checked)
 
 
+_ONE = "/api/v1/appointments/{appointment_id}"
+_KNOWN = {"appointment_id": ID}
+_VERSIONED = {**_KNOWN, "header.If-Match": ETAG}
+_NEXT = links(
+    201,
+    show=Link("get", _ONE, _KNOWN),
+    actions=Link("get", f"{_ONE}/actions", _KNOWN),
+    calendar=Link("get", f"{_ONE}.ics", _KNOWN),
+    cancel=Link("post", f"{_ONE}/cancel", _VERSIONED),
+    reschedule=Link("post", f"{_ONE}/reschedule", _VERSIONED),
+    checkIn=Link("post", f"{_ONE}/check-in", _VERSIONED),
+    noShow=Link("post", f"{_ONE}/no-show", _VERSIONED),
+    coverage=Link("post", f"{_ONE}/coverage", _VERSIONED),
+    offer=Link("post", f"{_ONE}/offers", _KNOWN),
+)
+_HELD = links(
+    201,
+    book=Link("post", "/api/v1/appointments", body={"hold_id": ID}),
+    release=Link("delete", "/api/v1/holds/{hold_id}", {"hold_id": ID}),
+)
+_MOVED = links(
+    200,
+    again=Link("post", f"{_ONE}/reschedule", _VERSIONED),
+    cancel=Link("post", f"{_ONE}/cancel", _VERSIONED),
+)
+
+
 @api.post("/holds")
+@api.doc(**_HELD)
 @guarded("booking.hold")
 @json_only
 @api.arguments(HoldRequestSchema())
@@ -118,6 +146,7 @@ def delete_hold(hold_id: UUID) -> Response:
 
 
 @api.post("/appointments")
+@api.doc(**_NEXT)
 @keeps_its_own_keys
 @guarded("booking.book")
 @json_only
@@ -217,6 +246,7 @@ def cancel_appointment(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/reschedule")
+@api.doc(**_MOVED)
 @api.doc(parameters=[IF_MATCH])
 @guarded("booking.reschedule")
 @json_only
@@ -467,7 +497,11 @@ def _tagged(view: AppointmentView) -> Response:
 
 
 def _created(body: bytes) -> Response:
-    return Response(body, status=201, mimetype="application/json")
+    answer = Response(body, status=201, mimetype="application/json")
+    version = json.loads(body).get("version")
+    if version is not None:
+        answer.set_etag(str(version))
+    return answer
 
 
 def _written(view: AppointmentView) -> bytes:

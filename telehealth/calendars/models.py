@@ -10,7 +10,7 @@ from telehealth.core.orm import Base
 
 
 class CalendarFeed(Base):
-    """Whoever has the token reads when and where a family's appointments are. An account has one at a time."""
+    """Whoever has the token reads when and where a family is expected. An account has one at a time."""
 
     __tablename__ = "calendar_feed"
     __table_args__ = (

@@ -101,11 +101,11 @@ _RANK = {kind: rank for rank, kind in enumerate(Equivalence)}
 
 
 def nearness(person: Affected, place: Place) -> tuple[int, int, float, float, str]:
-    """Order places for a person: the kind, then fewer days, then the way, then the nearer hour."""
+    """Order places for a person: the kind, then the shorter way, fewer days, the nearer hour."""
     kind = equivalence(person, place)
     days = abs((local(place.start).date() - local(person.start).date()).days)
     hours = abs(minute_of_day(place.start) - minute_of_day(person.start))
-    return _RANK[kind], days, round(place.distance_km), hours, place.slot_id
+    return _RANK[kind], round(place.distance_km), days, hours, place.slot_id
 
 
 def assign(

@@ -18,13 +18,24 @@ from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
 from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
 from telehealth.web.requests import if_match
 
 api = Blueprint("patients-api", __name__, url_prefix="/api/v1", description="People and families")
+
+
+_ONE = "/api/v1/patients/{patient_id}"
+_KNOWN = {"patient_id": ID}
+_NEXT = links(
+    201,
+    show=Link("get", _ONE, _KNOWN),
+    change=Link("patch", _ONE, {**_KNOWN, "header.If-Match": ETAG}),
+    trail=Link("get", f"{_ONE}/trail", _KNOWN),
+    leave=Link("delete", _ONE, _KNOWN),
+)
 
 
 @api.route("/patients")
@@ -39,6 +50,7 @@ class Patients(MethodView):
             found = services.family(work, principal(), now=now(), cipher=cipher())
         return {"items": [_body(view) for view in found]}
 
+    @api.doc(**_NEXT)
     @guarded("patient.register")
     @api.arguments(schemas.Registration)
     @api.response(201, schemas.PatientBody)

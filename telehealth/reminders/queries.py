@@ -8,13 +8,27 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 _STANDING = "a.status = 'booked' AND a.start_at > %(now)s"
-# A time that the roster no longer has: its session is on the worklist, and nobody works then.
-_LOST = """EXISTS (SELECT FROM roster_change r WHERE r.clinic_session_id = a.clinic_session_id
-                      AND r.resolved_at IS NULL AND NOT r.worked @> tstzrange(a.start_at, a.end_at))"""
+# A blocking takes the time of those who were booked when it was made; who is let in later is to come.
+_BLOCKED = """b.lifted_at IS NULL AND b.facility_id = a.facility_id AND b.from_at < a.end_at
+       AND b.to_at > a.start_at AND b.created_at > a.agreed_at
+       AND (b.practitioner_id IS NULL OR b.practitioner_id = a.practitioner_id)
+       AND (b.resource_id IS NULL OR b.resource_id = ANY((
+            SELECT s.resource_ids FROM clinic_session s WHERE s.id = a.clinic_session_id)::uuid[]))"""
+# A time that the roster no longer has (its session is on the worklist), or that is blocked: nobody works then.
+_LOST = f"""(EXISTS (SELECT FROM roster_change r WHERE r.clinic_session_id = a.clinic_session_id
+                      AND r.resolved_at IS NULL AND NOT r.worked @> tstzrange(a.start_at, a.end_at))
+         OR EXISTS (SELECT FROM blocking b WHERE {_BLOCKED}))"""
 _OPEN = "d.appointment_id = a.id AND d.start_at = a.start_at AND d.resolved_at IS NULL"
 _NEWLY_LOST = f"""
 SELECT a.id FROM appointment a
- WHERE a.clinic_session_id IN (SELECT clinic_session_id FROM roster_change WHERE resolved_at IS NULL)
+ WHERE a.id IN (SELECT x.id FROM roster_change r
+                  JOIN appointment x ON x.clinic_session_id = r.clinic_session_id
+                  WHERE r.resolved_at IS NULL
+                 UNION ALL
+                SELECT x.id FROM blocking b JOIN appointment x
+                    ON x.facility_id = b.facility_id AND x.start_at < b.to_at
+                   AND x.start_at > b.from_at - interval '1 day'
+                 WHERE b.lifted_at IS NULL AND b.to_at > %(now)s)
    AND {_STANDING} AND {_LOST} AND NOT EXISTS (SELECT FROM appointment_disruption d WHERE {_OPEN})
  ORDER BY a.id LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED
 """

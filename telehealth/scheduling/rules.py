@@ -203,9 +203,10 @@ def sessions_of_day(
         for session in _cut(day, line, spans):
             found.setdefault(session.id, session)
     for item in todays:
-        session_added = _extra(day, item)
-        if session_added is not None:
-            found.setdefault(session_added.id, session_added)
+        for span in subtract([item.span], [leave.span for leave in todays if _own_leave(leave, item)]):
+            session_added = _extra(day, item, span)
+            if session_added is not None:
+                found.setdefault(session_added.id, session_added)
     return sorted(found.values(), key=lambda session: (session.start_minute, session.id))
 
 
@@ -292,7 +293,12 @@ def _cut(day: date, line: RosterLine, spans: Iterable[Span]) -> Iterator[Planned
             )
 
 
-def _extra(day: date, item: RosterException) -> PlannedSession | None:
+def _own_leave(leave: RosterException, item: RosterException) -> bool:
+    """Tell whether somebody is away from what was added for them; a closed place stays open for it."""
+    return leave.kind == ExceptionKind.LEAVE and leave.practitioner_id == item.practitioner_id is not None
+
+
+def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | None:
     if item.kind != ExceptionKind.EXTRA:
         return None
     if (
@@ -302,7 +308,7 @@ def _extra(day: date, item: RosterException) -> PlannedSession | None:
         or item.slot_minutes is None
     ):
         return None
-    start, end = item.span
+    start, end = span
     count = (end - start) // item.slot_minutes
     if count < 1:
         return None

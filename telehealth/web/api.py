@@ -1,6 +1,7 @@
 """The JSON API: OpenAPI 3.1 from the schemas, our problem documents for every refusal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -66,6 +67,34 @@ class ProblemSchema(Schema):
     detail = fields.String(metadata={"description": "For people, in the asked language."})
     fields_ = fields.Dict(data_key="fields", metadata={"description": "Field name to messages."})
     request_id = fields.String()
+
+
+ID = "$response.body#/id"
+ETAG = "$response.header.ETag"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What may be asked next with what an answer holds (an OpenAPI link); `path` as the document has it."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, str] | None = None
+
+    def written(self) -> dict[str, Any]:
+        """Return the link object."""
+        pointer = self.path.replace("~", "~0").replace("/", "~1")
+        said: dict[str, Any] = {
+            "operationRef": f"#/paths/{pointer}/{self.method}",
+            "parameters": dict(self.parameters),
+        }
+        return said if self.body is None else said | {"requestBody": dict(self.body)}
+
+
+def links(status: int, **targets: Link) -> dict[str, Any]:
+    """Return what `@api.doc(**...)` takes to name an answer's links."""
+    return {"responses": {str(status): {"links": {name: link.written() for name, link in targets.items()}}}}
 
 
 class RefusalsPlugin(BasePlugin):

@@ -1,7 +1,7 @@
 """Finding, holding, booking, seeing and cancelling through the API."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import icalendar
 from flask.testing import FlaskClient
@@ -300,18 +300,24 @@ def test_the_calendar_file_counts_the_changes(web: FlaskClient, lan: Person):
     booked = book(web, lan, slot_id=slots(web)[0]["id"]).json
     address = f"/api/v1/appointments/{booked['id']}"
 
+    methods = []
+
     def event() -> icalendar.Event:
         answer = web.get(f"{address}.ics", headers=lan.headers)
         assert answer.mimetype == "text/calendar"
         assert "Khám nội" not in answer.get_data(as_text=True)
-        return icalendar.Calendar.from_ical(answer.data).walk("VEVENT")[0]
+        calendar = icalendar.Calendar.from_ical(answer.data)
+        methods.append(str(calendar["METHOD"]))
+        return calendar.walk("VEVENT")[0]
 
     before = event()
+    assert before.walk("VALARM")[0].decoded("TRIGGER") == timedelta(hours=-2)
     assert (before["SEQUENCE"], before["STATUS"]) == (0, "CONFIRMED")
     assert before.decoded("DTSTART") == datetime.fromisoformat(booked["start"])
     web.post(f"{address}/cancel", json={}, headers={**lan.headers, "If-Match": '"1"'})
     after = event()
     assert (after["SEQUENCE"], after["STATUS"], after["UID"]) == (1, "CANCELLED", before["UID"])
+    assert (methods, after.walk("VALARM")) == (["PUBLISH", "CANCEL"], [])
 
 
 def test_nobody_sees_anothers_appointment(web: FlaskClient, lan: Person, minh: Person, other_desk: Employee):

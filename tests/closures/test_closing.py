@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from flask.testing import FlaskClient
 
 from telehealth.booking import services as booking
 from telehealth.booking.errors import SlotTaken
@@ -11,10 +12,22 @@ from telehealth.booking.queries import open_offer
 from telehealth.closures.codes import ClosureKind, ClosurePlan
 from telehealth.closures.errors import NothingToClose
 from telehealth.closures.rules import Span
+from telehealth.core.ids import new_id
 from telehealth.core.principal import SYSTEM
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.errors import SlotClosed
-from tests.booking.clinic import NOW, TUESDAY, Person
+from telehealth.scheduling.models import ScheduleException
+from telehealth.scheduling.services import materialise
+from tests.booking.clinic import (
+    DOCTORS,
+    FACILITIES,
+    NOW,
+    TUESDAY,
+    Employee,
+    Person,
+    add_schedule,
+    service_id,
+)
 from tests.closures.conftest import MORNING, Closing
 
 
@@ -139,6 +152,59 @@ def test_who_has_no_equivalent_is_told_and_chooses(closing: Closing, lan: Person
     closing.run()
     assert closing.item_of(closure, view.id).standing == "told"
     assert [kind for kind, _at in closing.appointments.timetable(view.id)] == ["disrupted"]
+
+
+def test_where_the_place_has_nothing_free_another_facility_has_and_the_appointment_goes_there_whole(
+    closing: Closing, lan: Person, desk: Employee, other_desk: Employee, web: FlaskClient
+):
+    with closing.appointments.work() as session:
+        add_schedule(session, "chi", "77002", start=480, end=540, room="P9")
+    with closing.appointments.work() as session:
+        materialise(session, [TUESDAY], NOW)
+    view = closing.appointments.book(lan, "an", TUESDAY, 480)
+    fortnight = Span(TUESDAY, TUESDAY + timedelta(days=20))
+    closure = closing.close(None, kind=ClosureKind.FACILITY, span=fortnight)
+    closing.run()
+    item = closing.item_of(closure, view.id)
+    assert (item.standing, item.equivalence) == ("offered", "elsewhere")
+    offer = web.get(f"/api/v1/closures/{closure}/items", headers=desk.headers).json["items"][0]
+    assert offer["new"]["facility"] == "Bệnh viện Thử 77002"
+    said = web.post(
+        f"/api/v1/closures/items/{item.id}/called", json={"outcome": "agreed"}, headers=desk.headers
+    )
+    assert (said.status_code, said.json["standing"]) == (200, "accepted")
+    moved = closing.appointments.view(view.id)
+    assert (moved.facility.code, moved.code, moved.practitioner.name) == ("77002", view.code, "Bác sĩ chi")
+    there = web.get(f"/api/v1/appointments/{view.id}", headers=other_desk.headers)
+    assert there.json["patient_name"] == "Trần Thị Lan"
+
+
+def test_a_leave_also_ends_what_was_added_for_that_very_day(closing: Closing, lan: Person):
+    with closing.appointments.work() as session:
+        session.add(
+            ScheduleException(
+                id=new_id(),
+                facility_id=FACILITIES["77001"],
+                practitioner_id=DOCTORS["an"],
+                kind="extra",
+                from_date=TUESDAY,
+                to_date=TUESDAY,
+                start_minute=660,
+                end_minute=720,
+                service_id=service_id("77001", "internal"),
+                modality="in-person",
+                slot_minutes=10,
+                capacity=1,
+                room="P1",
+            )
+        )
+    closing.appointments.follow_rosters()
+    view = closing.appointments.book(lan, "an", TUESDAY, 660)
+    closure = closing.close(span=Span(TUESDAY, TUESDAY, 600, 690))
+    closing.run()
+    closing.appointments.follow_rosters()
+    assert closing.item_of(closure, view.id).standing == "offered"
+    assert "stands" not in [kind for kind, _at in closing.appointments.timetable(view.id)]
 
 
 def test_only_those_within_the_closed_hours_are_touched(closing: Closing, lan: Person, minh: Person):

@@ -9,9 +9,9 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from telehealth.directory.models import Facility, OnCall
-from telehealth.provincial_import.layout import COLUMNS
+from telehealth.provincial_import.layout import COLUMNS, OPTIONAL_COLUMNS, TABLES
 from telehealth.scheduling.models import Schedule, ScheduleException
-from tests.provincial_import.samples import small_province, write_csv
+from tests.provincial_import.samples import small_province, with_rules, write_csv
 
 
 def rewrite(folder: Path, change) -> None:
@@ -74,7 +74,7 @@ def as_excel(table: str, column: str, text: str):
         return None
     if column in ("date", "from_date", "to_date", "valid_from", "valid_to"):
         return datetime.fromisoformat(text)
-    if column in ("start", "end"):
+    if column in ("start", "end", "release"):
         return time.fromisoformat(text)
     if text.isdigit():
         return float(text) if column == "national_code" else int(text)
@@ -84,7 +84,8 @@ def as_excel(table: str, column: str, text: str):
 def workbook(tables) -> Workbook:
     book = Workbook()
     book.remove(book.worksheets[0])
-    for table, columns in COLUMNS.items():
+    for table in tables:
+        columns = (*TABLES[table], *OPTIONAL_COLUMNS.get(table, ()))
         sheet = book.create_sheet(table)
         sheet.append([column.replace("_", " ").title() for column in columns])
         for row in tables[table]:
@@ -105,6 +106,16 @@ def test_a_workbook_with_true_dates_times_and_numbers_gives_the_same_province(
     with in_system() as session:
         assert session.scalars(select(Schedule.start_minute)).one() == 780
         assert session.scalars(select(Facility.code).order_by(Facility.code)).all() == ["77001", "77007"]
+
+
+def test_rules_come_by_workbook_as_well(take_over, tmp_path: Path):
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    take_over(write_csv(folder, with_rules()))
+    workbook(with_rules()).save(tmp_path / "province.xlsx")
+    report = take_over(tmp_path / "province.xlsx")
+    assert not report.refused, report.findings
+    assert [line for item in report.tables for line in item.lines] == []
 
 
 def test_one_table_may_come_as_excel_among_csv_files(take_over, tmp_path: Path):

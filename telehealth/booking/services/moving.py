@@ -48,7 +48,8 @@ from telehealth.scheduling.rules import door_of
 class Move:
     """To which slot, from which version of the appointment, by which door.
 
-    `referring_level`, `overbook`, `override`: as in BookingRequest.
+    `referring_level`, `overbook`, `override`: as in BookingRequest. `elsewhere`: the same service at another
+    facility will do, for a place that was offered there and accepted.
     """
 
     slot_id: str
@@ -57,6 +58,7 @@ class Move:
     referring_level: str | None = None
     overbook: str | None = None
     override: str | None = None
+    elsewhere: bool = False
 
 
 def alternatives(
@@ -109,10 +111,13 @@ def reschedule(
     view = found_appointment(session, appointment_id)
     if view.version != move.version:
         raise PreconditionFailed
-    check_move(view.status, view.start, view.cut_off, now, staff=move.channel != Channel.ONLINE)
+    bound_by_door = move.channel == Channel.ONLINE and not move.elsewhere
+    check_move(view.status, view.start, view.cut_off, now, staff=not bound_by_door)
     asked = question(None, move.slot_id, None, view.patient_id, now)
     context = answered(fetch_one(session, CONTEXT, asked), None)
     start = checked_move(context, principal, view, move, now, policies)
+    if context.facility_id != view.facility.id:
+        _take_elsewhere(session, view, context, now)
     why = cipher.seal_text(move.overbook or move.override, f"appointment.overbook_reason_sealed:{view.id}")
     outcome = _moved(session, context, view, start, move, why, now)
     raise_refusal(outcome, context, door_of(move.channel, move.referring_level))
@@ -126,6 +131,17 @@ def reschedule(
     outbox.replace(session, appointment_id, told, now=now)
     note(session, principal, "booking.reschedule", view, now, slot=view.slot_id, to=moved.slot_id)
     return moved
+
+
+def _take_elsewhere(session: Session, view: AppointmentView, context: Context, now: datetime) -> None:
+    """Let the appointment belong to the other facility. Raises OtherService without an accepted offer."""
+    taken = fetch_one(
+        session,
+        "SELECT take_elsewhere(%(id)s, %(session)s, %(now)s)",
+        {"id": view.id, "session": context.session_id, "now": now},
+    )
+    if taken is None or not taken[0]:
+        raise OtherService
 
 
 _MOVE = """SELECT move_appointment(%(id)s, %(appointment_version)s, %(session)s, %(version)s, %(start)s,
@@ -145,7 +161,10 @@ def checked_move(
     if over or override:
         check_right(context, principal, move.channel)
     check_reach(principal, context.facility_id, move.channel)
-    if (context.service_id, context.modality) != (view.service.id, view.modality):
+    same = context.service_id == view.service.id or (
+        move.elsewhere and context.service_code == view.service.code
+    )
+    if not same or context.modality != view.modality:
         raise OtherService
     if move.slot_id == view.slot_id and over == view.overbooked:
         raise SlotTaken

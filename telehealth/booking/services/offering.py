@@ -34,6 +34,7 @@ from telehealth.core.principal import Principal
 from telehealth.core.sql import fetch_one
 from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.rules import SlotId
 
 OFFER_LIFETIME = timedelta(hours=24)
 _MARGIN = timedelta(minutes=1)  # a hold outlives its offer, so that no answer in time comes too late
@@ -92,16 +93,18 @@ def reserve(
 ) -> OfferView:
     """Offer another slot of the same service and keep its place for the patient until then.
 
-    An offer still open gives way to it. The caller tells the patient. Raises NotFound, AlreadyArrived,
-    AppointmentOver, TooLateToMove, OtherService and what `hold` raises; then the caller must roll back.
+    It may be at another facility, by the online door there. An offer still open gives way to it. The caller
+    tells the patient. Raises NotFound, AlreadyArrived, AppointmentOver, TooLateToMove, OtherService and what
+    `hold` raises; then the caller must roll back.
     """
     fetch_one(session, _LOCK, {"id": appointment_id})
     view = found_appointment(session, appointment_id)
     check_move(view.status, view.start, view.cut_off, now, staff=True)
-    _checked_slot(session, principal, view, slot_id, now)
+    channel = _channel(session, view, slot_id)
+    _checked_slot(session, principal, view, slot_id, now, channel=channel)
     withdraw_offers(session, appointment_id, now)
     seconds = int((until + _MARGIN - now).total_seconds())
-    kept = hold(session, principal, slot_id, now=now, channel=Channel.DESK, seconds=seconds)
+    kept = hold(session, principal, slot_id, now=now, channel=channel, seconds=seconds)
     made = OfferView(
         id=new_id(),
         appointment_id=appointment_id,
@@ -141,7 +144,7 @@ def accept_offer(
         session,
         principal,
         view.id,
-        Move(found.slot_id, view.version, Channel.DESK),
+        Move(found.slot_id, view.version, _channel(session, view, found.slot_id), elsewhere=True),
         now=now,
         cipher=cipher,
         outbox=outbox,
@@ -166,13 +169,32 @@ def withdraw_offer(session: Session, appointment_id: UUID, *, now: datetime) -> 
 
 
 def _checked_slot(
-    session: Session, principal: Principal, view: AppointmentView, slot_id: str, now: datetime
+    session: Session,
+    principal: Principal,
+    view: AppointmentView,
+    slot_id: str,
+    now: datetime,
+    *,
+    channel: str = Channel.DESK,
 ) -> datetime:
     """Return the start of a slot that the appointment could move to now."""
     context = answered(fetch_one(session, CONTEXT, question(None, slot_id, None, view.patient_id, now)), None)
-    start = checked_move(context, principal, view, Move(slot_id, view.version, Channel.DESK), now)
-    check_place(place_of(context, start), online=False)
+    move = Move(slot_id, view.version, channel, elsewhere=channel == Channel.ONLINE)
+    start = checked_move(context, principal, view, move, now)
+    check_place(place_of(context, start), online=channel == Channel.ONLINE)
     return start
+
+
+def _channel(session: Session, view: AppointmentView, slot_id: str) -> Channel:
+    """Return the door that an offered place is taken through: the desk's here, the online one elsewhere."""
+    slot = SlotId.parse(slot_id)
+    row = fetch_one(
+        session,
+        "SELECT facility_id FROM clinic_session WHERE id = %(id)s",
+        {"id": None if slot is None else slot.session_id},
+    )
+    here = row is None or row[0] == view.facility.id
+    return Channel.DESK if here else Channel.ONLINE
 
 
 def _insert(session: Session, principal: Principal, made: OfferView) -> None:

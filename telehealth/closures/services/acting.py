@@ -25,6 +25,7 @@ from telehealth.core.principal import SYSTEM
 from telehealth.core.sql import fetch_one
 from telehealth.patients.queries import recipient_of
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import SlotId
 
 TIME_TO_ANSWER = timedelta(minutes=10)  # who has less is telephoned, not asked
@@ -192,9 +193,10 @@ def _offered(
     _check_free(session, view, place)
     offer = booking.reserve(session, SYSTEM, view.id, place.slot_id, until=until, now=now)
     to = _recipient(session, view, means)
+    slot = slot_by_id(session, place.slot_id, now, channel=Channel.DESK)
     told = []
-    if to is not None:
-        told = [messages.replacement(view, offer, place.start, to, links=means.links, now=now)]
+    if to is not None and slot is not None:
+        told = [messages.replacement(view, offer, slot, to, links=means.links, now=now)]
     key = _say(session, view, told, means, now)
     return _Done(ItemState.OFFERED, key, place, equivalence(step.person, place), offer.id)
 

@@ -11,7 +11,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.directory.queries import facility_by_code
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
 from telehealth.web.context import cipher, may, now, permit, principal, settings, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.requests import if_match
@@ -53,7 +53,23 @@ def list_subscriptions(asked: dict[str, Any]) -> dict[str, Any]:
         return {"items": queries.subscriptions(session, facility_id)}
 
 
+_ONE = "/api/v1/webhooks/{subscription_id}"
+_KNOWN = {"subscription_id": ID}
+_VERSIONED = {**_KNOWN, "header.If-Match": ETAG}
+_NEXT = links(
+    201,
+    show=Link("get", _ONE, _KNOWN),
+    change=Link("patch", _ONE, _VERSIONED),
+    end=Link("delete", _ONE, _VERSIONED),
+    test=Link("post", f"{_ONE}/test", _KNOWN),
+    rotate=Link("post", f"{_ONE}/secret", _KNOWN),
+    deliveries=Link("get", f"{_ONE}/deliveries", _KNOWN),
+    replay=Link("post", f"{_ONE}/replay", _KNOWN),
+)
+
+
 @api.post("/webhooks")
+@api.doc(**_NEXT)
 @guarded("webhook.change")
 @api.arguments(SubscribeSchema)
 @api.response(201, SubscriptionSchema)

@@ -1,0 +1,14 @@
+calendars-name = Medical appointments
+calendars-add = Put your appointments into your phone's calendar
+calendars-title = Appointments in your phone
+calendars-lead = Your phone's calendar will show when and where your family's appointments are, follow every change, and remind you 2 hours before. It holds no patient's name and no specialty.
+calendars-make = Make a calendar address
+calendars-renew = Make a new address, drop the old one
+calendars-made = Your calendar address is ready
+calendars-open = Add to this device's calendar
+calendars-address = Calendar address
+calendars-address-hint = Shown this once. Whoever has it sees when and where, so send it to your family only.
+calendars-scan = Scan with another phone to add it to that one's calendar.
+calendars-since = You made a calendar address at { $when }.
+calendars-close = Stop sharing
+calendars-closed = Stopped. The old address opens nothing any more.

@@ -1,0 +1,14 @@
+calendars-name = Lịch khám bệnh
+calendars-add = Đưa lịch hẹn vào lịch của điện thoại
+calendars-title = Lịch hẹn trong điện thoại
+calendars-lead = Lịch của điện thoại sẽ tự hiện giờ và nơi khám của cả nhà, tự đổi khi lịch hẹn đổi, và nhắc trước 2 giờ. Trong lịch không có tên người bệnh và không có chuyên khoa.
+calendars-make = Tạo địa chỉ lịch
+calendars-renew = Tạo địa chỉ mới, bỏ địa chỉ cũ
+calendars-made = Địa chỉ lịch của quý vị đã sẵn sàng
+calendars-open = Thêm vào lịch của máy này
+calendars-address = Địa chỉ lịch
+calendars-address-hint = Chỉ hiện một lần. Ai có địa chỉ này đều xem được giờ và nơi khám, vì vậy chỉ gửi cho người nhà.
+calendars-scan = Quét mã bằng điện thoại khác để thêm vào lịch của máy đó.
+calendars-since = Quý vị đã tạo địa chỉ lịch lúc { $when }.
+calendars-close = Ngừng chia sẻ lịch
+calendars-closed = Đã ngừng. Địa chỉ cũ không còn xem được nữa.

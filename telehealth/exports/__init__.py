@@ -1,0 +1,1 @@
+"""Lists of a facility to take along: appointments, sessions and rosters as CSV or Excel."""

@@ -1,0 +1,81 @@
+"""Pure rules: what is in each list and in which columns, and what a cell must not do to its reader."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from telehealth.exports.errors import BadSpan
+
+MOST_DAYS = 31
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+Cell = str | int | None
+
+
+class Subject(StrEnum):
+    """What is exported."""
+
+    APPOINTMENTS = "appointments"
+    SESSIONS = "sessions"
+    ROSTERS = "rosters"
+
+
+class Format(StrEnum):
+    """As what."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+COLUMNS = {
+    Subject.APPOINTMENTS: (
+        "code",
+        "date",
+        "start",
+        "end",
+        "patient",
+        "service",
+        "practitioner",
+        "room",
+        "modality",
+        "status",
+        "coverage",
+        "coverage_checked",
+    ),
+    Subject.SESSIONS: (
+        "date",
+        "start",
+        "end",
+        "practitioner",
+        "licence_no",
+        "service",
+        "modality",
+        "room",
+        "status",
+        "places",
+        "booked",
+        "booked_online",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days, both included."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def of(cls, first: date, last: date) -> "Span":
+        """Return a span of at most a month. Raises BadSpan."""
+        if not first <= last <= first + timedelta(days=MOST_DAYS - 1):
+            raise BadSpan({"to": ["export-bad-span"]}, most=MOST_DAYS)
+        return cls(first, last)
+
+
+def harmless(cell: Cell) -> Cell:
+    """Return a text that no spreadsheet takes for a formula (OWASP CSV injection): an apostrophe leads it."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA):
+        return "'" + cell
+    return cell
