@@ -14,7 +14,7 @@ _BLOCKED = """b.lifted_at IS NULL AND b.facility_id = a.facility_id AND b.from_a
        AND (b.practitioner_id IS NULL OR b.practitioner_id = a.practitioner_id)
        AND (b.resource_id IS NULL OR b.resource_id = ANY((
             SELECT s.resource_ids FROM clinic_session s WHERE s.id = a.clinic_session_id)::uuid[]))"""
-# A time that the roster no longer has (its session is on the worklist), or that is blocked: nobody works then.
+# A time that the roster no longer has (its session is on the worklist), or that is blocked: nobody is there.
 _LOST = f"""(EXISTS (SELECT FROM roster_change r WHERE r.clinic_session_id = a.clinic_session_id
                       AND r.resolved_at IS NULL AND NOT r.worked @> tstzrange(a.start_at, a.end_at))
          OR EXISTS (SELECT FROM blocking b WHERE {_BLOCKED}))"""

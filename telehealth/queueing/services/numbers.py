@@ -98,7 +98,7 @@ class TicketView:
     wait_range: WaitRange | None
 
 
-def take_number(  # noqa: PLR0913  each is one fact of the press
+def take_number(
     session: Session,
     principal: Principal,
     queue_id: UUID,
