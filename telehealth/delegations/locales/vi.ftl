@@ -68,7 +68,10 @@ delegations-agree-text = Tôi biết có thể thu hồi bất cứ lúc nào, v
 delegations-agree-missing = Vui lòng đánh dấu đồng ý để tiếp tục.
 delegations-send-code = Nhận mã xác nhận
 delegations-confirm-title = Xác nhận bằng mã
-delegations-confirm-lead = Chúng tôi vừa gửi mã tới { $ending } của quý vị. Chỉ nhập mã nếu chính quý vị muốn cho người này làm thay.
+delegations-confirm-lead = Chúng tôi vừa gửi mã tới { $kind ->
+    [email] hộp thư { $ending }
+   *[phone] số điện thoại có ba số cuối là { $ending }
+  } của quý vị. Chỉ nhập mã nếu chính quý vị muốn cho người này làm thay.
 delegations-code-hint = Không đọc mã này cho bất kỳ ai, kể cả người làm thay.
 delegations-code-missing = Vui lòng nhập mã đã gửi tới điện thoại hoặc email của quý vị.
 delegations-confirm = Đồng ý cho làm thay
