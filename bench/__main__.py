@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.surroundings import Surroundings
 from telehealth.embedded.refusal import Refusal
 
-SUPPORT = {"__init__", "__main__", "closed_loop", "country", "province", "surroundings"}
+SUPPORT = {"__init__", "__main__", "closed_loop", "mixed", "country", "province", "surroundings"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -211,6 +211,74 @@ def candidates(
     return [Candidate(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class FullSlot:
+    """A slot that is taken, beside which somebody may deliberately be put."""
+
+    id: str
+    start: datetime
+    practitioner: PractitionerRef
+    room: str
+
+
+_FULL = """
+SELECT s.id AS session_id, s.start_minute + s.lead_minutes + i.n * s.slot_minutes AS minute,
+       s.start_at + (s.lead_minutes + i.n * s.slot_minutes) * interval '1 minute' AS start_at,
+       p.id, p.licence_no, p.name, p.title, p.specialty, s.room
+  FROM clinic_session s
+  JOIN practitioner p ON p.id = s.practitioner_id
+ CROSS JOIN LATERAL generate_series(0, s.slot_count - 1) AS i (n)
+ CROSS JOIN LATERAL (
+    SELECT s.start_at + i.n * s.slot_minutes * interval '1 minute' AS begins,
+           s.start_at + (i.n + 1) * s.slot_minutes * interval '1 minute' AS ends) step
+ CROSS JOIN LATERAL (
+    SELECT count(DISTINCT k.lane) FILTER (WHERE k.lane <= s.capacity) AS own,
+           count(DISTINCT k.lane) FILTER (WHERE k.lane > s.capacity) AS beside
+      FROM claim k
+     WHERE k.active AND k.resource_id = s.practitioner_id
+       AND lower(k.during) > step.begins - interval '8 hours' AND lower(k.during) < step.ends
+       AND k.during && tstzrange(step.begins, step.ends)) taken
+ WHERE s.facility_id = %(facility)s AND s.service_code = %(service)s AND s.modality = %(modality)s
+   AND s.status = 'open' AND s.end_at > %(now)s AND s.start_at < %(until)s
+   AND step.ends - s.tail_minutes * interval '1 minute' > %(now)s
+   AND taken.own >= s.capacity AND taken.beside < s.overbook_most
+ ORDER BY 3, s.id LIMIT %(most)s
+"""
+
+
+def full_slots(
+    session: Session,
+    facility_id: UUID,
+    service_code: str,
+    modality: str,
+    *,
+    now: datetime,
+    until: datetime,
+    most: int = 12,
+) -> list[FullSlot]:
+    """Return the next slots of a facility's service that are taken and have room beside, in order."""
+    rows = session.connection().exec_driver_sql(
+        _FULL,
+        {
+            "facility": facility_id,
+            "service": service_code,
+            "modality": modality,
+            "now": now,
+            "until": until,
+            "most": most,
+        },
+    )
+    return [
+        FullSlot(
+            str(SlotId(row.session_id, row.minute)),
+            row.start_at,
+            PractitionerRef(row.id, row.licence_no, row.name, row.title, row.specialty),
+            row.room,
+        )
+        for row in rows
+    ]
+
+
 _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,

@@ -21,6 +21,12 @@ class NobodyAsked(Unprocessable):
     code = "desk-nobody-asked"
 
 
+class NoReason(Unprocessable):
+    """It was not said why somebody is put beside the others."""
+
+    code = "desk-no-reason"
+
+
 class VersionGone(Conflict):
     """Somebody else changed it meanwhile."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +24,14 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
-from telehealth.booking.queries import AppointmentView, DayCount
+from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
+from telehealth.booking.services import AnyPractitioner
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
-from telehealth.desk.errors import NobodyAsked, NothingTyped
+from telehealth.desk.errors import NobodyAsked, NoReason, NothingTyped
 from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
@@ -48,6 +49,7 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots, slot_by_id
+from telehealth.scheduling.rules import DAY_MINUTES
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -72,7 +74,9 @@ _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
+_ANY = "any"
 _LONGEST_REASON = 200
+_SHORTEST_WHY = 3
 GROUNDS = tuple(basis.value for basis in CoverageBasis)
 CANCEL_REASONS = (
     CancelReason.PATIENT,
@@ -197,6 +201,17 @@ def person(patient_id: UUID) -> ResponseReturnValue:
 @guarded("desk.enter")
 def book(patient_id: UUID) -> ResponseReturnValue:
     """Book the chosen time and show the slip."""
+    return _booked(patient_id, "slot_id", overbook=False)
+
+
+@pages.post("/people/<uuid:patient_id>/overbook")
+@guarded("booking.overbook")
+def overbook(patient_id: UUID) -> ResponseReturnValue:
+    """Put somebody beside those who have a time, for a reason, and show the slip."""
+    return _booked(patient_id, "why", overbook=True)
+
+
+def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> ResponseReturnValue:
     desk, choice = _desk(), _choice(request.form.to_dict())
     cookie[_SERVICE] = choice.service
 
@@ -206,7 +221,7 @@ def book(patient_id: UUID) -> ResponseReturnValue:
             return services.book(
                 work,
                 desk,
-                _order(patient_id),
+                _order(patient_id, desk, choice, overbook=overbook),
                 now=now(),
                 cipher=cipher(),
                 outbox=outbox(),
@@ -216,7 +231,7 @@ def book(patient_id: UUID) -> ResponseReturnValue:
     try:
         appointment_id = attempt(unit)
     except DomainError as error:
-        return _person_page(patient_id, choice, form_errors(error, "slot_id")), http_status(error)
+        return _person_page(patient_id, choice, form_errors(error, place_of_errors)), http_status(error)
     return redirect(url_for("desk.slip", appointment_id=appointment_id))
 
 
@@ -511,6 +526,7 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         offered = _offered(work, desk)
         chosen = choice if choice.service in dict(offered) else _likely(work, desk, choice)
         slots = _slots(work, desk, chosen)
+        full = _full(work, desk, chosen)
         lines = queues.queues_of(work, desk.facility_id)
     return render_template(
         "desk/person.html",
@@ -523,6 +539,8 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         choice=chosen,
         offered=offered,
         slots=slots,
+        full=full,
+        business_date=business_date,
         queues=[queue for queue in lines if queue.active],
         grounds=GROUNDS,
         asked=[each.value for each in Asked],
@@ -582,8 +600,21 @@ def _slots(work: Session, desk: Desk, choice: _Choice, most: int = _SLOTS) -> li
     return earliest_slots(work, query, now=now())
 
 
-def _order(patient_id: UUID) -> Order:
+def _full(work: Session, desk: Desk, choice: _Choice) -> list[FullSlot]:
+    """Return the taken times here, today and tomorrow, beside which somebody may be put."""
+    if choice.where != _HERE or not choice.service:
+        return []
+    until = at_local(business_date(now()), 2 * DAY_MINUTES)
+    return bookings.full_slots(
+        work, desk.facility_id, choice.service, choice.modality, now=now(), until=until
+    )
+
+
+def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> Order:
     form = request.form
+    why = " ".join(form.get("why", "").split())[:_LONGEST_REASON]
+    if overbook and len(why) < _SHORTEST_WHY:
+        raise NoReason({"why": ["error-desk-no-reason"]})
     asked, basis = form.get("asked", ""), form.get("coverage", "")
     if asked not in {each.value for each in Asked}:
         raise NobodyAsked({"asked": ["error-desk-nobody-asked"]})
@@ -594,7 +625,22 @@ def _order(patient_id: UUID) -> Order:
         coverage_basis=basis if basis in GROUNDS else CoverageBasis.NONE.value,
         companion=form.get("companion") == "yes",
         reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
+        overbook=why if overbook else None,
+        any_of=_any_of(form.get("slot_id", ""), desk, choice),
     )
+
+
+def _any_of(chosen: str, desk: Desk, choice: _Choice) -> AnyPractitioner | None:
+    """Return what "any doctor" on a day means: its value in the form is `any.` and the day."""
+    word, _dot, day = chosen.partition(".")
+    if word != _ANY or not choice.service:
+        return None
+    try:
+        asked = date.fromisoformat(day)
+    except ValueError:
+        return None
+    from_, to = at_local(asked, 0), at_local(asked, DAY_MINUTES)
+    return AnyPractitioner(choice.service, desk.facility_id, from_, to, choice.modality)
 
 
 def _appointment_page(appointment_id: UUID, errors: dict[str, Any]) -> str:

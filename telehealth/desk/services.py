@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from telehealth.audit.services import Entry, record
 from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.services import BookingRequest, ConsentGiven
+from telehealth.booking.services import AnyPractitioner, BookingRequest, ConsentGiven
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
@@ -48,9 +49,19 @@ class Desk:
     facility_id: UUID
 
 
+class _Means(TypedDict):
+    now: datetime
+    cipher: FieldCipher
+    outbox: Outbox
+    links: AnswerLinks
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A booking as the desk makes it."""
+    """A booking as the desk makes it; `overbook`: why somebody is put beside those who have the slot.
+
+    `any_of`: instead of a slot, whichever doctor can.
+    """
 
     patient_id: UUID
     slot_id: str
@@ -58,6 +69,8 @@ class Order:
     coverage_basis: str
     companion: bool
     reason: str | None
+    overbook: str | None = None
+    any_of: AnyPractitioner | None = None
 
 
 def find(
@@ -175,7 +188,7 @@ def book(
 ) -> AppointmentView:
     """Book for somebody at the desk; elsewhere by the same rules as from home. Raises what booking raises."""
     slot = slot_by_id(session, order.slot_id, now)
-    here = slot is not None and slot.facility.id == desk.facility_id
+    here = order.any_of is not None or (slot is not None and slot.facility.id == desk.facility_id)
     request = BookingRequest(
         patient_id=order.patient_id,
         slot_id=order.slot_id,
@@ -183,8 +196,13 @@ def book(
         companion=order.companion,
         reason=order.reason,
         channel=Channel.DESK if here else Channel.ONLINE,
+        overbook=order.overbook,
     )
-    view = booking.book(session, desk.principal, request, now=now, cipher=cipher, outbox=outbox, links=links)
+    means: _Means = {"now": now, "cipher": cipher, "outbox": outbox, "links": links}
+    if order.any_of is None:
+        view = booking.book(session, desk.principal, request, **means)
+    else:
+        view = booking.book_any(session, desk.principal, request, order.any_of, **means)
     patients.consent(
         session,
         desk.principal,

@@ -108,6 +108,8 @@ def planted(owner_engine: Engine, function: str, says: str, instead: str) -> Ite
             connection.exec_driver_sql(right.replace("%", "%%"))
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("bug", BUGS)
 def test_the_machine_sees_a_planted_bug(machine: type[Ledger], owner_engine: Engine, bug: str):
     with planted(owner_engine, *BUGS[bug]), pytest.raises((AssertionError, DBAPIError)):

@@ -11,7 +11,7 @@ from telehealth.core.uow import system_unit_of_work
 from telehealth.queueing.codes import StaffCallKind
 from telehealth.queueing.services import call_staff
 from telehealth.settings import Settings
-from tests.booking.clinic import FACILITIES, Person
+from tests.booking.clinic import FACILITIES, Person, known_at
 from tests.cast import messages
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.patient_portal.browser import Browser
@@ -382,3 +382,36 @@ def test_another_hospitals_desk_offers_nothing(desk: Browser, at_desk: Callable[
         headers={"Origin": "http://localhost"},
     )
     assert refused.status_code in (400, 403, 404)
+
+
+def test_somebody_is_added_to_a_time_that_is_taken_only_with_a_reason(
+    desk: Browser, lan: Person, engine: Engine
+):
+    booked(desk)
+    with system_unit_of_work(engine) as session:
+        known_at(session, lan, "77001")
+    page = f"/desk/people/{lan.patient_id}?service=internal&where=here&modality=in-person"
+    desk.go(page)
+    assert "Xếp thêm vào giờ đã kín" in desk.text
+    slot = re.search(r'<option value="([0-9a-f-]{36}\.\d+)"', desk.text)[1]
+    desk.send("/overbook", slot_id=slot, why=" ")
+    assert "Hãy ghi lý do xếp thêm" in desk.text
+    desk.send("/overbook", slot_id=slot, why="Bác sĩ An đồng ý")
+    assert "Đã đặt lịch" in desk.text
+    with system_unit_of_work(engine) as session:
+        rows = session.execute(
+            text("SELECT overbooked, overbook_reason_sealed IS NOT NULL, lane FROM appointment ORDER BY lane")
+        ).all()
+    assert [tuple(row) for row in rows] == [(False, False, 1), (True, True, 2)]
+
+
+def test_whichever_doctor_has_seen_the_person_or_has_the_fewest_is_booked(desk: Browser, engine: Engine):
+    registered(desk)
+    any_doctor = re.search(r'name="slot_id" value="(any\.[0-9-]+)"', desk.text)[1]
+    desk.send("/book", slot_id=any_doctor, asked="patient", coverage="none")
+    assert "Đã đặt lịch" in desk.text
+    with system_unit_of_work(engine) as session:
+        booked_for = session.execute(
+            text("SELECT min(start_at) OVER () = start_at FROM appointment WHERE status = 'booked'")
+        ).scalar_one()
+    assert booked_for
