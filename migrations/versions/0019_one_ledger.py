@@ -128,7 +128,10 @@ BEGIN
       JOIN practitioner p ON p.id = s.practitioner_id
       LEFT JOIN booking_policy y ON y.service_id = s.service_id
       LEFT JOIN patient t ON t.id = p_patient
-      LEFT JOIN patient g ON t.guardian_id IS NOT NULL AND g.id = guardian_of(t.id, p_now)
+      -- Apart from the join: behind the wall a condition that calls such a function would read every patient.
+      LEFT JOIN LATERAL (
+        SELECT guardian_of(t.id, p_now) AS id WHERE t.guardian_id IS NOT NULL OFFSET 0) looked_after_by ON true
+      LEFT JOIN patient g ON g.id = looked_after_by.id
       LEFT JOIN account c ON c.id = coalesce(
         (SELECT o.id FROM account o WHERE o.id = p_account AND o.kind = 'patient'),
         (SELECT ap.account_id FROM account_patient ap

@@ -20,7 +20,10 @@ SELECT a.id, p.language,
   FROM appointment a
   JOIN patient named ON named.id = a.patient_id
   JOIN patient p ON p.id = coalesce(named.merged_into, named.id)
-  LEFT JOIN patient g ON p.guardian_id IS NOT NULL AND g.id = guardian_of(p.id, app_clock())
+  LEFT JOIN LATERAL (
+      SELECT guardian_of(p.id, app_clock()) AS id WHERE p.guardian_id IS NOT NULL OFFSET 0
+  ) looked_after_by ON true
+  LEFT JOIN patient g ON g.id = looked_after_by.id
   LEFT JOIN account b ON b.id = a.account_id
   LEFT JOIN LATERAL (
       SELECT c.id, c.phone_sealed, c.email_sealed
