@@ -62,13 +62,15 @@ def _country(options: argparse.Namespace, surroundings: Surroundings) -> dict[st
 
     `cpu_ms` is what server and database spent on one question: what a quiet machine would take.
     """
-    with surroundings.database() as database:
+    with surroundings.database() as database, front(database.env, options.port) as address:
         began = time.perf_counter()
         size = country.load(database.admin_url, full_days=options.full_days)
-        loaded = time.perf_counter() - began
+        figures: dict[str, object] = {
+            "data": asdict(size),
+            "load_seconds": round(time.perf_counter() - began, 1),
+        }
         places, hospitals = _map(database.admin_url)
         asked = _Asked(database.env)
-        figures: dict[str, object] = {"data": asdict(size), "load_seconds": round(loaded, 1)}
         chosen = random.Random(5)
         try:
             figures |= asked.timed("near", options.queries, lambda: asked.near(chosen.choice(places), chosen))
@@ -76,12 +78,11 @@ def _country(options: argparse.Namespace, surroundings: Surroundings) -> dict[st
             figures |= asked.timed("calendar", 60, lambda: asked.days(chosen.choice(hospitals)))
         finally:
             asked.engine.dispose()
-        with front(database.env, options.port) as address:
-            for name, requests in _questions(places, options.queries).items():
-                play(address, requests[:20], clients=1, seconds=60)
-                played = play(address, requests[20:], clients=1, seconds=120)
-                figures[f"{name}_http_ms"] = percentiles(played.milliseconds)
-                figures[f"{name}_http_statuses"] = dict(played.statuses)
+        for name, requests in _questions(places, options.queries).items():
+            play(address, requests[:20], clients=1, seconds=60)
+            played = play(address, requests[20:], clients=1, seconds=120)
+            figures[f"{name}_http_ms"] = percentiles(played.milliseconds)
+            figures[f"{name}_http_statuses"] = dict(played.statuses)
         return {**figures, "load_at_end": [round(load, 2) for load in os.getloadavg()]}
 
 

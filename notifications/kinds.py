@@ -93,6 +93,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("appointment-offer", frozenset({"facility", "time", "date", "code", "link"}), at_night=False),
         # The waitlist decides when to offer: at night only what begins early next morning.
         _urgent("waitlist-offer", "facility time date until link", _ELECTRONIC),
+        _urgent("visit-confirm", "facility time date until link"),
+        Kind("visit-missed", frozenset({"facility", "time", "date", "link"}), at_night=False),
         _urgent("appointment-disrupted", "facility time date code link"),
         _urgent("appointment-replacement", "facility time date code link"),
         _told("appointment-stands", "facility time date code link"),

@@ -14,7 +14,13 @@ from telehealth.accounts.browser import init_browser
 from telehealth.administration import policies as administration_policies
 from telehealth.administration.commands import users as user_commands
 from telehealth.administration.routes import pages as administration_pages
+from telehealth.admission import policies as admission_policies
+from telehealth.admission import routes as admission_routes
+from telehealth.anomalies import policies as anomaly_policies
+from telehealth.anomalies import routes as anomaly_routes
 from telehealth.answers.routes import pages as answer_pages
+from telehealth.attendance import policies as attendance_policies
+from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
@@ -31,6 +37,7 @@ from telehealth.delegations import policies as delegation_policies
 from telehealth.delegations import routes as delegation_routes
 from telehealth.demo.cli import demo
 from telehealth.desk import policies as desk_policies
+from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.waiting import waiting as desk_waitlist
@@ -106,6 +113,9 @@ def policy() -> Policy:
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
+        attendance_policies.RULES,
+        anomaly_policies.RULES,
+        admission_policies.RULES,
         referral_policies.RULES,
         webhook_policies.RULES,
     )
@@ -202,6 +212,10 @@ def _register(app: Flask) -> None:
         schedule_routes.pages,
         closure_routes.pages,
         desk_waitlist,
+        desk_missed,
+        attendance_routes.pages,
+        anomaly_routes.pages,
+        admission_routes.pages,
         consultation_routes.pages,
         payment_routes.pages,
         payment_routes.webhook,
@@ -236,6 +250,9 @@ def _register(app: Flask) -> None:
         invitation_routes.api,
         messaging_routes.api,
         waitlist_routes.api,
+        attendance_routes.api,
+        anomaly_routes.api,
+        admission_routes.api,
         webhook_routes.api,
         calendar_routes.api,
         export_routes.api,

@@ -4,6 +4,9 @@ from sqlalchemy import MetaData
 
 from notifications import models as notification_tables
 from telehealth.accounts import models as _accounts
+from telehealth.admission import models as _admission
+from telehealth.anomalies import models as _anomalies
+from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
 from telehealth.booking import models as _booking
 from telehealth.calendars import models as _calendars
@@ -26,6 +29,9 @@ from telehealth.webhooks import models as _webhooks
 
 _REGISTERED = (
     _accounts,
+    _admission,
+    _anomalies,
+    _attendance,
     _audit,
     _booking,
     _closures,

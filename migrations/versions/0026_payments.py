@@ -92,7 +92,8 @@ REVOKE UPDATE ON refund FROM telehealth_app;
 ALTER TABLE appointment DROP CONSTRAINT ck_appointment_cancel_reason;
 ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
     CHECK (cancel_reason IS NULL OR cancel_reason IN ('patient', 'patient-better', 'patient-elsewhere',
-        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error', 'deposit-unpaid'));
+        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error', 'not-confirmed',
+        'deposit-unpaid'));
 """
 
 WALLS = """
@@ -167,7 +168,7 @@ UPDATE appointment SET cancel_reason = 'facility' WHERE cancel_reason = 'deposit
 ALTER TABLE appointment DROP CONSTRAINT ck_appointment_cancel_reason;
 ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
     CHECK (cancel_reason IS NULL OR cancel_reason IN ('patient', 'patient-better', 'patient-elsewhere',
-        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error'));
+        'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error', 'not-confirmed'));
 ALTER TABLE healthcare_service DROP COLUMN preparation_en, DROP COLUMN preparation_vi;
 """
 

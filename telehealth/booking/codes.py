@@ -38,6 +38,7 @@ class CancelReason(StrEnum):
     PRACTITIONER_AWAY = "practitioner-away"
     FACILITY = "facility"
     ENTERED_IN_ERROR = "entered-in-error"
+    NOT_CONFIRMED = "not-confirmed"
     DEPOSIT_UNPAID = "deposit-unpaid"
 
 

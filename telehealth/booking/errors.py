@@ -105,6 +105,30 @@ class TooManyWithPractitioner(Conflict):
     code = "too-many-with-practitioner"
 
 
+class TooManyByAccount(Conflict):
+    """The account has booked as often as one may in a day, whoever it was for."""
+
+    code = "too-many-by-account"
+
+
+class TooManyByPhone(Conflict):
+    """People with this telephone number have as many coming appointments as one number may have."""
+
+    code = "too-many-by-phone"
+
+
+class TooManyByIdentity(Conflict):
+    """The person has as many coming appointments as one may have, under whatever account."""
+
+    code = "too-many-by-identity"
+
+
+class NotAdmitted(Conflict):
+    """Many want these places at their release hour: one comes in through the waiting room."""
+
+    code = "waiting-room"
+
+
 class TooManyHolds(TooMany):
     """The account holds as many slots as one may."""
 

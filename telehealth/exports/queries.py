@@ -38,7 +38,14 @@ SELECT s.id, s.start_at, s.end_at, s.modality, s.room, s.status, s.slot_count * 
  ORDER BY s.start_at, s.id LIMIT %(most)s"""
 _ROSTERS = """
 SELECT f.code AS facility_code, p.licence_no, v.code AS service_code, s.modality, s.weekdays, s.start_minute,
-       s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from, s.valid_to
+       s.end_minute, s.slot_minutes, s.capacity, s.room, s.valid_from, s.valid_to, s.every_weeks, s.mode,
+       s.lead_minutes, s.tail_minutes, s.overbook_most,
+       (SELECT string_agg(x.code, ';' ORDER BY x.code) FROM schedule_service m
+          JOIN healthcare_service x ON x.id = m.service_id WHERE m.schedule_id = s.id) AS services,
+       (SELECT string_agg(x.code, ';' ORDER BY x.code) FROM schedule_resource m
+          JOIN resource x ON x.id = m.resource_id WHERE m.schedule_id = s.id) AS resources,
+       (SELECT string_agg(format('%%s:%%s:%%sm', q.door, q.places, q.falls_minutes), ';' ORDER BY q.door)
+          FROM schedule_quota q WHERE q.schedule_id = s.id) AS quotas
   FROM schedule s
   JOIN facility f ON f.id = s.facility_id
   JOIN healthcare_service v ON v.id = s.service_id
@@ -88,14 +95,17 @@ def sessions(session: Session, facility_id: UUID, span: Span, locale: str) -> It
 
 
 def rosters(session: Session, facility_id: UUID) -> Iterator[Mapping[str, Cell]]:
-    """Yield a facility's roster lines by the columns of the province's file."""
+    """Yield a facility's roster lines by the columns of the province's file.
+
+    What a line leaves at its default is None.
+    """
     for row in session.connection().exec_driver_sql(_ROSTERS, {"facility": facility_id}):
         yield {
             "facility_code": row.facility_code,
             "licence_no": row.licence_no,
             "service_code": row.service_code,
             "modality": row.modality,
-            "weekdays": ",".join(WEEKDAYS[day] for day in sorted(row.weekdays)),
+            "weekdays": ";".join(WEEKDAYS[day] for day in sorted(row.weekdays)),
             "start": format_minute(row.start_minute),
             "end": format_minute(row.end_minute),
             "slot_minutes": row.slot_minutes,
@@ -103,7 +113,19 @@ def rosters(session: Session, facility_id: UUID) -> Iterator[Mapping[str, Cell]]
             "room": row.room,
             "valid_from": row.valid_from.isoformat(),
             "valid_to": row.valid_to.isoformat() if row.valid_to else None,
+            "every_weeks": _unless(row.every_weeks, 1),
+            "mode": _unless(row.mode, "slot"),
+            "lead_minutes": _unless(row.lead_minutes, 0),
+            "tail_minutes": _unless(row.tail_minutes, 0),
+            "overbook_most": _unless(row.overbook_most, 2),
+            "services": row.services,
+            "resources": row.resources,
+            "quotas": row.quotas,
         }
+
+
+def _unless(cell: Cell, default: Cell) -> Cell:
+    return None if cell == default else cell
 
 
 def _service(row: Any, locale: str) -> str:

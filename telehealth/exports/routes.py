@@ -2,7 +2,7 @@
 
 # mypy: disable-error-code="untyped-decorator"
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from telehealth.core.errors import Unprocessable
 from telehealth.core.principal import Role
 from telehealth.directory.queries import FacilityView, facilities_by_id, facility_by_code
 from telehealth.exports import queries
-from telehealth.exports.rules import COLUMNS, Cell, Format, Span, Subject
+from telehealth.exports.rules import COLUMNS, Cell, Format, Span, Subject, columns_used
 from telehealth.exports.schemas import ExportSchema, RosterExportSchema
 from telehealth.exports.writing import as_csv, as_xlsx
 from telehealth.provincial_import.layout import COLUMNS as PROVINCE
@@ -99,11 +99,11 @@ def _exported(subject: Subject, asked: dict[str, Any]) -> Response:
         details = {"format": kind.value, "from": span.first.isoformat(), "to": span.last.isoformat()}
         entry = Entry(f"export.{subject}", "List", None, facility_id=place.id, details=details)
         record(work, principal(), entry, now=now())
-    header, locale = _header(subject), current_locale()
+    locale = current_locale()
 
     def pieces() -> Iterator[bytes]:
         with unit_of_work() as work:
-            rows = _rows(work, subject, place, span, locale)
+            header, rows = _table(work, subject, place, span, locale)
             yield from as_csv(header, rows) if kind is Format.CSV else as_xlsx(subject.value, header, rows)
 
     answer = Response(stream_with_context(pieces()), mimetype=MEDIA[kind])
@@ -113,20 +113,16 @@ def _exported(subject: Subject, asked: dict[str, Any]) -> Response:
     return answer
 
 
-def _header(subject: Subject) -> Sequence[str]:
-    return PROVINCE["rosters"] if subject is Subject.ROSTERS else COLUMNS[subject]
-
-
-def _rows(
+def _table(
     session: Session, subject: Subject, place: FacilityView, span: Span, locale: str
-) -> Iterator[Sequence[Cell]]:
+) -> tuple[Sequence[str], Iterable[Sequence[Cell]]]:
     if subject is Subject.APPOINTMENTS:
-        yield from queries.appointments(session, place.id, span, locale)
-    elif subject is Subject.SESSIONS:
-        yield from queries.sessions(session, place.id, span, locale)
-    else:
-        for line in queries.rosters(session, place.id):
-            yield [line[column] for column in PROVINCE["rosters"]]
+        return COLUMNS[subject], queries.appointments(session, place.id, span, locale)
+    if subject is Subject.SESSIONS:
+        return COLUMNS[subject], queries.sessions(session, place.id, span, locale)
+    lines = list(queries.rosters(session, place.id))
+    header = columns_used(lines, PROVINCE["rosters"])
+    return header, [[line[column] for column in header] for line in lines]
 
 
 def _span(asked: dict[str, Any]) -> Span:

@@ -1,5 +1,6 @@
 """Pure rules: what is in each list and in which columns, and what a cell must not do to its reader."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -57,6 +58,12 @@ COLUMNS = {
         "booked_online",
     ),
 }
+
+
+def columns_used(lines: Sequence[Mapping[str, Cell]], needed: Sequence[str]) -> list[str]:
+    """Return the columns a roster file needs: those it always has, and others that any line fills."""
+    more = [name for name in (lines[0] if lines else ()) if name not in needed]
+    return [*needed, *(name for name in more if any(line[name] is not None for line in lines))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from telehealth.jobs.work import Work
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE = 500  # people a run; the next one goes on
+AT_ONCE = 200  # people a run; the next one goes on
 _MOST_REFUSALS = 3  # places tried for one person before they are left to choose themselves
 _PASSING = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization failure, lock timeout
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from telehealth.jobs import (
     accounts,
+    attendance,
     claimed_failures,
     closures,
     contact_changes,
@@ -21,6 +22,7 @@ from telehealth.jobs import (
     overdue_holds,
     provider_shares,
     provider_upkeep,
+    releases,
     unpaid_deposits,
     video_invitations,
     visit_invitations,
@@ -47,6 +49,8 @@ JOBS: tuple[Job, ...] = (
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
     Job("contact-changes", 15, contact_changes.run),
+    Job("releases", 2, releases.run),
+    Job("attendance", 30, attendance.run),
     Job("waitlist", 15, waitlist.run),
     Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),

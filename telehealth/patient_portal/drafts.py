@@ -24,7 +24,11 @@ Cookie = MutableMapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What has been chosen so far. `told`: the questions after the person have been answered."""
+    """What has been chosen so far. `told`: the questions after the person have been answered.
+
+    By video: `condition` is the code of what it is about, empty for another one; `consultation` asks for
+    advice without treatment.
+    """
 
     hold_id: UUID
     slot_id: str
@@ -37,6 +41,8 @@ class Draft:
     invitee_contact: str = ""
     invitee_relation: str = ""
     told: bool = False
+    condition: str = ""
+    consultation: bool = False
 
 
 def keep(cookie: Cookie, draft: Draft, cipher: FieldCipher) -> None:

@@ -367,10 +367,7 @@ _LOCK_UNCOUNTED = (
 _KEEP = (
     _KEEPING
     + """INSERT INTO session_quota AS q (clinic_session_id, door, reserved, booked, falls_at)
-SELECT w.clinic_session_id, w.door, w.reserved,
-       (SELECT count(*) FROM appointment a
-         WHERE a.clinic_session_id = w.clinic_session_id AND a.door = w.door AND NOT a.overbooked
-           AND EXISTS (SELECT FROM claim k WHERE k.appointment_id = a.id AND k.active)), w.falls_at
+SELECT w.clinic_session_id, w.door, w.reserved, come_by_door(w.clinic_session_id, w.door), w.falls_at
   FROM wanted w ORDER BY w.clinic_session_id, w.door
 ON CONFLICT (clinic_session_id, door) DO UPDATE SET reserved = excluded.reserved, falls_at = excluded.falls_at
  WHERE (q.reserved, q.falls_at) <> (excluded.reserved, excluded.falls_at)"""

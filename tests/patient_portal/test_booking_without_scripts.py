@@ -240,9 +240,26 @@ def test_a_video_visit_says_before_confirming_that_insurance_does_not_pay(browse
     signed_in(browser).send(**ME)
     assert not browser.sees("Dùng bảo hiểm y tế thế nào?")
     browser.send()
+    assert browser.sees("Vui lòng chọn bệnh")
+    browser.send(condition="I10")
     assert browser.sees("Xem lại trước khi đặt", "Bảo hiểm y tế không chi trả")
     browser.send(agree="yes")
     assert browser.sees("Đã đặt lịch xong", "bấm Vào phòng khám")
+
+
+def test_a_condition_that_is_not_listed_goes_to_times_in_person_or_to_advice(browser: Browser):
+    signed_in(to_slot(browser, modality="video")).send(**ME)
+    assert browser.sees("Cao huyết áp", "Tôi muốn khám trực tiếp")
+    browser.send(condition="other", reason="Đau ngực")
+    assert browser.sees("Bệnh này cần bác sĩ khám trực tiếp", "Bệnh viện Thử 77001", "Chỉ tư vấn qua video")
+    assert browser.links("/book/slots/")
+    browser.send("/details")
+    assert browser.sees("Xem lại trước khi đặt", "Chỉ tư vấn, không kê đơn", "Đau ngực")
+    browser.send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong")
+    with system_unit_of_work(browser.engine) as session:
+        kept = session.execute(text("SELECT consultation_only, code_sealed FROM appointment_condition")).one()
+    assert tuple(kept) == (True, None)
 
 
 def test_giving_the_slot_back_frees_it_at_once(new_browser: Callable[[], Browser]):

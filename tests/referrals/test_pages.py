@@ -175,7 +175,7 @@ def test_a_clerk_enters_a_paper_for_somebody_and_books_it(
     )
     assert clerk.sees("Phiếu chuyển cơ sở", "45/GCT", "đến hết ngày 11/12/2026"), clerk.text
     clerk.send("/book", slot_id=slots_on(clerk)[0])
-    assert clerk.sees("PHIẾU CHUYỂN CƠ SỞ")
+    assert clerk.sees("GIỜ KHÁM THEO PHIẾU CHUYỂN", "không thay giấy gốc")
 
 
 def test_without_times_the_patient_asks_the_hospital_and_the_province_sees_no_name(

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -24,7 +26,16 @@ from telehealth.scheduling.drafts import BlockingDraft, ExceptionDraft, LineDraf
 from telehealth.scheduling.editing import Editor
 from telehealth.scheduling.models import Schedule
 from telehealth.scheduling.services import materialise_horizon
-from tests.booking.clinic import DOCTORS, FACILITIES, NOW, add_clinic, add_employee, service_id
+from telehealth.settings import Settings
+from tests.booking.clinic import (
+    DOCTORS,
+    FACILITIES,
+    NOW,
+    add_clinic,
+    add_employee,
+    add_person,
+    service_id,
+)
 
 HERE = FACILITIES["77001"]
 FIRST = date(2026, 11, 30)
@@ -93,34 +104,34 @@ def undone(engine: Engine) -> Iterator[Session]:
 
 
 @pytest.fixture
-def editor(engine: Engine, clean_database: None) -> Editor:
+def editor(engine: Engine, clean_database: None, settings: Settings) -> Editor:
     with system_unit_of_work(engine) as session:
         add_clinic(session)
-        materialise_horizon(session, NOW, days=30)
-        book_some(session)
+        materialise_horizon(session, NOW)
+        book_some(session, add_person(session, settings.cipher).patient_id)
         return Editor(add_employee(session, Role.FACILITY_ADMIN, "77001").principal, HERE)
 
 
-def book_some(session: Session) -> None:
+def book_some(session: Session, patient_id: UUID) -> None:
     """Put an appointment into every fourth session; only its place in time matters here."""
     session.execute(
         text(
-            """WITH some AS (
+            """WITH several AS (
                  SELECT s.*, row_number() OVER (ORDER BY s.start_at, s.id) AS n FROM clinic_session s
                   WHERE s.facility_id = :here AND s.start_at > :now)
                , taken AS (
                  INSERT INTO appointment (id, code, status, version, clinic_session_id, facility_id,
                         practitioner_id, service_id, modality, start_at, end_at, lane, channel, price_class,
-                        coverage_basis, companion, created_at, updated_at)
-                 SELECT gen_random_uuid(), 'T' || lpad(n::text, 7, '2'), 'booked', 1, id, facility_id,
+                        coverage_basis, companion, created_at, updated_at, patient_id)
+                 SELECT gen_random_uuid(), 'T' || lpad(n::text, 7, '0'), 'booked', 1, id, facility_id,
                         practitioner_id, service_id, modality,
                         start_at + interval '1 minute' * slot_minutes,
                         start_at + interval '2 minutes' * slot_minutes, 1, 'desk', 'self', 'none', false,
-                        :now, :now
-                   FROM some WHERE n % 4 = 0 RETURNING clinic_session_id)
+                        :now, :now, :patient
+                   FROM several WHERE n % 4 = 0 RETURNING clinic_session_id)
                UPDATE clinic_session SET booked = 1 WHERE id IN (SELECT clinic_session_id FROM taken)"""
         ),
-        {"here": HERE, "now": NOW},
+        {"here": HERE, "now": NOW, "patient": patient_id},
     )
 
 
@@ -189,14 +200,14 @@ def check(session: Session, editor: Editor, asked: Edit, now: datetime = NOW) ->
 
 
 @given(draft=lines())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_a_new_line(engine: Engine, editor: Editor, draft: LineDraft):
     with undone(engine) as session:
         check(session, editor, edit(editing.add_line, editor, draft, now=NOW))
 
 
 @given(draft=lines(), which=st.integers(0, 10))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_a_changed_line(engine: Engine, editor: Editor, draft: LineDraft, which: int):
     with undone(engine) as session:
         known = session.query(Schedule).filter_by(facility_id=HERE).order_by(Schedule.id).all()
@@ -218,7 +229,7 @@ def test_of_a_changed_line(engine: Engine, editor: Editor, draft: LineDraft, whi
 
 
 @given(last=days, which=st.integers(0, 10))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_an_ended_line(engine: Engine, editor: Editor, last: date, which: int):
     with undone(engine) as session:
         known = session.query(Schedule).filter_by(facility_id=HERE).order_by(Schedule.id).all()
@@ -229,14 +240,14 @@ def test_of_an_ended_line(engine: Engine, editor: Editor, last: date, which: int
 
 
 @given(draft=exceptions())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_an_exception(engine: Engine, editor: Editor, draft: ExceptionDraft):
     with undone(engine) as session:
         check(session, editor, edit(editing.add_exception, editor, draft, now=NOW))
 
 
 @given(draft=blockings())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_a_blocking(engine: Engine, editor: Editor, draft: BlockingDraft):
     with undone(engine) as session:
         check(session, editor, edit(editing.add_blocking, editor, draft, now=NOW))

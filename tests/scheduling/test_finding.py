@@ -205,6 +205,20 @@ def test_a_reserve_falls_to_everybody_at_its_time(engine: Engine, owner: Session
     assert times(engine, an_on_tuesday(), now=NINE - timedelta(hours=2)) != []
 
 
+def test_a_quota_that_a_reader_makes_counts_those_whom_the_reader_cannot_see(engine: Engine, owner: Session):
+    session_id = remake(engine)
+    held(owner, session_id, NOW + timedelta(hours=1))
+    owner.add(ScheduleQuota(schedule_id=SCHEDULE, door=Door.ONLINE, places=4, falls_minutes=60))
+    owner.execute(text("UPDATE roster_state SET version = version + 1"))
+    owner.commit()
+    with Session(engine) as session, session.begin():
+        session.execute(text("SELECT set_config('app.kind', 'anonymous', true)"))
+        assert session.scalar(text("SELECT count(*) FROM appointment")) == 0
+        materialise(session, [TUESDAY], NOW)
+        counted = session.execute(text("SELECT reserved, booked FROM session_quota")).one()
+    assert tuple(counted) == (4, 1)
+
+
 def test_a_quota_that_is_new_counts_those_who_came_by_that_door(engine: Engine, owner: Session):
     session_id = remake(engine)
     held(owner, session_id, NOW + timedelta(hours=1))

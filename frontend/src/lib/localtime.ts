@@ -20,7 +20,7 @@ export function showReadersTimes(zone = Intl.DateTimeFormat().resolvedOptions().
     if (Number.isNaN(instant.getTime()) || sameAsThere(instant, zone)) return;
     const note = document.createElement("span");
     note.className = "th-local-time";
-    note.textContent = ` ${(place.dataset.vn ?? "").replace("{time}", readersTime(instant, zone))}`;
+    note.textContent = `, ${(place.dataset.vn ?? "").replace("{time}", readersTime(instant, zone))}`;
     place.append(note);
   });
 }

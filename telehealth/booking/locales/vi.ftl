@@ -59,3 +59,7 @@ calendar-summary = Lịch khám tại { $facility }
 calendar-summary-video = Lịch khám qua video với { $facility }
 calendar-description = Mã lịch hẹn: { $code }. Xem hoặc hủy lịch: { $link }
 error-remote-not-allowed = Bệnh này chưa thuộc danh mục được khám, chữa bệnh từ xa. Vui lòng chọn giờ khám trực tiếp để bác sĩ khám kỹ hơn.
+error-too-many-by-account = Số điện thoại đăng nhập này đã đặt nhiều lịch trong hôm nay. Vui lòng đặt tiếp vào ngày mai, hoặc gọi tổng đài để được giúp.
+error-too-many-by-phone = Những người dùng chung số điện thoại này đã có nhiều lịch khám sắp tới. Vui lòng gọi nơi khám để đặt thêm.
+error-too-many-by-identity = Người này đã có nhiều lịch khám sắp tới. Vui lòng hủy lịch không cần, hoặc gọi nơi khám để đặt thêm.
+error-waiting-room = Vừa đến giờ mở đặt lịch, nhiều người cùng vào. Vui lòng vào phòng chờ; đến lượt là quý vị chọn giờ được ngay.

@@ -17,6 +17,7 @@ from telehealth.booking.services.context import (
     raise_refusal,
     slot_parameters,
 )
+from telehealth.booking.services.identity import identity_limits
 from telehealth.booking.services.ledger import give_back
 from telehealth.booking.services.orders import CODE_LENGTH
 from telehealth.core.ids import new_code, new_id
@@ -62,23 +63,24 @@ def hold(
     _check_holds(session, principal, policies.booking[channel].holds_per_account)
     identifier = new_id()
     door = door_of(channel)
-    outcome, expires_at = (
-        session.connection()
-        .exec_driver_sql(
-            _HOLD,
-            {
-                **slot_parameters(found, start),
-                "id": identifier,
-                "code": new_code(CODE_LENGTH),
-                "channel": channel,
-                "door": door,
-                "account": account_of(principal),
-                "seconds": seconds or found.hold_seconds or policies.booking[channel].hold_seconds,
-                "now": now,
-            },
+    with identity_limits():
+        outcome, expires_at = (
+            session.connection()
+            .exec_driver_sql(
+                _HOLD,
+                {
+                    **slot_parameters(found, start),
+                    "id": identifier,
+                    "code": new_code(CODE_LENGTH),
+                    "channel": channel,
+                    "door": door,
+                    "account": account_of(principal),
+                    "seconds": seconds or found.hold_seconds or policies.booking[channel].hold_seconds,
+                    "now": now,
+                },
+            )
+            .one()
         )
-        .one()
-    )
     raise_refusal(outcome, found, door)
     return Hold(identifier, slot_id, expires_at)
 

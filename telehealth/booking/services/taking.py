@@ -46,6 +46,7 @@ from telehealth.booking.services.context import (
     range_of,
     slot_parameters,
 )
+from telehealth.booking.services.identity import identity_limits
 from telehealth.booking.services.orders import CODE_LENGTH, BookingRequest
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
@@ -193,9 +194,21 @@ def _plan(
         request=request,
         recipient=messages.reachable(
             (
-                ("patient", context.patient_id, context.patient_phone_sealed),
-                ("patient", context.guardian_id, context.guardian_phone_sealed),
-                ("account", context.family_account, context.account_phone_sealed),
+                messages.Address(
+                    "patient", context.patient_id, context.patient_phone_sealed, context.patient_email_sealed
+                ),
+                messages.Address(
+                    "patient",
+                    context.guardian_id,
+                    context.guardian_phone_sealed,
+                    context.guardian_email_sealed,
+                ),
+                messages.Address(
+                    "account",
+                    context.family_account,
+                    context.account_phone_sealed,
+                    context.account_email_sealed,
+                ),
             ),
             context.patient_language or "vi",
             cipher,
@@ -233,7 +246,8 @@ def _carry_out(
     told = messages.booked(plan.view, plan.recipient, links=links, now=now)
     if told:
         fetch_one(session, *outbox.statement(told, now=now))
-    outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
+    with identity_limits():
+        outcome = fetch_one(session, _BOOK, _booking_parameters(principal, plan, stored, now))
     raise_refusal(outcome[0] if outcome else "", plan.context, plan.door)
     if plan.condition is not None:
         keep_condition(session, plan.view.id, plan.condition, now=now, cipher=cipher)

@@ -168,3 +168,7 @@ closures-printed = Printed { $when } · { $count } people
 closures-write = Outcome
 closures-none-found = None yet
 closures-kind-holiday = Holiday
+closures-span-morning = morning
+closures-span-afternoon = afternoon
+closures-span-from = from { $when } to the end of the day
+closures-state-answers = Told, waiting for answers

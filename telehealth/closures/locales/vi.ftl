@@ -168,3 +168,7 @@ closures-printed = In lúc { $when } · { $count } người
 closures-write = Kết quả
 closures-none-found = Chưa có
 closures-kind-holiday = Ngày nghỉ
+closures-span-morning = buổi sáng
+closures-span-afternoon = buổi chiều
+closures-span-from = từ { $when } đến hết ngày
+closures-state-answers = Đã báo, chờ trả lời

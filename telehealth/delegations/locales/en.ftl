@@ -69,7 +69,10 @@ delegations-agree-text = I know that I can end it at any time and see all they d
 delegations-agree-missing = Please tick the box to go on.
 delegations-send-code = Get a code
 delegations-confirm-title = Confirm with a code
-delegations-confirm-lead = We have just sent a code to { $ending }. Enter it only if you yourself want this person to act for you.
+delegations-confirm-lead = We have just sent a code to { $kind ->
+    [email] { $ending }
+   *[phone] your telephone number ending in { $ending }
+  }. Enter it only if you yourself want this person to act for you.
 delegations-code-hint = Never read this code to anyone, not even to the person who will act.
 delegations-code-missing = Please enter the code that was sent to your telephone or e-mail.
 delegations-confirm = Let them act

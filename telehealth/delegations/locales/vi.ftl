@@ -8,8 +8,8 @@ delegations-none = Chưa có ai được làm thay
 delegations-none-text = Chỉ quý vị xem và đặt lịch khám của mình.
 delegations-new = Cho một người làm thay
 delegations-acts-for = Làm thay cho: { $name }
-delegations-until-line = Đến hết ngày { $date }
-delegations-at-desk = Ghi tại quầy tiếp đón ngày { $date }, sau khi xem giấy tờ của quý vị.
+delegations-until-line = Đến hết { $date }
+delegations-at-desk = Ghi tại quầy tiếp đón, { $date }, sau khi xem giấy tờ của quý vị.
 delegations-done-title = Người này đã làm gì? ({ $count })
 delegations-done-nothing = Chưa làm gì.
 delegations-did-booking-book = đặt lịch khám
@@ -27,7 +27,7 @@ delegations-give-up = Thôi không làm thay
 delegations-given-up = Quý vị đã thôi làm thay.
 delegations-held = Tôi được làm thay ai?
 delegations-ended = Đã hết hạn hoặc thu hồi
-delegations-ended-line = { $name }, đến ngày { $date }
+delegations-ended-line = { $name }, đến { $date }
 delegations-new-title = Cho một người làm thay
 delegations-new-lead = Người này đăng nhập bằng điện thoại hoặc email của chính họ, không cần mã của quý vị.
 delegations-patient = Làm thay cho ai?
@@ -68,7 +68,10 @@ delegations-agree-text = Tôi biết có thể thu hồi bất cứ lúc nào, v
 delegations-agree-missing = Vui lòng đánh dấu đồng ý để tiếp tục.
 delegations-send-code = Nhận mã xác nhận
 delegations-confirm-title = Xác nhận bằng mã
-delegations-confirm-lead = Chúng tôi vừa gửi mã tới { $ending } của quý vị. Chỉ nhập mã nếu chính quý vị muốn cho người này làm thay.
+delegations-confirm-lead = Chúng tôi vừa gửi mã tới { $kind ->
+    [email] hộp thư { $ending }
+   *[phone] số điện thoại có ba số cuối là { $ending }
+  } của quý vị. Chỉ nhập mã nếu chính quý vị muốn cho người này làm thay.
 delegations-code-hint = Không đọc mã này cho bất kỳ ai, kể cả người làm thay.
 delegations-code-missing = Vui lòng nhập mã đã gửi tới điện thoại hoặc email của quý vị.
 delegations-confirm = Đồng ý cho làm thay

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from telehealth.attendance.queries import restricted
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries
 from telehealth.booking.attempts import attempt
@@ -55,11 +56,16 @@ def mine() -> ResponseReturnValue:
     """List the appointments of the family: coming ones first to come, past ones latest first."""
     with unit_of_work() as session:
         found = queries.appointments_of(session, principal())
+        held = restricted(session, sorted(principal().patient_ids), now=now())
         _note(session, "booking.list", *found)
     coming = [view for view in found if view.end > now() and view.status in ("booked", "arrived")]
     past = [view for view in found if view not in coming]
     return render_template(
-        "patient_portal/appointments.html", coming=coming[::-1], past=past, actions=_actions(found)
+        "patient_portal/appointments.html",
+        coming=coming[::-1],
+        past=past,
+        actions=_actions(found),
+        restricted=held,
     )
 
 

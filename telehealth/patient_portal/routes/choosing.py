@@ -8,6 +8,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from telehealth.admission.queries import NearRelease, near
 from telehealth.booking.queries import AppointmentView, appointments_of
 from telehealth.core.clock import business_date
 from telehealth.core.principal import PrincipalKind
@@ -96,6 +97,7 @@ def times() -> ResponseReturnValue:
             days=by_day(slots, known, search.centre(areas)),
             areas=areas,
             today=business_date(now()),
+            release=_release(session, search, chosen),
             later=search.later(slots[-1].start).after if len(slots) == SLOTS_SHOWN else None,
         )
 
@@ -125,6 +127,13 @@ def _chosen(session: Session, search: Search) -> _Chosen:
     facility = directory.facility_by_code(session, search.facility) if search.facility else None
     doctor = directory.practitioner(session, search.practitioner) if search.practitioner else None
     return _Chosen(_service_name(session, search), facility, doctor)
+
+
+def _release(session: Session, search: Search, chosen: _Chosen) -> NearRelease | None:
+    """Return the release hour that a waiting room is open for, at the place that was chosen."""
+    if chosen.facility is None or not search.service:
+        return None
+    return near(session, chosen.facility.id, search.service, now=now())
 
 
 def _service_name(session: Session, search: Search) -> str:

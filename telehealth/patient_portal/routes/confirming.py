@@ -16,6 +16,7 @@ from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import HoldUnknown, OnlineQuotaFull, SlotTaken
 from telehealth.booking.idempotency import RequestKey
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.services import BookingRequest, ConsentGiven, Once
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, http_status
@@ -30,6 +31,7 @@ from telehealth.patient_portal.rules import bring
 from telehealth.patients.rules import is_child
 from telehealth.patients.services import shown
 from telehealth.payments.queries import deposit_terms
+from telehealth.referrals.routes.means import care
 from telehealth.scheduling.errors import SlotClosed
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, principal, unit_of_work
 from telehealth.web.forms import form_errors
@@ -90,6 +92,7 @@ def _book(draft: Draft) -> UUID:
         companion=draft.companion,
         reason=draft.reason or None,
         consent=CONSENT,
+        need=RemoteNeed(draft.condition or None, draft.consultation, care()),
     )
     with unit_of_work() as session:
         key = RequestKey.of(principal(), request.path, str(draft.hold_id), repr(wanted).encode())
@@ -147,5 +150,6 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
         draft=draft,
         seen=seen,
         bring=bring(draft.coverage_basis, view.modality, child=child),
+        about=care().condition_of(draft.condition),
         errors=errors,
     )

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from telehealth.booking.codes import CoverageBasis
+from telehealth.booking.conditions import in_person_instead
 from telehealth.core.errors import DomainError, Unprocessable, http_status
 from telehealth.core.text import clean, sort_key
 from telehealth.directory.codes import Modality
@@ -23,6 +24,7 @@ from telehealth.patient_portal.rules import GROUNDS, RELATIONS
 from telehealth.patients import queries as patients
 from telehealth.patients.queries import PatientView
 from telehealth.patients.services import family, note_read, register
+from telehealth.referrals.routes.means import care
 from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -30,6 +32,7 @@ from telehealth.web.localization import current_locale, t
 
 LONGEST_REASON = 300
 _SOMEBODY_NEW = "new"
+OTHER = "other"
 _NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ"})
 
 
@@ -117,10 +120,43 @@ def keep_details(hold_id: UUID) -> ResponseReturnValue:
             told=True,
         )
         errors = _details_errors(filled)
+        if video:
+            filled, missing = _about(filled)
+            errors |= missing
         if errors:
             return _details_page(session, filled, errors), 422
+        if video and not filled.condition and not filled.consultation:
+            keep(replace(filled, told=False))
+            return _not_remote_page(session, filled), 422
     keep(filled)
     return redirect(url_for("portal.confirm", hold_id=hold_id), 303)
+
+
+def _about(draft: Draft) -> tuple[Draft, dict[str, str]]:
+    """Return the draft with what a video visit is about, or that it was not said."""
+    chosen = request.form.get("condition", "")
+    condition = care().condition_of(chosen) if chosen != OTHER else None
+    missing = {} if condition or chosen == OTHER else {"condition": t("portal-condition-missing")}
+    advice = chosen == OTHER and request.form.get("consultation") == "yes"
+    filled = replace(
+        draft,
+        condition=condition.code if condition else "",
+        consultation=advice and care().consultation_without_treatment,
+    )
+    return filled, missing
+
+
+def _not_remote_page(session: Session, draft: Draft) -> str:
+    """Explain that the doctor must see them, with times in person of the same service."""
+    return render_template(
+        "patient_portal/not_remote.html",
+        held=held(session, draft.hold_id),
+        draft=draft,
+        slots=in_person_instead(session, draft.slot_id, now=now(), count=4),
+        advice=care().consultation_without_treatment,
+        other=OTHER,
+        errors={},
+    )
 
 
 def _bookable(session: Session) -> list[PatientView]:
@@ -188,6 +224,8 @@ def _details_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
         held=held(session, draft.hold_id),
         draft=draft,
         grounds=GROUNDS,
+        conditions=sorted(care().conditions, key=lambda each: sort_key(each.plain)),
+        other=OTHER,
         invited_relations=INVITED_RELATIONS,
         errors=errors,
     )

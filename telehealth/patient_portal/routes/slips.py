@@ -246,22 +246,23 @@ def _form_page(form: dict[str, str], errors: dict[str, Any]) -> str:
 
 
 def _paper(session: Session, form: dict[str, str]) -> Paper:
-    """Read the form. Raises BadRequestFields."""
+    """Read the form. Raises BadRequestFields with all that is missing."""
     mine = {str(view.id): view.id for view in patients_of(session, principal(), cipher())}
-    person = mine.get(form.get("who", ""), next(iter(mine.values())) if len(mine) == 1 else None)
-    if person is None:
-        raise BadRequestFields({"who": ["field-slip-who"]})
-    if form.get("kind") not in set(RequestKind):
-        raise BadRequestFields({"kind": ["field-slip-kind"]})
-    signed_on = _parts_day(form, "signed_on")
-    if signed_on is None:
-        raise BadRequestFields({"signed_on": ["field-slip-signed-on"]})
-    issuer, target = clean(form.get("issuer", ""))[:LONGEST], form.get("target", "")[:40]
+    only = next(iter(mine.values())) if len(mine) == 1 else None
+    issuer = clean(form.get("issuer", ""))[:LONGEST]
+    person, signed_on = _filled(form, mine.get(form.get("who", ""), only), issuer)
+    kind, issuer_id, target = (
+        RequestKind(form["kind"]),
+        issuer_facility(session, issuer),
+        form.get("target", ""),
+    )
+    own = issuer_id if kind is RequestKind.REEXAMINATION else None
+    target_id = directory.facility_by_code(session, target[:40]).id if target else own
     return Paper(
         asked=Asked(
-            kind=RequestKind(form["kind"]),
+            kind=kind,
             patient_id=person,
-            target_facility_id=directory.facility_by_code(session, target).id if target else None,
+            target_facility_id=target_id,
             service_code=form.get("service", "")[:40] or None,
             icd10=form.get("icd10", "").strip()[:10] or None,
             appointment_on=_parts_day(form, "appointment_on"),
@@ -269,8 +270,27 @@ def _paper(session: Session, form: dict[str, str]) -> Paper:
         number=form.get("number", "")[:60],
         signed_on=signed_on,
         issuer_name=issuer,
-        issuer_id=issuer_facility(session, issuer),
+        issuer_id=issuer_id,
     )
+
+
+def _filled(form: dict[str, str], person: UUID | None, issuer: str) -> tuple[UUID, date]:
+    """Return whose slip it is and when it was signed.
+
+    Raises BadRequestFields with every field that is missing, in the order of the page.
+    """
+    signed_on = _parts_day(form, "signed_on")
+    there = {
+        "who": (person, "field-slip-who"),
+        "kind": (form.get("kind") in set(RequestKind), "field-slip-kind"),
+        "number": (form.get("number", "").strip(), "field-slip-number-missing"),
+        "signed_on": (signed_on, "field-slip-signed-on"),
+        "issuer": (issuer, "field-slip-issuer-missing"),
+    }
+    faults = {name: [text] for name, (given, text) in there.items() if not given}
+    if person is None or signed_on is None or faults:
+        raise BadRequestFields(faults)
+    return person, signed_on
 
 
 def _parts_day(form: dict[str, str], name: str) -> date | None:

@@ -17,7 +17,7 @@ from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import HoldUnknown, SlotTaken
+from telehealth.booking.errors import HoldUnknown, NotAdmitted, SlotTaken
 from telehealth.booking.services import Hold
 from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
@@ -170,6 +170,8 @@ def _hold(slot_id: str) -> ResponseReturnValue:
 
     try:
         hold = attempt(unit)
+    except NotAdmitted:
+        return redirect(url_for("admission.room", service_id=_slot_again(slot_id).service.id), 303)
     except (Conflict, Gone, Unprocessable) as refusal:
         return gone_page(slot_id, refusal)
     keep(Draft(hold.id, hold.slot_id, hold.expires_at))
@@ -180,6 +182,12 @@ def _let_go(session: Session, hold_id: UUID) -> None:
     """Give back what this browser held; another account may have held it before."""
     with suppress(HoldUnknown):
         booking.release(session, principal(), hold_id, now=now())
+
+
+def _slot_again(slot_id: str) -> SlotView:
+    """Return a slot after a refusal."""
+    enter_again()
+    return _slot(slot_id)
 
 
 def _slot(slot_id: str) -> SlotView:

@@ -202,3 +202,6 @@ slips-rules-consultation-no = Advice by video without treatment: not accepted.
 slips-rules-search = Search by name or code
 slips-rules-find = Search
 slips-rules-none = No such line
+slips-paper-of-referral = TIME FOR YOUR REFERRAL
+slips-paper-of-reexamination = TIME FOR YOUR SLIP
+slips-once-paper = This sheet does not replace the paper. Bring the paper with your identity card and your insurance card.

@@ -202,3 +202,6 @@ slips-rules-consultation-no = Tư vấn qua video không kê đơn: không nhậ
 slips-rules-search = Tìm theo tên bệnh hoặc mã
 slips-rules-find = Tìm
 slips-rules-none = Không có dòng nào như vậy
+slips-paper-of-referral = GIỜ KHÁM THEO PHIẾU CHUYỂN
+slips-paper-of-reexamination = GIỜ KHÁM THEO GIẤY HẸN
+slips-once-paper = Tờ này không thay giấy gốc. Khi đến, quý vị mang theo giấy gốc, căn cước công dân và thẻ bảo hiểm y tế.

@@ -16,7 +16,7 @@ from telehealth.referrals.routes.means import means
 from telehealth.web.context import enter_again, now, permit, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
-from telehealth.web.localization import t
+from telehealth.web.localization import current_locale, t
 
 ALL = 500
 LONGEST = 200
@@ -62,6 +62,10 @@ def _page(errors: dict[str, object]) -> str:
             "slips/escalated.html",
             waiting=queries.at_province(session, now()),
             facilities=directory.facilities(session, FacilityQuery(limit=ALL)).items,
+            names={
+                each.code: each.name(current_locale())
+                for each in directory.service_catalogue(session, online_only=False)
+            },
             now=now(),
             errors=errors,
         )

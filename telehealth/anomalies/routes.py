@@ -1,0 +1,133 @@
+"""The report over HTTP: the API, and the page of administrators and of the province."""
+
+# mypy: disable-error-code="untyped-decorator"
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_smorest import Blueprint as ApiBlueprint
+
+from telehealth.anomalies import queries, services
+from telehealth.anomalies.codes import AnomalyKind
+from telehealth.anomalies.queries import Anomaly
+from telehealth.anomalies.schemas import AnomalyCheckSchema, AnomalyQuerySchema, AnomalyReportSchema
+from telehealth.audit.services import Entry, record
+from telehealth.booking.routes import json_only
+from telehealth.core.errors import BadRequest
+from telehealth.core.principal import Role
+from telehealth.directory import queries as directory
+from telehealth.web.context import cipher, now, permit, principal, session, unit_of_work
+from telehealth.web.guard import guarded
+from telehealth.web.localization import t
+from telehealth.web.requests import rfc3339
+
+api = ApiBlueprint("anomalies-api", __name__, url_prefix="/api/v1", description="Patterns of touts")
+pages = Blueprint("anomalies", __name__, template_folder="templates", url_prefix="/admin")
+_LONGEST_SUBJECT = 64
+
+
+@api.get("/anomalies")
+@guarded("anomalies.read")
+@api.arguments(AnomalyQuerySchema(), location="query")
+@api.response(200, AnomalyReportSchema)
+def report(asked: dict[str, Any]) -> Response:
+    """List patterns that deserve a look; nothing in it says what anybody comes for."""
+    facility_id = _facility_id(asked["facility"])
+    return jsonify(items=[_json(each) for each in _read(facility_id)])
+
+
+@api.post("/anomalies/check")
+@guarded("anomalies.read")
+@json_only
+@api.arguments(AnomalyCheckSchema())
+@api.response(204)
+def check(asked: dict[str, Any]) -> Response:
+    """Mark a line as looked at; newer evidence brings it back."""
+    _check(_facility_id(asked["facility"]), AnomalyKind(asked["kind"]), asked["subject"])
+    return Response(status=204)
+
+
+@pages.get("/facilities/<uuid:facility_id>/anomalies")
+@guarded("anomalies.read")
+def of_facility(facility_id: UUID) -> ResponseReturnValue:
+    """Show the report of a facility."""
+    return _page(facility_id)
+
+
+@pages.get("/province/anomalies")
+@guarded("anomalies.read")
+def of_province() -> ResponseReturnValue:
+    """Show the report of the province."""
+    return _page(None)
+
+
+@pages.post("/anomalies/check")
+@guarded("anomalies.read")
+def mark() -> ResponseReturnValue:
+    """Mark a line as looked at."""
+    given = request.form
+    facility_id = _uuid(given["facility"]) if given.get("facility") else None
+    kind, subject = given.get("kind", ""), given.get("subject", "")
+    if kind not in set(AnomalyKind) or not 0 < len(subject) <= _LONGEST_SUBJECT:
+        raise BadRequest
+    _check(facility_id, AnomalyKind(kind), subject)
+    flash(t("anomalies-checked"), "success")
+    if facility_id is None:
+        return redirect(url_for("anomalies.of_province"), 303)
+    return redirect(url_for("anomalies.of_facility", facility_id=facility_id), 303)
+
+
+def _page(facility_id: UUID | None) -> str:
+    found = _read(facility_id)
+    own = directory.facilities_by_id(session(), list(principal().facilities(Role.FACILITY_ADMIN)))
+    return render_template(
+        "anomalies/report.html",
+        found=found,
+        facility=None if facility_id is None else directory.facility(session(), facility_id),
+        others=[place for place in own.values() if place.id != facility_id],
+        current="anomalies",
+    )
+
+
+def _read(facility_id: UUID | None) -> list[Anomaly]:
+    permit("anomalies.read", facility_id)
+    with unit_of_work() as work:
+        found = queries.anomalies(work, facility_id, now=now(), cipher=cipher())
+        record(
+            work, principal(), Entry("anomalies.read", "Anomaly", None, facility_id=facility_id), now=now()
+        )
+    return found
+
+
+def _check(facility_id: UUID | None, kind: AnomalyKind, subject: str) -> None:
+    permit("anomalies.read", facility_id)
+    with unit_of_work() as work:
+        services.check(work, principal(), kind, subject, facility_id=facility_id, now=now())
+
+
+def _facility_id(code: str | None) -> UUID | None:
+    return None if code is None else directory.facility_by_code(session(), code).id
+
+
+def _json(each: Anomaly) -> dict[str, Any]:
+    return {
+        "kind": each.kind.value,
+        "subject": each.subject,
+        "ending": each.ending,
+        "count": each.count,
+        "people": each.people,
+        "first_at": rfc3339(each.first_at),
+        "last_at": rfc3339(each.last_at),
+        "codes": list(each.codes),
+        "checked_at": None if each.checked_at is None else rfc3339(each.checked_at),
+        "text": t(f"anomalies-{each.kind}-text", count=each.count, people=each.people),
+    }
+
+
+def _uuid(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError as error:
+        raise BadRequest from error

@@ -1,0 +1,41 @@
+"""What the anomaly API takes and gives."""
+
+from marshmallow import Schema, fields, validate
+
+from telehealth.anomalies.codes import AnomalyKind
+from telehealth.web.api import QuerySchema, RequestSchema
+
+
+class AnomalyQuerySchema(QuerySchema):
+    """Where; without `facility` the whole province."""
+
+    facility = fields.String(load_default=None, validate=validate.Length(1, 40))
+
+
+class AnomalyCheckSchema(RequestSchema):
+    """Which line has been looked at."""
+
+    facility = fields.String(load_default=None, validate=validate.Length(1, 40))
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in AnomalyKind]))
+    subject = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class AnomalySchema(Schema):
+    """A pattern with its evidence."""
+
+    kind = fields.String()
+    subject = fields.String()
+    ending = fields.String(allow_none=True)
+    count = fields.Integer()
+    people = fields.Integer()
+    first_at = fields.AwareDateTime(format="iso")
+    last_at = fields.AwareDateTime(format="iso")
+    codes = fields.List(fields.String())
+    checked_at = fields.AwareDateTime(format="iso", allow_none=True)
+    text = fields.String()
+
+
+class AnomalyReportSchema(Schema):
+    """The report, the unchecked first."""
+
+    items = fields.List(fields.Nested(AnomalySchema))

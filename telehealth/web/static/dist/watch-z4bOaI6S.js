@@ -1,0 +1,1 @@
+import{t as e}from"./dom-DgUVupr1.js";import{t}from"./fragment-qGxvNCSC.js";var n=3e4;e(`watch`,e=>{let r=e.querySelector(`[data-part]`),i=e.querySelector(`[data-stale]`),a=async()=>{document.hidden||(i.hidden=await t(r,e.dataset.address??``))};setInterval(()=>void a(),Number(e.dataset.every??n)),document.addEventListener(`visibilitychange`,()=>void a())});
