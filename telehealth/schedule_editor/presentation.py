@@ -14,8 +14,9 @@ from telehealth.directory.naming import practitioner_title
 from telehealth.schedule_editor.forms import written_minute
 from telehealth.schedule_editor.queries import Block, Calendar, Mark, Person
 from telehealth.schedule_editor.rules import Consequences, DayEffect, Doubt, Standing
-from telehealth.scheduling.codes import ExceptionKind, SessionMode, SessionStatus
-from telehealth.scheduling.rules import PlannedSession
+from telehealth.scheduling.codes import Channel, ExceptionKind, SessionMode, SessionStatus
+from telehealth.scheduling.models import BookingPolicy
+from telehealth.scheduling.rules import POLICIES, PlannedSession
 from telehealth.web.localization import current_locale, format_date, t
 
 QUARTER = 15
@@ -268,6 +269,14 @@ def appointments_by_day(items: Iterable[Standing]) -> list[tuple[str, list[Stand
     for item in items:
         found[local(item.start).date()].append(item)
     return [(_day_words(day), each) for day, each in sorted(found.items())]
+
+
+def release_words(policy: BookingPolicy | None) -> str:
+    """Return when a service's days are opened; empty where each day opens to the minute, as ever."""
+    if policy is None or (policy.release_minute is None and policy.window_days is None):
+        return ""
+    ahead = POLICIES[Channel.ONLINE].window_days if policy.window_days is None else policy.window_days
+    return t("editor-release-words", time=written_minute(policy.release_minute or 0), days=ahead)
 
 
 def _effect_words(effect: DayEffect, people: Mapping[UUID, Person]) -> Iterable[tuple[str, str]]:
