@@ -33,7 +33,12 @@ from telehealth.scheduling.drafts import (
     PolicyDraft,
     ResourceDraft,
 )
-from telehealth.scheduling.errors import PractitionerElsewhere, ScheduleEnded, ScheduleInPast
+from telehealth.scheduling.errors import (
+    PractitionerElsewhere,
+    ScheduleEnded,
+    ScheduleInPast,
+    SessionCannotOpen,
+)
 from telehealth.scheduling.models import (
     Blocking,
     BookingPolicy,
@@ -46,6 +51,7 @@ from telehealth.scheduling.models import (
     ScheduleResource,
     ScheduleService,
 )
+from telehealth.scheduling.services import planned_at
 
 EVERY_DAY = tuple(range(7))
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:who, 7702607))")
@@ -214,21 +220,24 @@ def move_session(
 
     A regular session is closed then and an extra one opens where it goes; an extra one of a single day
     is changed. Raises NotFound, ScheduleEnded (cancelled, or an extra one of several days), ScheduleInPast,
-    and as add_exception.
+    SessionCannotOpen, and as add_exception.
     """
     moved = session.get(ClinicSession, session_id)
     if moved is None or moved.facility_id != editor.facility_id:
         raise NotFound
     if moved.status == SessionStatus.CANCELLED:
         raise ScheduleEnded
-    if moved.schedule_id is None:
-        return _move_extra(session, editor, moved, draft, now=now)
-    return _move_regular(session, editor, moved, draft, now=now)
+    move = _move_extra if moved.schedule_id is None else _move_regular
+    written = move(session, editor, moved, draft, now=now)
+    planned = planned_at(session, editor.facility_id, draft.day, draft.day)[draft.day]
+    if not set(written) <= {each.exception_id for each in planned}:
+        raise SessionCannotOpen
+    return written[0]
 
 
 def _move_regular(
     session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
-) -> UUID:
+) -> list[UUID]:
     together = session.scalars(
         select(ClinicSession)
         .where(
@@ -249,7 +258,8 @@ def _move_regular(
         moved.start_minute,
         moved.start_minute + length,
     )
-    written = add_exception(session, editor, away, now=now)
+    add_exception(session, editor, away, now=now)
+    written = []
     for each in together:
         extra = ExceptionDraft(
             ExceptionKind.EXTRA,
@@ -264,13 +274,13 @@ def _move_regular(
             each.capacity,
             draft.room,
         )
-        written = add_exception(session, editor, extra, now=now)
+        written.append(add_exception(session, editor, extra, now=now))
     return written
 
 
 def _move_extra(
     session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
-) -> UUID:
+) -> list[UUID]:
     chosen = session.get(ScheduleException, moved.exception_id)
     if chosen is None or chosen.from_date != chosen.to_date or chosen.start_minute is None:
         raise ScheduleEnded
@@ -308,7 +318,7 @@ def _move_extra(
             note=row.note,
         )
         change_exception(session, editor, row.id, row.version, there, now=now)
-    return chosen.id
+    return [row.id for row in together]
 
 
 def add_blocking(session: Session, editor: Editor, draft: BlockingDraft, *, now: datetime) -> UUID:

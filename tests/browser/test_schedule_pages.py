@@ -94,6 +94,11 @@ def an_shift(page: Page) -> Locator:
     return page.locator(f"[data-row='{DOCTORS['an']}'][data-day='2026-12-01'] .th-shift").first
 
 
+def an_afternoon(page: Page) -> Locator:
+    """An's other service, which Bình does not have."""
+    return page.locator(f"[data-row='{DOCTORS['an']}'][data-day='2026-12-01'] .th-shift").last
+
+
 def lift(page: Page, shift: Locator, right: float) -> tuple[float, float]:
     """Press on a session, so far from its left side (or before its right side); return where."""
     shift.scroll_into_view_if_needed()
@@ -110,24 +115,25 @@ def test_a_session_dragged_to_another_day_and_doctor_is_seen_first_then_saved(
     desktop: Page, site: str
 ) -> None:
     desktop.goto(f"{site}/desk/schedule?day=2026-12-01")
-    lift(desktop, an_shift(desktop), 20)
+    lift(desktop, an_afternoon(desktop), 20)
     target = desktop.locator(f"[data-row='{DOCTORS['binh']}'][data-day='2026-12-02']")
     place = target.bounding_box()
     assert place is not None
     desktop.mouse.move(place["x"] + 40, place["y"] + 10, steps=5)
-    expect(desktop.locator(".th-ghost")).to_contain_text("08:00–10:00 · BS Bác sĩ binh, Thứ Tư 2/12")
+    expect(desktop.locator(".th-ghost")).to_contain_text("14:00–15:00 · BS Bác sĩ binh, Thứ Tư 2/12")
     expect(desktop.get_by_role("status").first).to_contain_text("Bác sĩ binh, Thứ Tư 2/12")
     assert faults_of(desktop) == []
     desktop.mouse.up()
     expect(desktop.get_by_role("heading", level=1)).to_have_text("Xem trước thay đổi")
-    expect(desktop.get_by_text("Thêm 08:00–10:00 · BS Bác sĩ binh")).to_be_visible()
-    desktop.goto(f"{site}/desk/schedule?day=2026-12-01")
-    expect(an_shift(desktop)).to_contain_text("08:00–10:00")
-    desktop.go_back()
+    expect(desktop.get_by_text("Thêm 14:00–15:00 · BS Bác sĩ binh")).to_be_visible()
+    elsewhere = desktop.context.new_page()
+    elsewhere.goto(f"{site}/desk/schedule?day=2026-12-01")
+    expect(an_afternoon(elsewhere)).to_contain_text("14:00–15:00")
+    elsewhere.close()
     desktop.get_by_role("button", name="Lưu thay đổi").click()
     expect(desktop.get_by_text("Đã lưu thay đổi lịch.")).to_be_visible()
-    expect(target.locator(".th-shift", has_text="08:00–10:00")).to_be_visible()
-    expect(desktop.locator(f"[data-row='{DOCTORS['an']}'] .th-mark")).to_contain_text("Không khám 08:00")
+    expect(target.locator(".th-shift", has_text="14:00–15:00")).to_be_visible()
+    expect(desktop.locator(f"[data-row='{DOCTORS['an']}'] .th-mark")).to_contain_text("Không khám 14:00")
 
 
 def test_a_day_lets_a_session_go_to_another_hour_or_end_later(desktop: Page, site: str) -> None:

@@ -93,3 +93,11 @@ def test_only_what_is_to_come_can_be_dragged(admin: Pages):
     assert "data-move" not in past.text
     assert past.sees("Đã qua")
     assert "Chưa mở đặt" not in past.plain.replace("Ngừng nhận Chưa mở đặt", "")
+
+
+def test_a_session_cannot_vanish_where_the_doctor_has_one_already(admin: Pages, engine: Engine):
+    address = session_at(engine, "an", TUESDAY, 480)
+    refused = admin.post(address, to(TUESDAY, "08:00", doctor="binh"))
+    assert refused.status == 409
+    assert refused.sees("Không mở được ca vào giờ đó")
+    assert admin.post(address, to(TUESDAY, "08:05", doctor="binh")).status == 200

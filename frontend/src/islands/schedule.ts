@@ -6,6 +6,7 @@ const FURTHER_PX = 6; // less is a click
 const HELD_MS = 350; // a finger that moves sooner scrolls
 const EDGE_PX = 44; // so near to an edge the calendar scrolls by itself
 const CREEP_PX = 9;
+const GHOST_PX = 190; // room for a time and a name
 
 /** Where a session would go. */
 interface Target {
@@ -23,6 +24,7 @@ interface Hold {
   pointer: number;
   x: number;
   y: number;
+  pressed: number; // where on the screen, from the left
   grab: { x: number; y: number; width: number };
   timer: number;
   ghost: HTMLElement | null;
@@ -54,22 +56,25 @@ island("schedule", (root) => {
 
   const minutesOf = (block: HTMLElement) => ({ start: Number(block.dataset.start), end: Number(block.dataset.end) });
 
+  /** A minute of day, taken along by the drag. */
+  const dragged = (lane: Lane, held: Hold, minute: number) => minuteAt(lane, placeOf(lane, minute) + held.x - held.pressed);
+
   /** A video session has no room to go to and an examination needs one; what is past stays. */
   const allows = (cell: HTMLElement, held: Hold) =>
     (cell.dataset.day ?? "") >= (root.dataset.today ?? "") &&
     (root.dataset.by !== "room" || (cell.dataset.row === "") === (held.from.dataset.row === ""));
 
-  const targetAt = (held: Hold, x: number, y: number): Target | null => {
-    const under = document.elementFromPoint(x, y)?.closest<HTMLElement>("[data-day][data-row]");
+  const targetAt = (held: Hold): Target | null => {
+    const under = document.elementFromPoint(held.x, held.y)?.closest<HTMLElement>("[data-day][data-row]");
     const cell = held.resizing ? held.from : under;
     if (!cell || !root.contains(cell)) return null;
     const { start, end } = minutesOf(held.block);
     if (held.resizing) {
       const lane = laneOf(cell);
-      const last = Math.min(Math.max(minuteAt(lane, x), start + stepOf(lane)), 24 * 60);
+      const last = Math.min(Math.max(dragged(lane, held, end), start + stepOf(lane)), 24 * 60);
       return { cell, start, end: last, allowed: true };
     }
-    const begin = oneDay ? within(minuteAt(laneOf(cell), x - held.grab.x), end - start) : start;
+    const begin = oneDay ? within(dragged(laneOf(cell), held, start), end - start) : start;
     return { cell, start: begin, end: begin + end - start, allowed: allows(cell, held) };
   };
 
@@ -88,11 +93,11 @@ island("schedule", (root) => {
 
   const draw = (held: Hold, ghost: HTMLElement) => {
     const { target } = held;
-    let [left, top, width] = [held.x - held.grab.x, held.y - held.grab.y, held.grab.width];
+    let [left, top, width] = [held.x - held.grab.x, held.y - held.grab.y, Math.max(held.grab.width, GHOST_PX)];
     if (oneDay && target) {
       const lane = laneOf(target.cell);
       left = placeOf(lane, target.start);
-      width = Math.max(placeOf(lane, target.end) - left, 120);
+      width = Math.max(placeOf(lane, target.end) - left, GHOST_PX);
       top = held.resizing ? held.block.getBoundingClientRect().top : top;
     }
     ghost.style.left = `${left}px`;
@@ -104,7 +109,7 @@ island("schedule", (root) => {
 
   const follow = (held: Hold) => {
     if (!held.ghost) return;
-    held.target = targetAt(held, held.x, held.y);
+    held.target = targetAt(held);
     mark(held.target);
     draw(held, held.ghost);
     say(wordsFor(held.target));
@@ -128,7 +133,7 @@ island("schedule", (root) => {
 
   const lift = (held: Hold) => {
     held.ghost = document.createElement("div");
-    held.ghost.className = "th-ghost th-number";
+    held.ghost.className = "th-ghost";
     held.ghost.setAttribute("aria-hidden", "true");
     document.body.append(held.ghost);
     document.body.classList.add("th-lifted");
@@ -199,6 +204,7 @@ island("schedule", (root) => {
       pointer: event.pointerId,
       x: event.clientX,
       y: event.clientY,
+      pressed: event.clientX,
       grab: { x: event.clientX - box.left, y: event.clientY - box.top, width: box.width },
       timer: 0,
       ghost: null,

@@ -1,6 +1,7 @@
 """Moving one session of one day, without touching the other weeks."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from flask import render_template, request, url_for
@@ -69,7 +70,7 @@ def _day_shown(block: Block) -> date:
     return forms.read_day(request.form.get("day", "")) or block.day
 
 
-def _shown_as() -> dict[str, str]:
+def _shown_as() -> dict[str, Any]:
     """Return how the calendar was shown when a session was moved in it."""
     return {name: request.form[name] for name in _SHOWN_AS if name in request.form}
 

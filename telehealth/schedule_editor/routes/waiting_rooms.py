@@ -64,7 +64,7 @@ def _asked() -> Terms | None:
     try:
         return Terms(**ReleaseTermsSchema().load(given))
     except ValidationError as error:
-        raise Unprocessable(error.normalized_messages()) from None
+        raise Unprocessable(error.messages_dict) from None
 
 
 def _service(facility_id: UUID, service_id: UUID) -> Offered:
