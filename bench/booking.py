@@ -83,7 +83,10 @@ def _cpu_seconds(admin_url: str) -> float:
 
 
 def _command(process: psutil.Process) -> str:
-    return " ".join(process.cmdline())
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a short-lived one, of no interest
+        return ""
 
 
 def _rows(admin_url: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from notifications import Message, Recipient
@@ -173,22 +174,32 @@ def replacement(
     )
 
 
+class Address(NamedTuple):
+    """Where a row keeps telephone and e-mail, sealed: table, row, both (None: none)."""
+
+    table: str
+    row_id: UUID | None
+    phone_sealed: bytes | None
+    email_sealed: bytes | None
+
+
 def reachable(
-    sources: Iterable[tuple[str, UUID | None, bytes | None]],
+    sources: Iterable[Address],
     language: str,
     cipher: FieldCipher,
     *,
     owner: UUID | None,
 ) -> Recipient | None:
-    """Return the first who has a telephone, of `(table, row id, sealed number)`.
+    """Return the first who has a telephone or an e-mail address.
 
     The order is that of patients.queries.recipient_of: patient, guardian, account. `owner`: the account whose
-    browsers get a copy.
+    browsers get a copy. Only those without a telephone cost a second opening.
     """
-    for table, identifier, sealed in sources:
-        phone = cipher.open_text(sealed, f"{table}.phone:{identifier}")
-        if phone is not None:
-            return Recipient(phone=phone, language=language, owner=owner)
+    for table, identifier, phone_sealed, email_sealed in sources:
+        phone = cipher.open_text(phone_sealed, f"{table}.phone:{identifier}")
+        email = cipher.open_text(email_sealed, f"{table}.email:{identifier}")
+        if phone is not None or email is not None:
+            return Recipient(phone=phone, email=email, language=language, owner=owner)
     return None
 
 

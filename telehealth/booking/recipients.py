@@ -12,16 +12,22 @@ from telehealth.core.crypto import FieldCipher
 # In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, the one
 # that looks after them.
 _CONTACTS = """
-SELECT a.id, p.id AS patient_id, p.phone_sealed AS patient_phone, p.language, g.id AS guardian_id,
-       g.phone_sealed AS guardian_phone, b.id AS booker_id, b.phone_sealed AS booker_phone,
-       f.id AS family_id, f.phone_sealed AS family_phone
+SELECT a.id, p.language,
+       p.id AS patient_id, p.phone_sealed AS patient_phone, p.email_sealed AS patient_email,
+       g.id AS guardian_id, g.phone_sealed AS guardian_phone, g.email_sealed AS guardian_email,
+       b.id AS booker_id, b.phone_sealed AS booker_phone, b.email_sealed AS booker_email,
+       f.id AS family_id, f.phone_sealed AS family_phone, f.email_sealed AS family_email
   FROM appointment a
   JOIN patient named ON named.id = a.patient_id
   JOIN patient p ON p.id = coalesce(named.merged_into, named.id)
-  LEFT JOIN patient g ON g.id = p.guardian_id
+  LEFT JOIN LATERAL (
+      SELECT guardian_of(p.id, app_clock()) AS id WHERE p.guardian_id IS NOT NULL OFFSET 0
+  ) looked_after_by ON true
+  LEFT JOIN patient g ON g.id = looked_after_by.id
   LEFT JOIN account b ON b.id = a.account_id
   LEFT JOIN LATERAL (
-      SELECT c.id, c.phone_sealed FROM account_patient ap JOIN account c ON c.id = ap.account_id
+      SELECT c.id, c.phone_sealed, c.email_sealed
+        FROM account_patient ap JOIN account c ON c.id = ap.account_id
        WHERE ap.patient_id = p.id AND (ap.valid_to IS NULL OR ap.valid_to > app_clock())
        ORDER BY ap.relation <> 'self', ap.valid_from LIMIT 1
   ) f ON true
@@ -37,10 +43,10 @@ def recipients(
     for row in session.connection().exec_driver_sql(_CONTACTS, {"ids": list(appointment_ids)}):
         to = messages.reachable(
             (
-                ("patient", row.patient_id, row.patient_phone),
-                ("patient", row.guardian_id, row.guardian_phone),
-                ("account", row.booker_id, row.booker_phone),
-                ("account", row.family_id, row.family_phone),
+                messages.Address("patient", row.patient_id, row.patient_phone, row.patient_email),
+                messages.Address("patient", row.guardian_id, row.guardian_phone, row.guardian_email),
+                messages.Address("account", row.booker_id, row.booker_phone, row.booker_email),
+                messages.Address("account", row.family_id, row.family_phone, row.family_email),
             ),
             row.language,
             cipher,

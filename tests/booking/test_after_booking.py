@@ -87,3 +87,34 @@ def test_what_the_desk_books_the_family_hears_on_its_own_telephone(
     )
     assert cancelled.status_code == 200, cancelled.json
     assert count(engine, "notifications.notification", "kind = 'appointment-cancelled'") == 1
+
+
+def test_who_has_only_an_e_mail_address_is_told_there(
+    web: FlaskClient, lan: Person, engine: Engine, settings: Settings
+):
+    """A son abroad signs in by e-mail: what is said of his booking must reach him."""
+    address = "con.trai@example.org"
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text(
+                "UPDATE account SET phone_sealed = NULL, phone_index = NULL, email_sealed = :sealed,"
+                " email_index = :index WHERE id = :id"
+            ),
+            {
+                "id": lan.account_id,
+                "sealed": settings.cipher.seal_text(address, f"account.email:{lan.account_id}"),
+                "index": settings.cipher.index_text(address, "account.email"),
+            },
+        )
+    slot = web.get("/api/v1/slots?service=internal&from=2026-12-02T00:00:00%2B07:00").json["items"][0]
+    body = {"slot_id": slot["id"], "patient_id": str(lan.patient_id)}
+    assert web.post("/api/v1/appointments", json=body, headers=lan.headers).status_code == 201
+    with system_unit_of_work(engine) as session:
+        channels = session.execute(
+            text(
+                "SELECT DISTINCT o.channel FROM notifications.outbox o"
+                " JOIN notifications.notification n ON n.id = o.notification_id"
+                " WHERE n.kind = 'appointment-booked'"
+            )
+        ).scalars()
+        assert set(channels) == {"email"}

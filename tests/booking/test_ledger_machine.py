@@ -43,7 +43,7 @@ from tests.booking.clinic import DOCTORS, FACILITIES, NOW, TUESDAY, Person, add_
 FREELY = BookingPolicy(None, None, None, holds_per_account=99)
 NO_LIMITS = Policies(booking=dict.fromkeys((Channel.ONLINE, Channel.DESK, Channel.REFERRAL), FREELY))
 PEOPLE = 6
-DAY_LIMIT = {"binh": 4}
+DAY_LIMIT = {"binh": 3}
 ROOM, ROOM_LANES = derived_id("machine-room"), 2
 OVERBOOK_MOST = 1
 SLOTS = 3
@@ -72,10 +72,10 @@ class Grid:
 
 
 # An has buffers, a room, a reserve that falls while the machine plays, and a second service whose slots begin
-# in the middle of the first one's. Bình has two lanes, shares the room, and may see four people.
+# in the middle of the first one's. Bình has two lanes, shares the room, and may see three people.
 GRIDS = {
     "an": Grid("an", 480, 20, 3, 2, 1, 2, True, Door.REFERRAL_INITIAL, 2, timedelta(seconds=600)),
-    "binh": Grid("binh", 480, 15, 0, 0, 2, 4, True, Door.COUNTER, 3, timedelta(days=1)),
+    "binh": Grid("binh", 480, 15, 0, 0, 2, 2, True, Door.COUNTER, 3, timedelta(days=1)),
     "beside": Grid("an", 490, 20, 0, 0, 1, 0, False, Door.ONLINE, 1, timedelta(0), online=False),
 }
 DOORS = {
@@ -88,6 +88,7 @@ CLERK = Principal(kind=PrincipalKind.SYSTEM, grants=frozenset({Grant(Role.DESK, 
 
 _WHO = st.integers(0, PEOPLE - 1)
 _SLOT = st.tuples(st.sampled_from(list(GRIDS)), st.integers(0, SLOTS - 1))
+_SLOT_ONLINE = st.tuples(st.sampled_from(INTERNAL), st.integers(0, SLOTS - 1))
 _DOOR = st.sampled_from(list(DOORS))
 
 
@@ -309,8 +310,16 @@ class Ledger(RuleBasedStateMachine):
 
     # What can be done
 
-    @rule(who=_WHO, slot=_SLOT)
+    @rule(who=_WHO, slot=_SLOT_ONLINE)
+    def hold_and_let_it_lapse(self, who: int, slot: tuple[str, int]) -> None:
+        self.hold_slot(who, slot)
+        self.now += timedelta(seconds=310)
+
+    @rule(who=_WHO, slot=_SLOT_ONLINE)
     def hold(self, who: int, slot: tuple[str, int]) -> None:
+        self.hold_slot(who, slot)
+
+    def hold_slot(self, who: int, slot: tuple[str, int]) -> None:
         own, expected = self.own_hold(who, slot), self.refusals(slot, Door.ONLINE)
         lanes = self.lanes(slot, False, self.alive())
         person = self.people[who]
@@ -384,7 +393,7 @@ class Ledger(RuleBasedStateMachine):
     def _of_confirming(self, key: UUID) -> set[str]:
         row = self.rows[key]
         if not (row.state == "held" and self.live(row)):
-            return {"hold-expired", "hold-unknown"}
+            return {"hold-expired", "hold-unknown", "hold-not-yours"}
         busy = any(
             other.state == "booked"
             and other.who == row.who

@@ -363,7 +363,11 @@ def test_without_the_swap_both_clerks_are_told_that_they_booked(
 ):
     hold = held(race, f"{an}.480")
     swap = "WHERE a.id = p_id AND a.status = 'held' AND a.hold_until > app_clock()"
-    with planted(owner_engine, "book_appointment", swap, "WHERE a.id = p_id"):
+    given_on = ("keep_patient", "RAISE", "RETURN NEW; RAISE")  # the guard behind it
+    with (
+        planted(owner_engine, "book_appointment", swap, "WHERE a.id = p_id"),
+        planted(owner_engine, *given_on),
+    ):
         assert race.run([race.confirming(person, hold) for person in crowd[:2]], waiting=1)["ok"] == 2
         assert race.count("appointment WHERE status = 'booked'") == 1
 

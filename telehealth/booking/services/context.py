@@ -87,11 +87,14 @@ class Context(NamedTuple):
     patient_id: UUID | None
     patient_name: str | None
     patient_phone_sealed: bytes | None
+    patient_email_sealed: bytes | None
     patient_language: str | None
     guardian_id: UUID | None
     guardian_phone_sealed: bytes | None
+    guardian_email_sealed: bytes | None
     family_account: UUID | None
     account_phone_sealed: bytes | None
+    account_email_sealed: bytes | None
     restriction: str | None
     active_count: int
     same_day_count: int

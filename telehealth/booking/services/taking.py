@@ -194,9 +194,21 @@ def _plan(
         request=request,
         recipient=messages.reachable(
             (
-                ("patient", context.patient_id, context.patient_phone_sealed),
-                ("patient", context.guardian_id, context.guardian_phone_sealed),
-                ("account", context.family_account, context.account_phone_sealed),
+                messages.Address(
+                    "patient", context.patient_id, context.patient_phone_sealed, context.patient_email_sealed
+                ),
+                messages.Address(
+                    "patient",
+                    context.guardian_id,
+                    context.guardian_phone_sealed,
+                    context.guardian_email_sealed,
+                ),
+                messages.Address(
+                    "account",
+                    context.family_account,
+                    context.account_phone_sealed,
+                    context.account_email_sealed,
+                ),
             ),
             context.patient_language or "vi",
             cipher,
