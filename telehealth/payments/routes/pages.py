@@ -96,7 +96,9 @@ def pay_back(facility_id: UUID, payment_id: UUID) -> ResponseReturnValue:
             raise Unprocessable({"ref": ["payments-ref-missing"]})
         with unit_of_work() as session:
             version = whole_number(request.form.get("version", "")) or 0
-            services.refund(session, principal(), payment_id, ref, version=version, now=now())
+            services.refund(
+                session, principal(), payment_id, ref, facility_id=facility_id, version=version, now=now()
+            )
     except DomainError as error:
         return _worklist_page(facility_id, form_errors(error, "ref"), str(payment_id)), http_status(error)
     flash(t("payments-refund-done"), "success")
