@@ -185,7 +185,7 @@ class _Rosters:
         for row in _rows(
             session,
             """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
-                      service_id, modality, slot_minutes, capacity, room, like_weekday
+                      service_id, modality, slot_minutes, capacity, room, like_weekday, origin
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
                   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)

@@ -44,7 +44,8 @@ def deposit(appointment_id: UUID) -> ResponseReturnValue:
     code = code_of(found)
     bank = BANKS.get(found.account.bank_bin, found.account.bank_bin) if found.account else ""
     qr = None if code is None else drawn(code, t("payments-qr-title"))
-    return render_template("payments/deposit.html", payment=found, view=view, qr=qr, bank=bank)
+    page = "payments/_state.html" if request.args.get("part") == "state" else "payments/deposit.html"
+    return render_template(page, payment=found, view=view, qr=qr, bank=bank)
 
 
 @pages.get("/desk/payments/<uuid:facility_id>")
