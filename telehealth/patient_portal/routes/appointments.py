@@ -21,7 +21,7 @@ from telehealth.core.errors import Conflict, Forbidden, NotFound, PreconditionFa
 from telehealth.core.text import whole_number
 from telehealth.directory.queries import service as service_of
 from telehealth.patient_portal.routes.blueprint import pages
-from telehealth.patient_portal.rules import bring
+from telehealth.patient_portal.rules import bring, prepare
 from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
 from telehealth.payments.queries import payment_of
@@ -172,7 +172,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         why_not=_why_not(view),
         qr=_qr(view.code),
         bring=bring(view.coverage_basis, view.modality, child=child),
-        prepare=service.preparation(current_locale()) if service else (),
+        prepare=prepare(service, view.modality, current_locale()),
         deposit=deposit,
         number=None if ticket is None else public_token(ticket, cipher()),
     )
