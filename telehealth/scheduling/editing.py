@@ -5,13 +5,13 @@ sessions and appointments is said and done by schedule_editor. A change names th
 (PreconditionFailed otherwise). What has been worked stays as it was: a line that runs is split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,7 @@ from telehealth.scheduling.models import (
     ScheduleQuota,
     ScheduleResource,
     ScheduleService,
+    SessionQuota,
 )
 
 EVERY_DAY = tuple(range(7))
@@ -113,7 +114,13 @@ def change_line(
     line.version += 1
     session.flush()
     values = {**_plain(draft), "valid_from": first}
-    return _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    written = _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    session.execute(
+        update(ScheduleException)
+        .where(ScheduleException.schedule_id == line_id, ScheduleException.from_date >= from_day)
+        .values(schedule_id=written)
+    )
+    return written
 
 
 def end_line(
@@ -146,11 +153,17 @@ def in_rhythm(anchor: date, every_weeks: int, day: date) -> date:
 
 def add_exception(session: Session, editor: Editor, draft: ExceptionDraft, *, now: datetime) -> UUID:
     """Add days that are not as the roster says. Raises as add_line."""
+    return _add_exception(session, editor, draft, {}, now=now)
+
+
+def _add_exception(
+    session: Session, editor: Editor, draft: ExceptionDraft, terms: Mapping[str, Any], *, now: datetime
+) -> UUID:
     if draft.from_date < business_date(now):
         raise ScheduleInPast
     _check_exception(session, editor, draft)
     row = ScheduleException(
-        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft)
+        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft), **terms
     )
     session.add(row)
     session.flush()
@@ -210,10 +223,10 @@ def withdraw_exception(
 def move_session(
     session: Session, editor: Editor, session_id: UUID, draft: MoveDraft, *, now: datetime
 ) -> UUID:
-    """Move one regular session of one day: leave then, and an extra session where it goes.
+    """Move one regular session of one day: leave from its line then, and an extra session where it goes.
 
-    Every service the line offers moves along. Raises NotFound, ScheduleEnded (not a regular session),
-    ScheduleInPast, and as add_exception.
+    The extra session has all the terms of the one that is moved. Every service the line offers moves along.
+    Raises NotFound, ScheduleEnded (not a regular session), ScheduleInPast, and as add_exception.
     """
     moved = session.get(ClinicSession, session_id)
     if moved is None or moved.facility_id != editor.facility_id:
@@ -239,7 +252,7 @@ def move_session(
         moved.start_minute,
         moved.start_minute + length,
     )
-    written = add_exception(session, editor, away, now=now)
+    written = _add_exception(session, editor, away, {"schedule_id": moved.schedule_id}, now=now)
     for each in together:
         extra = ExceptionDraft(
             ExceptionKind.EXTRA,
@@ -250,12 +263,32 @@ def move_session(
             draft.start_minute + length,
             each.service_id,
             each.modality,
-            each.slot_minutes,
+            each.slot_minutes - each.lead_minutes - each.tail_minutes,
             each.capacity,
             draft.room,
         )
-        written = add_exception(session, editor, extra, now=now)
+        written = _add_exception(session, editor, extra, _terms(session, each), now=now)
     return written
+
+
+def _terms(session: Session, moved: ClinicSession) -> dict[str, Any]:
+    """Return what an extra session has of the one that is moved, beside what is drafted."""
+    quotas = session.scalars(
+        select(SessionQuota)
+        .where(SessionQuota.clinic_session_id == moved.id, SessionQuota.reserved > 0)
+        .order_by(SessionQuota.door)
+    )
+    return {
+        "mode": moved.mode,
+        "lead_minutes": moved.lead_minutes,
+        "tail_minutes": moved.tail_minutes,
+        "overbook_most": moved.overbook_most,
+        "resource_ids": moved.resource_ids,
+        "kept": [
+            [quota.door, quota.reserved, (moved.start_at - quota.falls_at) // timedelta(minutes=1)]
+            for quota in quotas
+        ],
+    }
 
 
 def add_blocking(session: Session, editor: Editor, draft: BlockingDraft, *, now: datetime) -> UUID:
