@@ -198,13 +198,13 @@ class _Rosters:
             session,
             """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
                       service_id, modality, slot_minutes, capacity, room, like_weekday, schedule_id, mode,
-                      lead_minutes, tail_minutes, overbook_most, resource_ids, kept
+                      lead_minutes, tail_minutes, overbook_most, resource_ids, origin, kept
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
                   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)
                 ORDER BY from_date DESC, to_date, kind, start_minute, end_minute, like_weekday, slot_minutes,
                          capacity, room, mode, lead_minutes, tail_minutes, overbook_most, resource_ids, kept,
-                         id""",
+                         origin, id""",
             between,
         ):
             kept = [KeptPlaces(*item) for item in row[-1]]
