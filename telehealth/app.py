@@ -24,6 +24,7 @@ from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.booking.series_routes import api as series_api
 from telehealth.calendars import policies as calendar_policies
 from telehealth.calendars import routes as calendar_routes
 from telehealth.closures import policies as closure_policies
@@ -242,6 +243,7 @@ def _register(app: Flask) -> None:
         scheduling_api,
         schedule_routes.api,
         booking_api,
+        series_api,
         referral_routes.api,
         payment_routes.api,
         closure_routes.api,
