@@ -41,6 +41,7 @@ from telehealth.desk import policies as desk_policies
 from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.series import series_pages as desk_series
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
@@ -214,6 +215,7 @@ def _register(app: Flask) -> None:
         closure_routes.pages,
         desk_waitlist,
         desk_missed,
+        desk_series,
         attendance_routes.pages,
         anomaly_routes.pages,
         admission_routes.pages,
