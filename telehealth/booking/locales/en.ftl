@@ -78,3 +78,4 @@ series-match-other-day = Another day
 series-match-none = Nothing free
 series-skipped = Holiday: this visit is left out
 series-moved = { $day } is a holiday: moved to this day
+error-not-their-reason = Please choose a reason of the patient.

@@ -78,3 +78,4 @@ series-match-other-day = Ngày khác
 series-match-none = Không có giờ trống
 series-skipped = Nghỉ lễ, bỏ buổi này
 series-moved = Nghỉ lễ ngày { $day }, dời sang ngày này
+error-not-their-reason = Vui lòng chọn lý do của người đặt lịch.
