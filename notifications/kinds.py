@@ -86,6 +86,7 @@ KINDS: Mapping[str, Kind] = {
         _code("otp"),
         _code("staff-reset"),
         _told("appointment-booked", "facility time date code link"),
+        _told("series-booked", "facility number time date code link"),
         _reminder("appointment-reminder-day", "facility time date code link"),
         _reminder("appointment-reminder-hours", "facility time date code link"),
         _urgent("appointment-cancelled", "facility time date code"),

@@ -245,3 +245,15 @@ class RemoteNotAllowed(Unprocessable):
 
 FULL = (SlotTaken, OnlineQuotaFull, DoorQuotaFull, OverbookFull, PractitionerDayFull, TimeBlocked)
 """Why a slot is gone though another one may do: such a refusal comes with alternatives."""
+
+
+class SeriesWithoutDays(Unprocessable):
+    """The rule of a series asks for no day at all."""
+
+    code = "series-without-days"
+
+
+class SeriesSlotOdd(Unprocessable):
+    """A chosen slot is of another service or place than the series, or chosen twice."""
+
+    code = "series-slot-odd"

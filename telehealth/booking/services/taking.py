@@ -244,7 +244,8 @@ def _carry_out(
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
-    told = messages.booked(plan.view, plan.recipient, links=links, now=now)
+    tell = messages.booked if plan.request.announced else messages.reminders
+    told = tell(plan.view, plan.recipient, links=links, now=now)
     if told:
         fetch_one(session, *outbox.statement(told, now=now))
     with identity_limits():

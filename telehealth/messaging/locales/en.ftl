@@ -213,6 +213,7 @@ messaging-way-none = Not tried yet.
 messaging-kind-otp = Sign-in code
 messaging-kind-staff-reset = Password reset code
 messaging-kind-appointment-booked = Visit booked
+messaging-kind-series-booked = Several visits booked
 messaging-kind-appointment-reminder-day = Reminder the day before
 messaging-kind-appointment-reminder-hours = Reminder some hours before
 messaging-kind-appointment-cancelled = Visit cancelled

@@ -207,6 +207,7 @@ messaging-way-none = Chưa gửi lần nào.
 messaging-kind-otp = Mã xác nhận
 messaging-kind-staff-reset = Mã đặt lại mật khẩu
 messaging-kind-appointment-booked = Báo đã đặt lịch
+messaging-kind-series-booked = Báo đã đặt nhiều buổi
 messaging-kind-appointment-reminder-day = Nhắc lịch trước một ngày
 messaging-kind-appointment-reminder-hours = Nhắc lịch trước vài giờ
 messaging-kind-appointment-cancelled = Báo hủy lịch

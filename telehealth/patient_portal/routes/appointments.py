@@ -15,6 +15,7 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import CancelReason
 from telehealth.booking.presentation import calendar_file
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.series_queries import turn_of
 from telehealth.booking.services import cancel as cancel_appointment
 from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, http_status
@@ -161,6 +162,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         ticket = ticket_of_appointment(session, view.id, now()) if view.status == "arrived" else None
         service = service_of(session, view.service.id)
         deposit = payment_of(session, view.id)
+        turn = turn_of(session, view.id)
     birth_date = person.birth_date if person else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
@@ -174,6 +176,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         bring=bring(view.coverage_basis, view.modality, child=child),
         prepare=prepare(service, view.modality, current_locale()),
         deposit=deposit,
+        turn=turn,
         number=None if ticket is None else public_token(ticket, cipher()),
     )
 
