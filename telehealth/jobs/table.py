@@ -45,6 +45,7 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("zalo-events", 3, zalo_events.run),
+    Job("webhook-events", 2, webhooks.fan_out),
     Job("webhooks", 2, webhooks.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
