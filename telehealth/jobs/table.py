@@ -23,6 +23,7 @@ from telehealth.jobs import (
     provider_shares,
     provider_upkeep,
     releases,
+    stored_answers,
     unpaid_deposits,
     video_invitations,
     visit_invitations,
@@ -68,5 +69,6 @@ JOBS: tuple[Job, ...] = (
     Job("message-alarms", 30, message_alarms.run),
     Job("message-templates", 900, message_templates.run),
     Job("message-purge", 3600, message_purge.run),
+    Job("stored-answers", 3600, stored_answers.run),
     Job("webhook-purge", 3600, webhooks.forget),
 )

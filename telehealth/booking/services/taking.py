@@ -29,6 +29,7 @@ from telehealth.booking.rules import (
     check_load,
     check_open,
     check_place,
+    check_reason,
 )
 from telehealth.booking.services.context import (
     Context,
@@ -168,6 +169,7 @@ def _plan(
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
     check_reach(principal, context.facility_id, request.channel)
+    check_reason(request.reason)
     if context.patient_id is None:
         raise NoPatient
     over, override = request.overbook is not None, request.override is not None
