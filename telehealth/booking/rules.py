@@ -198,7 +198,7 @@ def check_restriction(grade: str | None, service_code: str, hotline: str) -> Non
         raise RestrictedToDesk(hotline=hotline)
 
 
-def check_reason(reason: str | None) -> None:
+def check_length(reason: str | None) -> None:
     """Raise ReasonTooLong, whatever door it came by."""
     if reason is not None and len(reason) > LONGEST_REASON:
         raise ReasonTooLong({"reason": ["field-booking-too-long"]})

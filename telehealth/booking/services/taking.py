@@ -26,10 +26,10 @@ from telehealth.booking.rules import (
     Policies,
     check_bound,
     check_hold,
+    check_length,
     check_load,
     check_open,
     check_place,
-    check_reason,
 )
 from telehealth.booking.services.context import (
     Context,
@@ -169,7 +169,7 @@ def _plan(
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
     check_reach(principal, context.facility_id, request.channel)
-    check_reason(request.reason)
+    check_length(request.reason)
     if context.patient_id is None:
         raise NoPatient
     over, override = request.overbook is not None, request.override is not None
