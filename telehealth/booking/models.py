@@ -65,6 +65,7 @@ class Appointment(Base):
         ),
         Index("ix_appointment_hold_until", "hold_until", postgresql_where=text("status = 'held'")),
         Index("ix_appointment_held", "practitioner_id", postgresql_where=text("status = 'held'")),
+        Index("ix_appointment_held_by", "held_by", postgresql_where=text("status = 'held'")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -102,6 +103,7 @@ class Appointment(Base):
     overbooked: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     overbook_reason_sealed: Mapped[bytes | None]
     bound: Mapped[Range[datetime] | None] = mapped_column(TSTZRANGE)
+    held_by: Mapped[str | None]
 
 
 class BookingRestriction(Base):

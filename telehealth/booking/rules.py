@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from telehealth.booking.codes import AppointmentStatus, CancelReason, RestrictionGrade
 from telehealth.booking.errors import (
@@ -176,15 +175,13 @@ def _written(instant: datetime) -> str:
 
 
 def check_place(place: Place, *, online: bool) -> None:
-    """Raise SlotClosed, NotBookableOnline, TimeBlocked or SlotTaken.
+    """Raise SlotClosed, TimeBlocked, NotBookableOnline or SlotTaken.
 
     A quick no before anything is written; the claim and the counters are what holds.
     """
-    check_open(place.session_status)
+    check_open(place.session_status, blocked=place.blocked)
     if online and not place.service_online:
         raise NotBookableOnline
-    if place.blocked:
-        raise TimeBlocked
     if place.taken >= place.capacity:
         raise SlotTaken
 
@@ -214,10 +211,12 @@ def check_bound(start: datetime, from_: datetime | None, until: datetime | None)
         )
 
 
-def check_open(session_status: str) -> None:
-    """Raise SlotClosed."""
+def check_open(session_status: str, *, blocked: bool) -> None:
+    """Raise SlotClosed or TimeBlocked."""
     if session_status != SessionStatus.OPEN:
         raise SlotClosed
+    if blocked:
+        raise TimeBlocked
 
 
 def check_load(load: Load, policy: BookingPolicy) -> None:
@@ -230,9 +229,9 @@ def check_load(load: Load, policy: BookingPolicy) -> None:
         raise TooManyWithPractitioner(limit=policy.per_practitioner)
 
 
-def check_hold(holder: UUID | None, account_id: UUID | None, *, live: bool) -> None:
+def check_hold(held_by: str | None, holder: str | None, *, live: bool) -> None:
     """Raise HoldNotYours or HoldExpired."""
-    if holder != account_id:
+    if held_by is None or held_by != holder:
         raise HoldNotYours
     if not live:
         raise HoldExpired

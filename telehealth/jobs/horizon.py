@@ -8,7 +8,7 @@ from telehealth.scheduling.services import horizon, materialise
 
 
 def run(work: Work, now: datetime) -> None:
-    """Make what is missing or made from an older roster, each day for itself: none is kept from editors long."""
+    """Make what is missing or made from an older roster, each day for itself: editors wait for none long."""
     for day in horizon(now):
         with system_unit_of_work(work.engine) as session:
             materialise(session, [day], now)

@@ -5,13 +5,13 @@ sessions and appointments is said and done by schedule_editor. A change names th
 (PreconditionFailed otherwise). What has been worked stays as it was: a line that runs is split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -50,6 +50,7 @@ from telehealth.scheduling.models import (
     ScheduleQuota,
     ScheduleResource,
     ScheduleService,
+    SessionQuota,
 )
 from telehealth.scheduling.services import planned_at
 
@@ -119,7 +120,13 @@ def change_line(
     line.version += 1
     session.flush()
     values = {**_plain(draft), "valid_from": first}
-    return _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    written = _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    session.execute(
+        update(ScheduleException)
+        .where(ScheduleException.schedule_id == line_id, ScheduleException.from_date >= from_day)
+        .values(schedule_id=written)
+    )
+    return written
 
 
 def end_line(
@@ -152,11 +159,17 @@ def in_rhythm(anchor: date, every_weeks: int, day: date) -> date:
 
 def add_exception(session: Session, editor: Editor, draft: ExceptionDraft, *, now: datetime) -> UUID:
     """Add days that are not as the roster says. Raises as add_line."""
+    return _add_exception(session, editor, draft, {}, now=now)
+
+
+def _add_exception(
+    session: Session, editor: Editor, draft: ExceptionDraft, terms: Mapping[str, Any], *, now: datetime
+) -> UUID:
     if draft.from_date < business_date(now):
         raise ScheduleInPast
     _check_exception(session, editor, draft)
     row = ScheduleException(
-        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft)
+        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft), **terms
     )
     session.add(row)
     session.flush()
@@ -218,9 +231,9 @@ def move_session(
 ) -> UUID:
     """Move one session of one day; every service it offers moves along. Return the extra session it becomes.
 
-    A regular session is closed then and an extra one opens where it goes; an extra one of a single day
-    is changed. Raises NotFound, ScheduleEnded (cancelled, or an extra one of several days), ScheduleInPast,
-    SessionCannotOpen, and as add_exception.
+    A regular session is closed then, for its line alone, and an extra one opens where it goes, with all its
+    terms; an extra one of a single day is changed. Raises NotFound, ScheduleEnded (cancelled, or an extra one
+    of several days), ScheduleInPast, SessionCannotOpen, and as add_exception.
     """
     moved = session.get(ClinicSession, session_id)
     if moved is None or moved.facility_id != editor.facility_id:
@@ -258,7 +271,7 @@ def _move_regular(
         moved.start_minute,
         moved.start_minute + length,
     )
-    add_exception(session, editor, away, now=now)
+    _add_exception(session, editor, away, {"schedule_id": moved.schedule_id}, now=now)
     written = []
     for each in together:
         extra = ExceptionDraft(
@@ -270,12 +283,32 @@ def _move_regular(
             draft.start_minute + length if draft.end_minute is None else draft.end_minute,
             each.service_id,
             each.modality,
-            each.slot_minutes,
+            each.slot_minutes - each.lead_minutes - each.tail_minutes,
             each.capacity,
             draft.room,
         )
-        written.append(add_exception(session, editor, extra, now=now))
+        written.append(_add_exception(session, editor, extra, _terms(session, each), now=now))
     return written
+
+
+def _terms(session: Session, moved: ClinicSession) -> dict[str, Any]:
+    """Return what an extra session has of the one that is moved, beside what is drafted."""
+    quotas = session.scalars(
+        select(SessionQuota)
+        .where(SessionQuota.clinic_session_id == moved.id, SessionQuota.reserved > 0)
+        .order_by(SessionQuota.door)
+    )
+    return {
+        "mode": moved.mode,
+        "lead_minutes": moved.lead_minutes,
+        "tail_minutes": moved.tail_minutes,
+        "overbook_most": moved.overbook_most,
+        "resource_ids": moved.resource_ids,
+        "kept": [
+            [quota.door, quota.reserved, (moved.start_at - quota.falls_at) // timedelta(minutes=1)]
+            for quota in quotas
+        ],
+    }
 
 
 def _move_extra(

@@ -186,7 +186,8 @@ FACTS = """l.doors AS lapsed, taken.spans,
                             OR coalesce(%(account)s::uuid = ANY(b.override_account_ids), false))
                  UNION ALL
                 SELECT lower(gone), upper(gone)
-                  FROM roster_change r, unnest(tstzmultirange(tstzrange(s.start_at, s.end_at)) - r.worked) gone
+                  FROM roster_change r,
+                       unnest(tstzmultirange(tstzrange(s.start_at, s.end_at)) - r.worked) gone
                  WHERE r.clinic_session_id = s.session_id AND r.resolved_at IS NULL) b) AS blocked,
        (SELECT m.per_day - coalesce((SELECT d.booked FROM practitioner_day d
                                       WHERE (d.practitioner_id, d.business_date)

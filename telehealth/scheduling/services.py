@@ -166,7 +166,11 @@ class _Rosters:
 
     @classmethod
     def read(cls, session: Session, first: date, last: date, facility_id: UUID | None = None) -> "_Rosters":
-        """Read what the days from first to last may need, everywhere or at a facility, in five statements."""
+        """Read what the days from first to last may need, everywhere or at a facility, in five statements.
+
+        Of two lines that want the same session the one of the later `valid_from` has it. Ids come last in
+        the orders: those of a preview are not those of what is saved after it.
+        """
         between = {"first": first, "last": last, "facility": facility_id}
         lines: dict[UUID, list[RosterLine]] = defaultdict(list)
         for row in _rows(
@@ -178,13 +182,13 @@ class _Rosters:
                              WHERE x.schedule_id = s.id AND x.service_id <> s.service_id ORDER BY 1),
                       ARRAY(SELECT x.resource_id FROM schedule_resource x
                              WHERE x.schedule_id = s.id ORDER BY 1),
-                      (SELECT json_agg(json_build_array(q.door, q.places, q.falls_minutes) ORDER BY q.door)
+                      (SELECT jsonb_agg(jsonb_build_array(q.door, q.places, q.falls_minutes) ORDER BY q.door)
                          FROM schedule_quota q WHERE q.schedule_id = s.id)
                  FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
                 WHERE s.active AND s.valid_from <= %(last)s
                   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
-                ORDER BY s.id""",
+                ORDER BY 12 DESC, 4, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, s.id""",
             between,
         ):
             line = RosterLine(*[*row[:-1], [KeptPlaces(*item) for item in row[-1] or ()]])
@@ -193,14 +197,18 @@ class _Rosters:
         for row in _rows(
             session,
             """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
-                      service_id, modality, slot_minutes, capacity, room, like_weekday, origin
+                      service_id, modality, slot_minutes, capacity, room, like_weekday, schedule_id, mode,
+                      lead_minutes, tail_minutes, overbook_most, resource_ids, origin, kept
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
                   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)
-                ORDER BY from_date DESC, id""",
+                ORDER BY from_date DESC, to_date, kind, start_minute, end_minute, like_weekday, slot_minutes,
+                         capacity, room, mode, lead_minutes, tail_minutes, overbook_most, resource_ids, kept,
+                         origin, id""",
             between,
         ):
-            exceptions[row[1]].append(RosterException(*row))
+            kept = [KeptPlaces(*item) for item in row[-1]]
+            exceptions[row[1]].append(RosterException(*[*row[:-1], kept]))
         return cls(
             lines=lines,
             exceptions=exceptions,

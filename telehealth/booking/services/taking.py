@@ -42,6 +42,7 @@ from telehealth.booking.services.context import (
     checked_slot,
     context_of,
     context_once,
+    holder_of,
     place_of,
     raise_refusal,
     range_of,
@@ -149,8 +150,8 @@ class _Plan:
 
 _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
     %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(over)s,
-    %(why_sealed)s, %(bound)s, %(patient)s, %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s,
-    %(reason_sealed)s, %(consent_purpose)s, %(consent_version)s, %(actor_kind)s, %(actor)s,
+    %(why_sealed)s, %(bound)s, %(patient)s, %(account)s, %(holder)s, %(price_class)s, %(coverage_basis)s,
+    %(companion)s, %(reason_sealed)s, %(consent_purpose)s, %(consent_version)s, %(actor_kind)s, %(actor)s,
     %(access_session)s, %(details)s::jsonb, %(principal)s, %(route)s, %(key)s, %(status)s, %(response)s,
     %(now)s)"""
 
@@ -222,12 +223,12 @@ def _plan(
 
 def _check_place(context: Context, principal: Principal, request: BookingRequest, start: datetime) -> None:
     """Ask whether the place can be had, or whether the hold on it is the caller's and lives."""
+    blocked = blocks(context, principal, override=request.override is not None)
     if context.hold_id is not None:
-        check_hold(context.hold_account, account_of(principal), live=bool(context.hold_live))
-        check_open(context.session_status)
+        check_hold(context.hold_by, holder_of(principal), live=bool(context.hold_live))
+        check_open(context.session_status, blocked=blocked)
         return
-    override = request.override is not None
-    place = place_of(context, start, blocked=blocks(context, principal, override=override))
+    place = place_of(context, start, blocked=blocked)
     if request.overbook is not None:
         place = replace(place, taken=0)
     check_place(place, online=request.channel == Channel.ONLINE)
@@ -273,6 +274,7 @@ def _booking_parameters(
         "bound": range_of(request.bound),
         "patient": view.patient_id,
         "account": view.account_id,
+        "holder": holder_of(principal),
         "price_class": view.price_class,
         "coverage_basis": view.coverage_basis,
         "companion": view.companion,
