@@ -237,6 +237,10 @@ class NoPatient(NotFound):
     code = "patient-unknown"
 
 
+class ReasonTooLong(Unprocessable):
+    """More is said about why somebody comes than a doctor reads beforehand."""
+
+
 class RemoteNotAllowed(Unprocessable):
     """What the visit is about may not be treated from afar; somebody must see the patient."""
 

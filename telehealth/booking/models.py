@@ -282,6 +282,7 @@ class Idempotency(Base):
     """The stored answer of a write: the same key gives the same answer (IETF idempotency-key draft)."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
 
     principal: Mapped[str] = mapped_column(primary_key=True)
     route: Mapped[str] = mapped_column(primary_key=True)

@@ -20,6 +20,7 @@ from telehealth.booking.errors import (
     OverbookFull,
     PatientBusy,
     PractitionerDayFull,
+    ReasonTooLong,
     ResourceBusy,
     RestrictedToDesk,
     SlotTaken,
@@ -40,6 +41,7 @@ from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
 
+LONGEST_REASON = 500
 LIVE = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
 TRANSITIONS: Mapping[AppointmentStatus, frozenset[AppointmentStatus]] = {
     AppointmentStatus.HELD: frozenset(
@@ -191,6 +193,12 @@ def check_restriction(grade: str | None, service_code: str, hotline: str) -> Non
     """Raise RestrictedToDesk for an online booking; never for emergency care."""
     if grade == RestrictionGrade.DESK_ONLY and service_code != EMERGENCY_SERVICE:
         raise RestrictedToDesk(hotline=hotline)
+
+
+def check_length(reason: str | None) -> None:
+    """Raise ReasonTooLong, whatever door it came by."""
+    if reason is not None and len(reason) > LONGEST_REASON:
+        raise ReasonTooLong({"reason": ["field-booking-too-long"]})
 
 
 def check_bound(start: datetime, from_: datetime | None, until: datetime | None) -> None:

@@ -26,6 +26,7 @@ from telehealth.booking.rules import (
     Policies,
     check_bound,
     check_hold,
+    check_length,
     check_load,
     check_open,
     check_place,
@@ -169,6 +170,7 @@ def _plan(
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
     check_reach(principal, context.facility_id, request.channel)
+    check_length(request.reason)
     if context.patient_id is None:
         raise NoPatient
     over, override = request.overbook is not None, request.override is not None
