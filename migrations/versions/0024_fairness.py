@@ -40,7 +40,8 @@ CREATE TABLE waitlist_entry (
     CONSTRAINT ck_waitlist_entry_days CHECK (first_day <= last_day),
     CONSTRAINT ck_waitlist_entry_minutes
         CHECK (0 <= from_minute AND from_minute < to_minute AND to_minute <= 1440),
-    CONSTRAINT ck_waitlist_entry_booked CHECK ((state = 'booked') = (appointment_id IS NOT NULL))
+    CONSTRAINT ck_waitlist_entry_booked CHECK ((state = 'booked') = (appointment_id IS NOT NULL)),
+    CONSTRAINT ck_waitlist_entry_bound CHECK (bound IS NULL OR coalesce(desk_id = facility_id, false))
 );
 CREATE UNIQUE INDEX uq_waitlist_entry_waits ON waitlist_entry (patient_id, service_code)
     WHERE state IN ('waiting', 'offered');
@@ -169,6 +170,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT e.id, NULL, e.since FROM waitlist_entry e WHERE e.id = p_id
 $$;
 
+-- Whether a slip was spent on an appointment: asked by whoever holds the appointment, who may not see the slip.
+CREATE FUNCTION spends_a_slip(p_appointment uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM slip_use u WHERE u.appointment_id = p_appointment AND u.released_at IS NULL)
+$$;
+
 -- Whoever answers an offer waits for whatever else is done for the same patient (as booking_context does).
 CREATE FUNCTION lock_waiting(p_entry uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -260,24 +267,28 @@ REVOKE INSERT, UPDATE, DELETE ON identity_limit FROM telehealth_app;
 CREATE FUNCTION check_identity_limits() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 DECLARE
-    v_account boolean := EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient');
-    v_phone bytea := (SELECT t.phone_index FROM patient t WHERE t.id = NEW.patient_id);
-    v_numbers bytea[] := ARRAY(SELECT i.value_index FROM patient_identifier i
-        WHERE i.patient_id = NEW.patient_id AND i.system = 'national-id' AND i.active);
+    v_phone bytea;
+    v_numbers bytea[];
     v_midnight timestamptz := date_trunc('day', NEW.updated_at AT TIME ZONE 'Asia/Ho_Chi_Minh')
         AT TIME ZONE 'Asia/Ho_Chi_Minh';
     v_key bigint;
 BEGIN
+    IF NOT EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient') THEN
+        RETURN NULL;
+    END IF;
+    v_phone := (SELECT t.phone_index FROM patient t WHERE t.id = NEW.patient_id);
+    v_numbers := ARRAY(SELECT i.value_index FROM patient_identifier i
+        WHERE i.patient_id = NEW.patient_id AND i.system = 'national-id' AND i.active);
     FOR v_key IN
         SELECT DISTINCT hashtextextended('identity:' || x.name, 0) AS key FROM (
-            SELECT NEW.account_id::text AS name WHERE v_account
+            SELECT NEW.account_id::text AS name
             UNION ALL SELECT encode(v_phone, 'hex') WHERE v_phone IS NOT NULL
             UNION ALL SELECT encode(n, 'hex') FROM unnest(v_numbers) n) x
          ORDER BY key
     LOOP
         PERFORM pg_advisory_xact_lock(v_key);
     END LOOP;
-    IF v_account AND (
+    IF (
         SELECT count(*) FROM appointment a
          WHERE a.account_id = NEW.account_id AND a.channel = 'online' AND a.created_at >= v_midnight
            AND a.status NOT IN ('held', 'expired')
@@ -487,19 +498,26 @@ REVOKE INSERT, UPDATE, DELETE ON release, release_ticket FROM telehealth_app;
 ALTER TABLE release_ticket ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON release_ticket USING (app_kind() = 'system' OR account_id = app_account());
 
+CREATE INDEX ix_clinic_session_service_id_opens_at ON clinic_session (service_id, opens_at)
+    WHERE opens_at IS NOT NULL;
+
 -- The release that is near or hot: its hour comes within early_minutes, came less than hot_minutes ago, or its
 -- line has not been let in yet. Null: come as you are.
 CREATE FUNCTION current_release(p_service uuid, p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT max(x.opens_at) FROM (
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM release_policy p WHERE p.service_id = p_service) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT max(x.opens_at) FROM (
         SELECT s.opens_at FROM clinic_session s JOIN release_policy p ON p.service_id = s.service_id
          WHERE s.service_id = p_service AND s.status = 'open' AND s.start_at > p_now
            AND s.opens_at BETWEEN p_now - p.hot_minutes * interval '1 minute'
                               AND p_now + p.early_minutes * interval '1 minute'
         UNION ALL
         SELECT r.opens_at FROM release r JOIN release_policy p ON p.service_id = r.service_id
-         WHERE r.service_id = p_service AND r.drawn_at IS NOT NULL AND r.next_at > p_now) x
-$$;
+         WHERE r.service_id = p_service AND r.drawn_at IS NOT NULL AND r.next_at > p_now) x);
+END $$;
 
 -- At the hour those who were there before it are drawn in random order. Drawn once, whoever comes first.
 CREATE FUNCTION draw_release(p_service uuid, p_opens_at timestamptz, p_now timestamptz) RETURNS boolean
@@ -562,18 +580,41 @@ BEGIN
     RETURN v_opens;
 END $$;
 
--- In front of hold, not of browse: a place of a hot release is for those who have been let in.
+-- In front of hold, not of browse: a place of a hot release is for those who have been let in, whether they take
+-- it anew or move to it themselves. Not for staff, nor for who takes a place that was offered to them.
 CREATE FUNCTION check_admission() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
+DECLARE
+    v_account uuid := NEW.account_id;
+    v_exempt boolean;
+    v_opens timestamptz;
 BEGIN
-    IF EXISTS (SELECT FROM release_policy p WHERE p.service_id = NEW.service_id)
-       AND EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient')
-       AND EXISTS (SELECT FROM clinic_session s WHERE s.id = NEW.clinic_session_id
-                      AND s.opens_at = current_release(NEW.service_id, NEW.created_at))
-       AND NOT EXISTS (SELECT FROM release_ticket t JOIN clinic_session s ON s.id = NEW.clinic_session_id
-                        WHERE t.service_id = NEW.service_id AND t.opens_at = s.opens_at
-                          AND t.account_id = NEW.account_id
-                          AND t.admit_at <= NEW.created_at AND t.lapses_at > NEW.created_at) THEN
+    IF NOT EXISTS (SELECT FROM release_policy p WHERE p.service_id = NEW.service_id) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        v_exempt := NOT EXISTS (SELECT FROM account c WHERE c.id = NEW.account_id AND c.kind = 'patient');
+    ELSE
+        v_account := coalesce(app_account(), NEW.account_id);
+        v_exempt := app_kind() IN ('staff', 'system');
+    END IF;
+    IF v_exempt THEN
+        RETURN NULL;
+    END IF;
+    SELECT s.opens_at INTO v_opens FROM clinic_session s WHERE s.id = NEW.clinic_session_id;
+    IF v_opens = current_release(NEW.service_id, NEW.updated_at)
+       AND NOT EXISTS (SELECT FROM release_ticket t
+                        WHERE t.service_id = NEW.service_id AND t.opens_at = v_opens
+                          AND t.account_id = v_account
+                          AND t.admit_at <= NEW.updated_at AND t.lapses_at > NEW.updated_at)
+       AND NOT EXISTS (SELECT FROM appointment_offer o
+                        WHERE o.appointment_id = NEW.id AND o.state = 'accepted'
+                          AND o.answered_at = NEW.updated_at
+                          AND split_part(o.slot_id, '.', 1) = NEW.clinic_session_id::text)
+       AND NOT EXISTS (SELECT FROM waitlist_entry e JOIN waitlist_offer o ON o.entry_id = e.id
+                        WHERE e.patient_id = NEW.patient_id AND o.state = 'accepted'
+                          AND o.answered_at = NEW.updated_at AND o.start_at = NEW.start_at
+                          AND split_part(o.slot_id, '.', 1) = NEW.clinic_session_id::text) THEN
         RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'waiting-room';
     END IF;
     RETURN NULL;
@@ -581,14 +622,20 @@ END $$;
 CREATE TRIGGER check_admission AFTER INSERT ON appointment
     FOR EACH ROW WHEN (NEW.channel = 'online' AND NEW.status IN ('held', 'booked'))
     EXECUTE FUNCTION check_admission();
+CREATE TRIGGER check_admission_of_move AFTER UPDATE OF clinic_session_id ON appointment
+    FOR EACH ROW WHEN (NEW.clinic_session_id <> OLD.clinic_session_id AND NEW.channel = 'online'
+        AND NEW.status = 'booked')
+    EXECUTE FUNCTION check_admission();
 """
 
 UNDO = """
+DROP TRIGGER check_admission_of_move ON appointment;
 DROP TRIGGER check_admission ON appointment;
 DROP FUNCTION check_admission();
 DROP FUNCTION enter_release(uuid, uuid, timestamptz);
 DROP FUNCTION draw_release(uuid, timestamptz, timestamptz);
 DROP FUNCTION current_release(uuid, timestamptz);
+DROP INDEX ix_clinic_session_service_id_opens_at;
 DROP TABLE release_ticket, release, release_policy;
 DROP FUNCTION booking_anomalies(uuid, timestamptz);
 DROP FUNCTION oversees_bookings(uuid);
@@ -612,6 +659,7 @@ ALTER TABLE appointment ADD CONSTRAINT ck_appointment_cancel_reason
     CHECK (cancel_reason IS NULL OR cancel_reason IN ('patient', 'patient-better', 'patient-elsewhere',
         'patient-no-transport', 'practitioner-away', 'facility', 'entered-in-error'));
 DROP FUNCTION lock_waiting(uuid);
+DROP FUNCTION spends_a_slip(uuid);
 DROP FUNCTION waitlist_subject(uuid);
 DROP FUNCTION waitlist_ahead(uuid);
 DROP TRIGGER note_opened_session ON clinic_session;

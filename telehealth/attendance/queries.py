@@ -56,6 +56,10 @@ SELECT n.appointment_id, a.code, n.patient_id, n.facility_id, f.name AS facility
   JOIN healthcare_service v ON v.id = a.service_id
   JOIN facility f ON f.id = n.facility_id
 """
+_UNANSWERED = """
+SELECT appointment_id, start_at FROM confirmation_request
+ WHERE closed_at IS NULL AND due_at <= %(now)s ORDER BY due_at, appointment_id LIMIT %(most)s
+"""
 _STANDING = """
 SELECT t.id, t.full_name, r.grade, r.since, r.until,
        (SELECT count(*) FROM no_show n
@@ -88,6 +92,12 @@ def restricted(session: Session, patient_ids: Sequence[UUID], *, now: datetime) 
     return [
         AttendanceView(row.id, row.full_name, _standing(row), ()) for row in found if row.grade is not None
     ]
+
+
+def unanswered(session: Session, now: datetime, *, most: int) -> list[tuple[UUID, datetime]]:
+    """Return the appointments, and their times, whose word was due by now and was not given."""
+    rows = _rows(session, _UNANSWERED, {"now": now, "most": most})
+    return [(row.appointment_id, row.start_at) for row in rows]
 
 
 def miss(session: Session, appointment_id: UUID) -> MissView | None:

@@ -124,7 +124,10 @@ def grade_pending(session: Session, sender: Sender, *, now: datetime) -> int:
 def ask_to_confirm(
     session: Session, sender: Sender, *, now: datetime, rule: Consequences | None = None
 ) -> int:
-    """Ask those who must confirm whether they will come tomorrow; returns how many were asked."""
+    """Ask those who must confirm whether they will come tomorrow; returns how many were asked.
+
+    Whose doctor is away then is not asked: it is for the facility to speak first.
+    """
     known = rule or consequences()
     candidates = _rows(
         session,
@@ -134,6 +137,8 @@ def ask_to_confirm(
                AND r.until > %(now)s AND a.start_at > %(now)s AND a.start_at <= %(horizon)s
                AND NOT EXISTS (SELECT FROM confirmation_request c
                                 WHERE c.appointment_id = a.id AND c.start_at = a.start_at)
+               AND NOT EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = a.id
+                                  AND d.start_at = a.start_at AND d.resolved_at IS NULL)
              ORDER BY a.id LIMIT {AT_ONCE} FOR UPDATE OF a SKIP LOCKED""",
         {"grades": [grade.value for grade in ASKS], "now": now, "horizon": now + timedelta(days=2)},
     )
@@ -141,28 +146,23 @@ def ask_to_confirm(
     return sum(_ask(session, sender, row.id, now, known) for row in due)
 
 
-def release_unconfirmed(session: Session, sender: Sender, *, now: datetime) -> int:
-    """Give the places of those who were asked and did not answer to the waitlist; returns how many."""
-    due = _rows(
+def release_unconfirmed(
+    session: Session, sender: Sender, appointment_id: UUID, start: datetime, *, now: datetime
+) -> bool:
+    """Give the place of somebody who was asked and did not answer to the waitlist; tells whether it was.
+
+    One to a transaction: cancelling locks the patient first, and two patients' locks have no order.
+    """
+    view = _still_unconfirmed(session, appointment_id, start, now)
+    if view is not None:
+        _release(session, sender, view, now)
+    _execute(
         session,
-        f"""SELECT appointment_id, start_at FROM confirmation_request
-             WHERE closed_at IS NULL AND due_at <= %(now)s
-             ORDER BY appointment_id LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED""",
-        {"now": now},
+        """UPDATE confirmation_request SET closed_at = %(now)s, released = %(released)s
+            WHERE appointment_id = %(id)s AND start_at = %(start)s AND closed_at IS NULL""",
+        {"now": now, "released": view is not None, "id": appointment_id, "start": start},
     )
-    released = 0
-    for row in due:
-        view = _still_unconfirmed(session, row.appointment_id, row.start_at, now)
-        if view is not None:
-            _release(session, sender, view, now)
-            released += 1
-        _execute(
-            session,
-            """UPDATE confirmation_request SET closed_at = %(now)s, released = %(released)s
-                WHERE appointment_id = %(id)s AND start_at = %(start)s""",
-            {"now": now, "released": view is not None, "id": row.appointment_id, "start": row.start_at},
-        )
-    return released
+    return view is not None
 
 
 def _tell(session: Session, sender: Sender, appointment_id: UUID, now: datetime) -> None:
@@ -204,7 +204,8 @@ def _still_unconfirmed(
         return None
     holds = queries.restricted(session, [view.patient_id], now=now)
     asked = any(each.standing is not None and each.standing.grade in ASKS for each in holds)
-    return view if asked and view.start == start and view.confirmed_at is None and now < start else None
+    stands = view.start == start and not view.disrupted and view.confirmed_at is None and now < start
+    return view if asked and stands else None
 
 
 def _release(session: Session, sender: Sender, view: AppointmentView, now: datetime) -> None:

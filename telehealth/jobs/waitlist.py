@@ -8,7 +8,7 @@ from telehealth.waitlist.services import Sender, close_overdue, look_over, offer
 
 
 def run(work: Work, now: datetime) -> None:
-    """Close, look over, then offer while places come: each step a transaction of its own."""
+    """Close, look over, then offer one span of time after another: each a transaction of its own."""
     sender = Sender(work.settings.cipher, work.outbox, work.settings.answer_links)
     with system_unit_of_work(work.engine) as session:
         close_overdue(session, now=now)
@@ -17,4 +17,4 @@ def run(work: Work, now: datetime) -> None:
     more = True
     while more:
         with system_unit_of_work(work.engine) as session:
-            more = bool(offer_places(session, sender, now=now))
+            more = offer_places(session, sender, now=now)

@@ -278,6 +278,12 @@ class ClinicSession(Base):
         CheckConstraint("online_booked BETWEEN 0 AND online_quota", name="online_booked"),
         CheckConstraint(one_of("status", SessionStatus), name="status"),
         Index("ix_clinic_session_service_id_start_at", "service_id", "start_at"),
+        Index(
+            "ix_clinic_session_service_id_opens_at",
+            "service_id",
+            "opens_at",
+            postgresql_where=text("opens_at IS NOT NULL"),
+        ),
         Index("ix_clinic_session_practitioner_id_start_at", "practitioner_id", "start_at"),
         Index("ix_clinic_session_facility_id_business_date", "facility_id", "business_date"),
         CheckConstraint("slot_minutes BETWEEN 1 AND 480", name="slot_minutes"),

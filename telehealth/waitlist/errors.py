@@ -15,6 +15,12 @@ class EntryOver(Gone):
     code = "waitlist-over"
 
 
+class WaitsElsewhere(Conflict):
+    """The person waits for the service at a facility whose list the caller may not see."""
+
+    code = "waitlist-elsewhere"
+
+
 class PlaceOfferUnknown(NotFound):
     """No such offer that the caller may see."""
 

@@ -22,8 +22,8 @@ class WaitlistEntry(Base):
     """Somebody who waits for a service. Without facility: any of the province, or of `area`.
 
     `weekdays` 0 (Monday) to 6, empty for any; minutes are local minutes of day. `bound`: when the visit must
-    begin, by a referral or slip. `desk_id`: the facility whose desk put them on the list. `channel`: by which
-    door they would book.
+    begin, by a slip that the desk of its facility has seen. `desk_id`: the facility whose desk put them
+    on the list. `channel`: by which door they would book.
     """
 
     __tablename__ = "waitlist_entry"
@@ -35,6 +35,7 @@ class WaitlistEntry(Base):
         CheckConstraint("first_day <= last_day", name="days"),
         CheckConstraint("0 <= from_minute AND from_minute < to_minute AND to_minute <= 1440", name="minutes"),
         CheckConstraint("(state = 'booked') = (appointment_id IS NOT NULL)", name="booked"),
+        CheckConstraint("bound IS NULL OR coalesce(desk_id = facility_id, false)", name="bound"),
         Index(
             "uq_waitlist_entry_waits",
             "patient_id",

@@ -1,7 +1,7 @@
 """Pure rules: what somebody waits for, whether a place is that, when it is offered and until when."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from telehealth.waitlist.errors import BadWish, EntryOver, PlaceOfferOver
 
 DAY = 24 * 60
 FARTHEST = timedelta(days=180)
+LONGEST_VALIDITY = timedelta(days=400)  # a slip of a year, and what is between
 NOTICE = timedelta(
     minutes=30
 )  # an offer ends no later than this before the visit, or the service's own notice
@@ -67,6 +68,11 @@ class Person:
     by_desk: bool = False
 
 
+def from_today(wish: Wish, today: date) -> Wish:
+    """Return a wish that begins no earlier than today: days that are past offer nothing."""
+    return replace(wish, first_day=max(wish.first_day, today))
+
+
 def check_wish(wish: Wish, today: date) -> None:
     """Raise BadWish."""
     if wish.last_day < max(wish.first_day, today):
@@ -75,6 +81,8 @@ def check_wish(wish: Wish, today: date) -> None:
         raise BadWish({"to": ["field-waitlist-too-far"]})
     if not 0 <= wish.from_minute < wish.to_minute <= DAY:
         raise BadWish({"to_time": ["field-waitlist-times"]})
+    if wish.bound is not None and not _is_a_validity(wish.bound, today):
+        raise BadWish({"bound_to": ["field-waitlist-bound"]})
 
 
 def unfit(wish: Wish, place: Place) -> PassedOver | None:
@@ -153,6 +161,14 @@ def _at_a_wished_time(wish: Wish, start: datetime) -> bool:
 def part_of_day(from_minute: int, to_minute: int) -> str:
     """Return the name of a part of the day, or an empty text for any other hours."""
     return next((name for name, span in PARTS.items() if span == (from_minute, to_minute)), "")
+
+
+def _is_a_validity(bound: tuple[datetime, datetime], today: date) -> bool:
+    return (
+        today - LONGEST_VALIDITY <= bound[0].date()
+        and bound[0] < bound[1]
+        and bound[1].date() <= today + LONGEST_VALIDITY
+    )
 
 
 def _next_morning(instant: datetime) -> datetime:

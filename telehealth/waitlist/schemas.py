@@ -10,7 +10,11 @@ _CLOCK = validate.Regexp(r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", error="field-malf
 
 
 class JoinSchema(RequestSchema):
-    """What somebody waits for. Without `facility` any of the province or `area`; times are local HH:MM."""
+    """What somebody waits for. Without `facility` any of the province or `area`; times are local HH:MM.
+
+    `bound_from`, `bound_to`: within which the visit must begin, by a slip that the desk of `facility` has
+    seen; from anybody else they are refused, because who is bound comes first.
+    """
 
     patient_id = fields.UUID(required=True)
     service = fields.String(required=True, validate=validate.Length(1, 40))

@@ -149,3 +149,27 @@ def test_the_page_leads_through_without_scripts(
     hour.draw()
     assert browser.go(path).sees("Đến lượt quý vị", "Chọn giờ khám")
     assert "Refresh" not in client.get(path).headers
+
+
+def test_moving_there_oneself_takes_a_turn_too(
+    hour: Hour, chief: Employee, web: FlaskClient, lan: Person, desk: Employee
+):
+    today = slots(web, practitioner=DOCTORS["an"], limit=1)[0]
+    made = book(web, lan, slot_id=today["id"]).json
+    hour.arrange(chief, rate_per_minute=1)
+    hour.go_to(NINE + timedelta(seconds=1))
+    morrow = f"{NINE.date() + timedelta(days=1)}T00:00:00+07:00"
+    free = slots(web, practitioner=DOCTORS["an"], limit=2, **{"from": morrow})
+    path, tag = f"/api/v1/appointments/{made['id']}/reschedule", {"If-Match": f'"{made["version"]}"'}
+    asked = {"slot_id": free[0]["id"]}
+    refused = web.post(path, json=asked, headers={**lan.headers, **tag})
+    assert (refused.status_code, refused.json["code"]) == (409, "waiting-room")
+    moved = web.post(path, json=asked, headers={**desk.headers, **tag})
+    assert moved.status_code == 200, moved.json
+    hour.enter(lan)
+    own = web.post(
+        path,
+        json={"slot_id": free[1]["id"]},
+        headers={**lan.headers, "If-Match": f'"{moved.json["version"]}"'},
+    )
+    assert own.status_code == 200, own.json

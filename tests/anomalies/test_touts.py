@@ -17,7 +17,7 @@ from telehealth.core.uow import system_unit_of_work
 from telehealth.patients import services as patients
 from telehealth.patients.services import NewPatient
 from telehealth.settings import Settings
-from tests.booking.clinic import NOW, Employee, Person, add_person
+from tests.booking.clinic import NOW, Employee, Person, add_person, known_at
 from tests.booking.test_booking_over_http import book, slots
 from tests.booking.test_races import together
 from tests.conftest import MovableClock
@@ -132,6 +132,22 @@ def test_a_telephone_counts_over_all_records_that_share_it(
     free = slots(web, limit=10)
     answers = [book(web, who, slot_id=slot["id"]) for who, slot in zip(people, free, strict=False)]
     assert codes(answers) == {"ok": 2, "too-many-by-phone": 1}
+
+
+def test_a_desk_that_books_elsewhere_for_others_is_not_bound(
+    limits, web: FlaskClient, lan: Person, other_desk: Employee, engine: Engine, settings: Settings
+):
+    limits(phone_active=1)
+    people = [acts_for(engine, settings, lan, f"Người {n}", phone="0977000111") for n in range(2)]
+    with system_unit_of_work(engine) as session:
+        for who in people:
+            known_at(session, who, "77002")
+    free = slots(web, facility="77001", limit=2)
+    answers = [
+        book(web, other_desk, slot_id=slot["id"], patient_id=str(who.patient_id), channel="online")
+        for who, slot in zip(people, free, strict=True)
+    ]
+    assert codes(answers) == {"ok": 2}
 
 
 def test_an_appointment_cannot_be_given_to_another_person(

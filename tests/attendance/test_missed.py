@@ -164,3 +164,52 @@ def test_nobody_is_kept_from_the_desk_or_from_walking_in(
     free = slots(web, **{"from": f"{days.clock.now:%Y-%m-%dT%H:%M:%S}Z"}, facility="77001")
     answer = book(web, clerk, slot_id=free[0]["id"], patient_id=str(lan.patient_id))
     assert answer.status_code == 201, answer.json
+
+
+def test_whose_doctor_is_away_is_not_asked_and_loses_nothing(
+    days: Days, web: FlaskClient, lan: Person, minh: Person, engine: Engine
+):
+    for who in (lan, minh):
+        days.miss(who)
+        days.miss(who)
+    early, late = days.book(lan, days=2), days.book(minh, days=2)
+    disrupt = """INSERT INTO appointment_disruption (id, appointment_id, start_at, found_at)
+                 SELECT gen_random_uuid(), id, start_at, updated_at FROM appointment WHERE id = %s"""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT set_config('app.kind', 'system', true)")
+        connection.exec_driver_sql(disrupt, (early["id"],))
+    days.at(9, days=1)
+    days.run()
+    assert len(days.told("visit-confirm")) == 1
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT set_config('app.kind', 'system', true)")
+        connection.exec_driver_sql(disrupt, (late["id"],))
+    days.at(18)
+    days.run()
+    for who, made in ((lan, early), (minh, late)):
+        assert web.get(f"/api/v1/appointments/{made['id']}", headers=who.headers).json["status"] == "booked"
+
+
+def test_one_that_cannot_be_released_keeps_no_other(
+    days: Days, web: FlaskClient, lan: Person, minh: Person, owner_engine: Engine
+):
+    for who in (lan, minh):
+        days.miss(who)
+        days.miss(who)
+    made = [(who, days.book(who, days=2)) for who in (lan, minh)]
+    days.at(9, days=1)
+    days.run()
+    days.at(18)
+    stuck = min(each["id"] for _, each in made)
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"ALTER TABLE appointment ADD CONSTRAINT stuck CHECK (id <> '{stuck}' OR status <> 'cancelled')"
+        )
+    try:
+        days.run()
+    finally:
+        with owner_engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE appointment DROP CONSTRAINT stuck")
+    for who, each in made:
+        seen = web.get(f"/api/v1/appointments/{each['id']}", headers=who.headers).json
+        assert seen["status"] == ("booked" if each["id"] == stuck else "cancelled")

@@ -15,7 +15,7 @@ from telehealth.jobs.work import Work, work
 from telehealth.settings import Settings
 from telehealth.waitlist import queries
 from telehealth.waitlist.queries import EntryView
-from tests.booking.clinic import DOCTORS, Person, add_person
+from tests.booking.clinic import DOCTORS, Employee, Person, add_person, known_at
 from tests.booking.conftest import clinic, desk, lan, minh, other_desk, set_database_clock, web
 from tests.booking.test_booking_over_http import book, slots
 from tests.cast import messages
@@ -37,8 +37,8 @@ class Line:
     clock: MovableClock
     work: Work
 
-    def join(self, who: Person, **asked: object) -> dict:
-        """Put somebody on the list by the API: doctor An, Wednesday."""
+    def join(self, who: Person, by: Employee | None = None, **asked: object) -> dict:
+        """Put somebody on the list by the API: doctor An, Wednesday. `by`: the desk that does it for them."""
         self.clock.forward(seconds=1)
         wanted = {
             "patient_id": str(who.patient_id),
@@ -48,7 +48,7 @@ class Line:
             "from": WEDNESDAY.isoformat(),
             "to": WEDNESDAY.isoformat(),
         } | asked
-        answer = self.web.post("/api/v1/waitlist", json=wanted, headers=who.headers)
+        answer = self.web.post("/api/v1/waitlist", json=wanted, headers=(by or who).headers)
         assert answer.status_code == 201, answer.json
         return answer.json
 
@@ -75,6 +75,11 @@ class Line:
             found = queries.entry(session, made["id"], now=self.clock.now)
         assert found is not None
         return found
+
+    def known(self, who: Person, facility: str) -> None:
+        """Let a facility know somebody."""
+        with system_unit_of_work(self.engine) as session:
+            known_at(session, who, facility)
 
     def people(self, *numbers: int) -> list[Person]:
         """More patients with telephones."""

@@ -11,6 +11,7 @@ from tests.patient_portal.browser import Browser
 from tests.waitlist.conftest import Line, link
 
 LAN, HOA = "+84912000001", "+84912000005"
+SLIP = {"bound_from": "2026-11-20T00:00:00+07:00", "bound_to": "2026-12-02T07:00:00+07:00"}
 
 
 def to(offers: list[dict]) -> list[str]:
@@ -65,23 +66,25 @@ def test_a_place_goes_down_the_line_one_after_another(
 
 
 def test_who_is_bound_by_a_slip_that_ends_first_comes_first(
-    line: Line, lan: Person, minh: Person, taken: list[dict]
+    line: Line, lan: Person, minh: Person, taken: list[dict], desk: Employee
 ):
     (hoa,) = line.people(5)
+    line.known(hoa, "77001")
     line.join(lan)
-    line.join(hoa, bound_from="2026-11-20T00:00:00+07:00", bound_to="2026-12-03T00:00:00+07:00")
+    line.join(hoa, desk, bound_from="2026-11-20T00:00:00+07:00", bound_to="2026-12-03T00:00:00+07:00")
     line.cancel(minh, taken[0])
     assert to(line.run()) == [HOA]
 
 
 def test_each_is_told_why_they_were_passed_over(
-    line: Line, minh: Person, taken: list[dict], web: FlaskClient, owner_engine: Engine
+    line: Line, minh: Person, taken: list[dict], web: FlaskClient, desk: Employee, owner_engine: Engine
 ):
     people = line.people(*range(10, 16))
     afternoon, outside, other, earlier, mute, last = people
+    line.known(outside, "77001")
     made = [
         line.join(afternoon, from_time="12:00"),
-        line.join(outside, bound_from="2026-11-20T00:00:00+07:00", bound_to="2026-12-02T07:00:00+07:00"),
+        line.join(outside, desk, **SLIP),
         line.join(other, practitioner=str(DOCTORS["chi"])),
         line.join(earlier),
         line.join(mute),
@@ -265,3 +268,132 @@ def test_senseless_wishes_are_refused_with_their_fields(line: Line, web: FlaskCl
     ):
         answer = web.post("/api/v1/waitlist", json=good | change, headers=lan.headers)
         assert (answer.status_code, list(answer.json["fields"])) == (422, [field]), answer.json
+
+
+def test_nobody_but_the_desk_that_receives_states_a_slip_s_days(
+    line: Line, web: FlaskClient, lan: Person, desk: Employee, other_desk: Employee
+):
+    line.known(lan, "77002")
+    asked = {
+        "patient_id": str(lan.patient_id),
+        "service": "internal",
+        "facility": "77001",
+        "from": "2026-12-02",
+        "to": "2026-12-09",
+    }
+    for who in (lan, other_desk):
+        answer = web.post("/api/v1/waitlist", json=asked | SLIP, headers=who.headers)
+        assert (answer.status_code, list(answer.json["fields"])) == (422, ["bound_to"])
+    endless = asked | SLIP | {"bound_to": "9999-12-31T23:00:00Z"}
+    assert web.post("/api/v1/waitlist", json=endless, headers=desk.headers).status_code == 422
+    made = line.join(lan, desk, **SLIP)
+    line.join(lan, to="2026-12-09")
+    assert line.entry(made).wish.bound is not None
+    line.join(lan, facility=None, practitioner=None)
+    assert line.entry(made).wish.bound is None
+
+
+def test_an_entry_that_cannot_be_read_keeps_nobody_else_waiting(
+    line: Line, lan: Person, minh: Person, taken: list[dict], owner_engine: Engine
+):
+    first, broken, hoa = line.people(6, 7, 5)
+    made = line.join(first, **{"from": "0001-01-01"}, practitioner=str(DOCTORS["chi"]))
+    assert made["from"] == "2026-11-30"
+    line.join(broken)
+    line.join(hoa)
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE waitlist_entry SET first_day = '0001-01-01', last_day = '9999-12-31' WHERE id = %s",
+            (made["id"],),
+        )
+        connection.exec_driver_sql(
+            "UPDATE account SET phone_sealed = 'nothing' WHERE id = %s", (broken.account_id,)
+        )
+    line.cancel(minh, taken[0])
+    assert to(line.run()) == [HOA]
+
+
+def test_however_many_a_place_does_not_fit_hide_nobody_it_fits(
+    line: Line, lan: Person, minh: Person, taken: list[dict], owner_engine: Engine
+):
+    made = line.join(lan)
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(
+            """INSERT INTO waitlist_entry (id, patient_id, service_code, facility_id, practitioner_id,
+                      first_day, last_day, weekdays, from_minute, to_minute, channel, coverage_basis, state,
+                      since,
+                      changed_at, looked_at)
+               SELECT gen_random_uuid(), gen_random_uuid(), e.service_code, e.facility_id, %s, e.first_day,
+                      e.last_day, '{}', 0, 1440, 'online', 'none', 'waiting', e.since - interval '1 day',
+                      e.changed_at, e.since + interval '1 day'
+                 FROM waitlist_entry e, generate_series(1, 600) WHERE e.id = %s""",
+            (DOCTORS["chi"], made["id"]),
+        )
+    line.cancel(minh, taken[0])
+    assert to(line.run()) == [LAN]
+
+
+def test_a_place_waits_for_the_morning_once(
+    line: Line, lan: Person, taken: list[dict], minh: Person, engine: Engine
+):
+    line.join(lan)
+    line.clock.forward(hours=14)  # Monday 22:00; the place is on Wednesday
+    line.cancel(minh, taken[0])
+    for _ in range(3):
+        assert line.run(minutes=11) == []
+    assert count(engine, "freed_place") == 1
+
+
+def test_a_later_visit_that_a_slip_was_spent_on_stays(
+    line: Line, lan: Person, minh: Person, taken: list[dict], browser: Browser, web: FlaskClient,
+    owner_engine: Engine,
+):  # fmt: skip
+    thursday = {"from": "2026-12-03T00:00:00+07:00"}
+    held = book(web, lan, slot_id=slots(web, practitioner=DOCTORS["chi"], **thursday)[0]["id"]).json
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(
+            "INSERT INTO slip_use VALUES (gen_random_uuid(), gen_random_uuid(), %s, now())", (held["id"],)
+        )
+    line.join(lan)
+    line.cancel(minh, taken[0])
+    browser.go(link(line.run()[0])).send("accept")
+    seen = web.get("/api/v1/appointments", headers=lan.headers).json["items"]
+    assert {each["slot_id"]: each["status"] for each in seen} == {
+        held["slot_id"]: "booked",
+        taken[0]["slot_id"]: "booked",
+    }
+
+
+def test_a_slip_s_days_bind_the_visit_that_is_accepted(
+    line: Line,
+    lan: Person,
+    minh: Person,
+    taken: list[dict],
+    browser: Browser,
+    web: FlaskClient,
+    desk: Employee,
+):
+    line.join(lan, desk, **SLIP | {"bound_to": "2026-12-03T00:00:00+07:00"})
+    line.cancel(minh, taken[0])
+    browser.go(link(line.run()[0])).send("accept")
+    (seen,) = web.get("/api/v1/appointments", headers=lan.headers).json["items"]
+    assert seen["valid_until"].startswith("2026-12-0")
+
+
+def test_a_second_desk_is_told_that_somebody_waits_elsewhere(
+    line: Line, web: FlaskClient, lan: Person, desk: Employee, other_desk: Employee
+):
+    line.known(lan, "77002")
+    line.join(lan, desk)
+    asked = {
+        "patient_id": str(lan.patient_id),
+        "service": "internal",
+        "facility": "77002",
+        "from": "2026-12-02",
+        "to": "2026-12-09",
+    }
+    refused = web.post("/api/v1/waitlist", json=asked, headers=other_desk.headers)
+    assert (refused.status_code, refused.json["code"]) == (409, "waitlist-elsewhere")
+    assert "đã chờ ở nơi khác" in refused.json["detail"]

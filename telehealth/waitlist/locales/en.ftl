@@ -1,4 +1,5 @@
 error-waitlist-unknown = We cannot find this wait. Please look at your waitlist again.
+error-waitlist-elsewhere = This person already waits for this service at another place. Please ask them, or the place that put them on the list.
 error-waitlist-over = This wait has ended. If you still need a visit, please book or join the waitlist again.
 error-place-offer-unknown = We cannot find this offer.
 error-place-offer-over = The time to answer is over, so the place goes to the next person. You keep your place in line.
@@ -6,6 +7,8 @@ error-place-gone = Sorry, somebody else took this place just before you. You kee
 error-place-link-unknown = The link may have been cut short. Please open the one in the latest message, or call us for help.
 error-waitlist-bad-wish = The days or times are not right yet. Please look at the marked fields.
 field-waitlist-days = The last day must be today or later, and not before the first.
+field-waitlist-bound = The days of the slip are not right yet. Please look at its first and last day.
+field-waitlist-bound-desk = Only the desk of the facility that receives the visit, having seen the slip, may state these days.
 field-waitlist-too-far = You can wait for up to 180 days ahead.
 field-waitlist-times = The end must be after the beginning.
 field-waitlist-who = Please choose who needs the visit.

@@ -1,4 +1,5 @@
 error-waitlist-unknown = Không tìm thấy lượt chờ này. Vui lòng xem lại danh sách chờ của quý vị.
+error-waitlist-elsewhere = Người này đã chờ ở nơi khác cho dịch vụ này. Vui lòng hỏi người bệnh hoặc nơi đã ghi tên chờ.
 error-waitlist-over = Lượt chờ này đã kết thúc. Nếu vẫn cần khám, vui lòng đặt lịch hoặc đăng ký chờ lại.
 error-place-offer-unknown = Không tìm thấy lời mời này.
 error-place-offer-over = Đã quá giờ trả lời nên chỗ này được mời người kế tiếp. Quý vị vẫn giữ thứ tự chờ.
@@ -6,6 +7,8 @@ error-place-gone = Rất tiếc, chỗ này vừa có người nhận trước. 
 error-place-link-unknown = Đường dẫn có thể bị thiếu khi sao chép. Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc gọi tổng đài để được giúp.
 error-waitlist-bad-wish = Ngày giờ mong muốn chưa đúng. Vui lòng xem lại các ô được đánh dấu.
 field-waitlist-days = Ngày cuối phải từ hôm nay trở đi và không trước ngày đầu.
+field-waitlist-bound = Thời hạn của giấy chưa đúng. Vui lòng xem lại từ ngày nào đến ngày nào.
+field-waitlist-bound-desk = Chỉ quầy tiếp đón của nơi khám, khi đã xem giấy, mới ghi được thời hạn này.
 field-waitlist-too-far = Chỉ chờ được trong vòng 180 ngày tới.
 field-waitlist-times = Giờ kết thúc phải sau giờ bắt đầu.
 field-waitlist-who = Vui lòng chọn người cần khám.

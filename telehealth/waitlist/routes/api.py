@@ -110,8 +110,8 @@ def decline(offer_id: UUID) -> Response:
 
 def _wish(asked: dict[str, Any], place: FacilityView | None) -> Wish:
     bound = (asked["bound_from"], asked["bound_to"])
-    if (bound[0] is None) != (bound[1] is None) or (bound[0] and bound[1] and bound[0] >= bound[1]):
-        raise BadWish({"bound_to": ["field-waitlist-days"]})
+    if (bound[0] is None) != (bound[1] is None):
+        raise BadWish({"bound_to": ["field-waitlist-bound"]})
     return Wish(
         service_code=asked["service"],
         first_day=asked["from_"],

@@ -11,7 +11,7 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus, CancelReason
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.services import BookingRequest, ConsentGiven, Move
+from telehealth.booking.services import BookingRequest, Bound, ConsentGiven, Move
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
@@ -149,6 +149,7 @@ def _booked(
         coverage_basis=found.coverage_basis,
         channel=found.channel,
         consent=CONSENT,
+        bound=None if found.wish.bound is None else Bound(*found.wish.bound),
     )
     return booking.book(
         session, principal, request, now=now, cipher=means.cipher, outbox=means.outbox, links=means.links
@@ -158,7 +159,10 @@ def _booked(
 def later_visit(
     session: Session, found: EntryView, start: datetime, *, now: datetime
 ) -> AppointmentView | None:
-    """Return the first appointment for the same service after an instant: accepting moves it."""
+    """Return the first appointment for the same service after an instant: accepting moves it.
+
+    One that a slip was spent on, or must lie within a slip's days, stays as it is.
+    """
     coming = bookings.coming_of(session, found.patient_id, since=now, limit=50)
     return next(
         (
@@ -167,6 +171,13 @@ def later_visit(
             if view.status == AppointmentStatus.BOOKED
             and view.service.code == found.wish.service_code
             and view.start > start
+            and view.bound_until is None
+            and not _spends_a_slip(session, view.id)
         ),
         None,
     )
+
+
+def _spends_a_slip(session: Session, appointment_id: UUID) -> bool:
+    found = session.connection().exec_driver_sql("SELECT spends_a_slip(%s)", (appointment_id,))
+    return bool(found.scalar_one())

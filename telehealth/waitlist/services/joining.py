@@ -1,6 +1,6 @@
 """Joining the line and leaving it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,10 +17,10 @@ from telehealth.patients.services import link_facility
 from telehealth.scheduling.codes import Channel
 from telehealth.waitlist import queries
 from telehealth.waitlist.codes import WAITS, EntryState, EventKind, PlaceOfferState
-from telehealth.waitlist.errors import BadWish, EntryUnknown
+from telehealth.waitlist.errors import BadWish, WaitsElsewhere
 from telehealth.waitlist.policies import RECEPTION
 from telehealth.waitlist.queries import EntryView
-from telehealth.waitlist.rules import Wish, check_waits, check_wish
+from telehealth.waitlist.rules import Wish, check_waits, check_wish, from_today
 from telehealth.waitlist.services.line import close_offer, execute, free_again, locked, move, note, trail
 
 
@@ -32,6 +32,11 @@ class Join:
     wish: Wish
     coverage_basis: str = CoverageBasis.NONE
     desk_id: UUID | None = None
+
+    @property
+    def at_home(self) -> bool:
+        """Tell whether the desk of the very facility puts them on its own list."""
+        return self.desk_id is not None and self.desk_id == self.wish.facility_id
 
 
 _JOIN = """
@@ -49,7 +54,9 @@ UPDATE waitlist_entry SET
     facility_id = %(facility)s, area = %(area)s, practitioner_id = %(practitioner)s, modality = %(modality)s,
     first_day = %(first)s, last_day = %(last)s, weekdays = %(weekdays)s::smallint[], from_minute = %(from)s,
     to_minute = %(to)s, channel = %(channel)s, desk_id = coalesce(%(desk)s, desk_id),
-    coverage_basis = %(coverage)s, bound = %(bound)s, looked_at = NULL, changed_at = %(now)s
+    coverage_basis = %(coverage)s, looked_at = NULL, changed_at = %(now)s,
+    bound = CASE WHEN %(at_home)s THEN %(bound)s::tstzrange
+                 WHEN facility_id = %(facility)s AND coalesce(%(desk)s, desk_id) = %(facility)s THEN bound END
  WHERE patient_id = %(patient)s AND service_code = %(service)s AND state IN ('waiting', 'offered')
 """
 
@@ -57,9 +64,13 @@ UPDATE waitlist_entry SET
 def join(session: Session, principal: Principal, asked: Join, *, now: datetime) -> EntryView:
     """Put somebody on the list, or change what they wait for; their place in line is kept.
 
-    One waits once for one service: who joins again has the same entry. Raises BadWish, Forbidden.
+    One waits once for one service: who joins again has the same entry. Days before today are left out. Raises
+    BadWish, Forbidden, WaitsElsewhere.
     """
-    check_wish(asked.wish, business_date(now))
+    today = business_date(now)
+    asked = replace(asked, wish=from_today(asked.wish, today))
+    check_wish(asked.wish, today)
+    _check_bound(asked)
     _check_reach(principal, asked)
     _check_names(session, asked)
     identifier = new_id()
@@ -69,7 +80,7 @@ def join(session: Session, principal: Principal, asked: Join, *, now: datetime) 
         execute(session, _CHANGE, values)
     found = queries.waiting_for(session, asked.patient_id, asked.wish.service_code, now=now)
     if found is None:
-        raise EntryUnknown
+        raise WaitsElsewhere
     if asked.wish.facility_id is not None:
         link_facility(session, asked.patient_id, asked.wish.facility_id, now)
     note(session, found.id, EventKind.JOINED if fresh else EventKind.CHANGED, now)
@@ -104,6 +115,12 @@ def _check_reach(principal: Principal, asked: Join) -> None:
             raise Forbidden
     elif not principal.holds_at(asked.desk_id, *RECEPTION):
         raise Forbidden
+
+
+def _check_bound(asked: Join) -> None:
+    """Who is bound by a slip comes first, so only the desk that receives them may say so. Raises BadWish."""
+    if asked.wish.bound is not None and not asked.at_home:
+        raise BadWish({"bound_to": ["field-waitlist-bound-desk"]})
 
 
 _NAMED = """
@@ -142,7 +159,6 @@ def _check_names(session: Session, asked: Join) -> None:
 
 def _values(principal: Principal, asked: Join, identifier: UUID, now: datetime) -> dict[str, object]:
     wish = asked.wish
-    at_home = asked.desk_id is not None and asked.desk_id == wish.facility_id
     return {
         "id": identifier,
         "patient": asked.patient_id,
@@ -158,8 +174,9 @@ def _values(principal: Principal, asked: Join, identifier: UUID, now: datetime) 
         "weekdays": sorted(wish.weekdays),
         "from": wish.from_minute,
         "to": wish.to_minute,
-        "channel": (Channel.DESK if at_home else Channel.ONLINE).value,
+        "channel": (Channel.DESK if asked.at_home else Channel.ONLINE).value,
         "coverage": asked.coverage_basis,
+        "at_home": asked.at_home,
         "bound": None if wish.bound is None else TimestamptzRange(*wish.bound),
         "now": now,
     }

@@ -1,5 +1,6 @@
 """Places that have become free go down the line, to one after another who wants and can have them."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from notifications import Outbox, Recipient
 from telehealth.core.answer_link import AnswerLinks
-from telehealth.core.clock import at_local, business_date
+from telehealth.core.clock import at_local, business_date, local, minute_of_day
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_id
 from telehealth.patients.queries import recipient_of
@@ -32,8 +33,10 @@ from telehealth.waitlist.rules import (
 )
 from telehealth.waitlist.services.line import close_offer, execute, free_again, move, note
 
+_log = logging.getLogger(__name__)
 AT_ONCE = 50
 LONGEST_LINE = 500
+MOST_TOLD = 100
 LOOKED_OVER_EVERY = timedelta(minutes=10)
 _WORTH_TRYING = 3
 
@@ -59,26 +62,45 @@ class _Waiting:
     wish: Wish
 
 
+# Whom the place fits is asked before the line is cut off: however many it does not fit hide nobody. Of
+# those it does not fit the first are told why (rules.unfit has the words for it).
 _LINE = f"""
+WITH fitting AS MATERIALIZED (
+    SELECT e.id, row_number() OVER (ORDER BY {LINE}) AS place,
+           (e.practitioner_id IS NULL OR e.practitioner_id = %(practitioner)s)
+           AND (e.modality IS NULL OR e.modality = %(modality)s)
+           AND %(day)s::date BETWEEN e.first_day AND e.last_day
+           AND (cardinality(e.weekdays) = 0 OR %(weekday)s = ANY (e.weekdays))
+           AND e.from_minute <= %(minute)s AND %(minute)s < e.to_minute
+           AND (e.bound IS NULL OR e.bound @> %(start)s::timestamptz) AS fits
+      FROM waitlist_entry e
+     WHERE e.state = 'waiting' AND e.service_code = %(service)s
+       AND (e.facility_id IS NULL OR e.facility_id = %(facility)s)
+       AND (e.area IS NULL OR e.area = (SELECT f.area FROM facility f WHERE f.id = %(facility)s)))
 SELECT e.id, e.patient_id, e.account_id, e.channel, e.service_code, e.facility_id, e.area, e.practitioner_id,
        e.modality, e.first_day, e.last_day, e.weekdays, e.from_minute, e.to_minute,
        lower(e.bound) AS bound_from, upper(e.bound) AS bound_to,
        EXISTS (SELECT FROM booking_restriction r WHERE r.patient_id = e.patient_id
                   AND r.grade = 'desk-only' AND r.until > %(now)s) AS desk_only
   FROM waitlist_entry e
- WHERE e.state = 'waiting' AND e.service_code = %(service)s
-   AND (e.facility_id IS NULL OR e.facility_id = %(facility)s)
-   AND (e.area IS NULL OR e.area = (SELECT f.area FROM facility f WHERE f.id = %(facility)s))
- ORDER BY {LINE} LIMIT {LONGEST_LINE} FOR UPDATE OF e SKIP LOCKED
+ WHERE e.state = 'waiting'
+   AND (e.id IN (SELECT id FROM fitting WHERE fits ORDER BY place LIMIT {LONGEST_LINE})
+        OR e.id IN (SELECT id FROM fitting WHERE NOT fits ORDER BY place LIMIT {MOST_TOLD}))
+ ORDER BY {LINE} FOR UPDATE OF e SKIP LOCKED
 """
-_TAKE_FREED = f"""
-DELETE FROM freed_place WHERE id IN (
-    SELECT id FROM freed_place WHERE due_at <= %(now)s ORDER BY due_at, id LIMIT {AT_ONCE}
-       FOR UPDATE SKIP LOCKED)
-RETURNING practitioner_id, from_at, to_at
+_TAKE_FREED = """
+WITH first AS MATERIALIZED (
+    SELECT practitioner_id, from_at, to_at FROM freed_place WHERE due_at <= %(now)s
+     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED),
+same AS MATERIALIZED (
+    SELECT p.id FROM freed_place p JOIN first USING (practitioner_id, from_at, to_at)
+     WHERE p.due_at <= %(now)s FOR UPDATE OF p SKIP LOCKED)
+DELETE FROM freed_place WHERE id IN (SELECT id FROM same) RETURNING practitioner_id, from_at, to_at
 """
 _LATER = """INSERT INTO freed_place (practitioner_id, from_at, to_at, due_at)
-VALUES (%(practitioner)s, %(from)s, %(to)s, %(due)s)"""
+SELECT %(practitioner)s, %(from)s, %(to)s, %(due)s
+ WHERE NOT EXISTS (SELECT FROM freed_place p WHERE p.practitioner_id = %(practitioner)s
+    AND p.from_at = %(from)s AND p.to_at = %(to)s AND p.due_at = %(due)s)"""
 _PERSON = """
 SELECT EXISTS (SELECT FROM claim k WHERE k.active AND k.resource_id = %(patient)s
                   AND k.during && tstzrange(%(start)s, %(end)s)) AS busy,
@@ -90,19 +112,25 @@ SELECT EXISTS (SELECT FROM claim k WHERE k.active AND k.resource_id = %(patient)
 """
 
 
-def offer_places(session: Session, sender: Sender, *, now: datetime) -> int:
-    """Offer what has become free to the line; returns how many spans of time were looked at.
+def offer_places(session: Session, sender: Sender, *, now: datetime) -> bool:
+    """Offer what has become free in one span of time to the line; False when there is none left to look at.
 
-    A place that is still free when an offer of it has ended comes here again, for the next in line.
+    One span to a transaction. What fails is undone and comes again later, and keeps nobody else waiting; so
+    does a place that is still free when an offer of it has ended, for the next in line.
     """
     freed = _rows(session, _TAKE_FREED, {"now": now})
-    for practitioner, from_at, to_at in sorted({tuple(row) for row in freed}, key=str):
-        online = {
-            slot.id: slot.free for slot in _free(session, practitioner, from_at, to_at, Channel.ONLINE, now)
-        }
-        for slot in _free(session, practitioner, from_at, to_at, Channel.DESK, now):
-            _offer_slot(session, sender, slot, online.get(slot.id, 0), now)
-    return len(freed)
+    if not freed:
+        return False
+    span = freed[0]
+    try:
+        with session.begin_nested():
+            _offer_span(session, sender, span, now)
+    except Exception as error:  # noqa: BLE001 whatever it is, it is one row's
+        who = span.practitioner_id
+        _log.warning("places of practitioner %s were not offered: %s", who, type(error).__name__)
+        later = {"practitioner": who, "from": span.from_at, "to": span.to_at, "due": now + LOOKED_OVER_EVERY}
+        execute(session, _LATER, later)
+    return True
 
 
 def close_overdue(session: Session, *, now: datetime) -> int:
@@ -151,17 +179,32 @@ def look_over(session: Session, *, now: datetime) -> int:
         {"now": now, "before": now - LOOKED_OVER_EVERY},
     )
     for row in waiting:
-        for slot in _wished(session, row, now):
-            _again(session, slot, now)
+        _look_for(session, row, now)
     return len(waiting)
 
 
-def _free(
-    session: Session, practitioner_id: UUID, from_at: datetime, to_at: datetime, channel: str, now: datetime
-) -> list[SlotView]:
-    if to_at <= now:
+def _look_for(session: Session, row: Any, now: datetime) -> None:
+    """Queue what one entry waits for; one that fails is undone and keeps nobody else waiting."""
+    try:
+        with session.begin_nested():
+            for slot in _wished(session, row, now):
+                _again(session, slot, now)
+    except Exception as error:  # noqa: BLE001 whatever it is, it is one row's
+        _log.warning("waitlist entry %s was not looked after: %s", row.id, type(error).__name__)
+
+
+def _offer_span(session: Session, sender: Sender, span: Row[Any], now: datetime) -> None:
+    online = {slot.id: slot.free for slot in _free(session, span, Channel.ONLINE, now)}
+    for slot in _free(session, span, Channel.DESK, now):
+        _offer_slot(session, sender, slot, online.get(slot.id, 0), now)
+
+
+def _free(session: Session, span: Row[Any], channel: str, now: datetime) -> list[SlotView]:
+    if span.to_at <= now:
         return []
-    query = SlotQuery(practitioner_id=practitioner_id, from_=from_at, to=to_at, limit=100, channel=channel)
+    query = SlotQuery(
+        practitioner_id=span.practitioner_id, from_=span.from_at, to=span.to_at, limit=100, channel=channel
+    )
     return earliest_slots(session, query, now=now)
 
 
@@ -193,15 +236,33 @@ def _offer_next(
 ) -> bool:
     """Offer a place to the first in line who can have it, and tell those passed over why."""
     for waiting in line:
-        why = unfit(waiting.wish, place)
-        to = None if why else recipient_of(session, waiting.patient_id, waiting.account_id, sender.cipher)
-        why = why or hindered(_person(session, waiting, slot, to, now), place)
-        if why is None and to is not None:
-            _offer(session, sender, waiting, slot, to, until, now)
-            return True
-        if why is not None:
-            note(session, waiting.entry_id, EventKind.PASSED_OVER, now, start=slot.start, reason=why)
+        try:
+            with session.begin_nested():
+                if _offered(session, sender, slot, place, waiting, until, now):
+                    return True
+        except Exception as error:  # noqa: BLE001 whatever it is, it is one row's
+            _log.warning("waitlist entry %s was offered nothing: %s", waiting.entry_id, type(error).__name__)
     return False
+
+
+def _offered(
+    session: Session,
+    sender: Sender,
+    slot: SlotView,
+    place: Place,
+    waiting: _Waiting,
+    until: datetime,
+    now: datetime,
+) -> bool:
+    """Offer a place to somebody, or tell them why not; returns whether it was offered."""
+    why = unfit(waiting.wish, place)
+    to = None if why else recipient_of(session, waiting.patient_id, waiting.account_id, sender.cipher)
+    why = why or hindered(_person(session, waiting, slot, to, now), place)
+    if why is not None or to is None:
+        note(session, waiting.entry_id, EventKind.PASSED_OVER, now, start=slot.start, reason=why)
+        return False
+    _offer(session, sender, waiting, slot, to, until, now)
+    return True
 
 
 def _offer(
@@ -234,7 +295,18 @@ def _offer(
 
 def _line(session: Session, slot: SlotView, now: datetime) -> Iterator[_Waiting]:
     """Yield who waits for a slot's service at its facility, in order, each once."""
-    asked = {"service": slot.service.code, "facility": slot.facility.id, "now": now}
+    day = local(slot.start).date()
+    asked = {
+        "service": slot.service.code,
+        "facility": slot.facility.id,
+        "practitioner": slot.practitioner.id,
+        "modality": slot.modality,
+        "start": slot.start,
+        "day": day,
+        "weekday": day.weekday(),
+        "minute": minute_of_day(slot.start),
+        "now": now,
+    }
     for row in _rows(session, _LINE, asked):
         by_desk = row.channel == Channel.DESK
         yield _Waiting(row.id, row.patient_id, row.account_id, by_desk, row.desk_only, wish_of(row))
@@ -291,7 +363,7 @@ def _wished(session: Session, row: Any, now: datetime) -> list[SlotView]:
         facility_id=wish.facility_id,
         practitioner_id=wish.practitioner_id,
         modality=wish.modality,
-        from_=max(now, at_local(wish.first_day, 0)),
+        from_=max(now, at_local(max(wish.first_day, business_date(now)), 0)),
         to=at_local(wish.last_day + timedelta(days=1), 0),
         limit=100,
         channel=row.channel,
