@@ -104,12 +104,17 @@ BEGIN
            (SELECT jsonb_agg(jsonb_build_array(
                         q.door, q.reserved - q.booked, extract(epoch FROM q.falls_at)) ORDER BY q.door)
               FROM session_quota q WHERE q.clinic_session_id = s.id AND q.falls_at > v_clock),
-           (SELECT jsonb_agg(jsonb_build_array(b.override_roles, b.override_account_ids))
-              FROM blocking b
-             WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
-               AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
-               AND (b.resource_id IS NULL OR b.resource_id = ANY (s.resource_ids))
-               AND b.from_at < upper(slot.during) AND b.to_at > lower(slot.during)),
+           -- What the roster no longer has of the session is blocked, and nobody overrides that.
+           (SELECT jsonb_agg(jsonb_build_array(b.roles, b.accounts))
+              FROM (SELECT b.override_roles AS roles, b.override_account_ids AS accounts FROM blocking b
+                     WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
+                       AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
+                       AND (b.resource_id IS NULL OR b.resource_id = ANY (s.resource_ids))
+                       AND b.from_at < upper(slot.during) AND b.to_at > lower(slot.during)
+                     UNION ALL
+                    SELECT '{}', '{}' FROM roster_change r
+                     WHERE r.clinic_session_id = s.id AND r.resolved_at IS NULL
+                       AND NOT r.worked @> slot.during) b),
            slot.minute, taken.lanes,
            f.id, f.code, f.name, f.address, f.hotline,
            v.id, v.code, v.name_vi, v.name_en, v.online_booking, v.duration_minutes,

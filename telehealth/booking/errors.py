@@ -171,6 +171,12 @@ class TooLateToCancel(Conflict):
     code = "too-late-to-cancel"
 
 
+class NotTheirReason(Unprocessable):
+    """A patient cancels for reasons of their own; those of the hospital are the hospital's to give."""
+
+    code = "not-their-reason"
+
+
 class TooLateToMove(Conflict):
     """A patient could move it until `time` on `date`; now the facility (`hotline`) can."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from telehealth.booking.codes import AppointmentStatus, RestrictionGrade
+from telehealth.booking.codes import AppointmentStatus, CancelReason, RestrictionGrade
 from telehealth.booking.errors import (
     AlreadyArrived,
     AppointmentOver,
@@ -15,6 +15,7 @@ from telehealth.booking.errors import (
     HoldNotYours,
     NotBookableOnline,
     NotOpenYet,
+    NotTheirReason,
     OnlineQuotaFull,
     OutsideValidity,
     OverbookFull,
@@ -35,6 +36,7 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
+from telehealth.core.principal import PrincipalKind
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
@@ -272,6 +274,22 @@ class CutOff:
     def of(cls, start: datetime, notice_minutes: int | None, hotline: str) -> "CutOff":
         """Return the cut-off of a service; its start without a policy of its own."""
         return cls(start - timedelta(minutes=notice_minutes or 0), hotline)
+
+
+_OF_PATIENTS = frozenset(
+    {
+        CancelReason.PATIENT,
+        CancelReason.PATIENT_BETTER,
+        CancelReason.PATIENT_ELSEWHERE,
+        CancelReason.PATIENT_NO_TRANSPORT,
+    }
+)
+
+
+def check_reason(kind: PrincipalKind, reason_code: str) -> None:
+    """Raise NotTheirReason when a family, or who holds a link, says that the hospital cancels."""
+    if kind in (PrincipalKind.PATIENT, PrincipalKind.LINK) and reason_code not in _OF_PATIENTS:
+        raise NotTheirReason({"reason_code": ["error-not-their-reason"]})
 
 
 def check_cancel(status: str, cut_off: CutOff, now: datetime, *, staff: bool) -> None:

@@ -54,6 +54,7 @@ JOBS: tuple[Job, ...] = (
     Job("waitlist", 15, waitlist.run),
     Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
+    Job("deposits-due", 10, unpaid_deposits.tell),
     Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),

@@ -33,7 +33,12 @@ from telehealth.scheduling.drafts import (
     PolicyDraft,
     ResourceDraft,
 )
-from telehealth.scheduling.errors import PractitionerElsewhere, ScheduleEnded, ScheduleInPast
+from telehealth.scheduling.errors import (
+    PractitionerElsewhere,
+    ScheduleEnded,
+    ScheduleInPast,
+    SessionCannotOpen,
+)
 from telehealth.scheduling.models import (
     Blocking,
     BookingPolicy,
@@ -46,6 +51,7 @@ from telehealth.scheduling.models import (
     ScheduleResource,
     ScheduleService,
 )
+from telehealth.scheduling.services import planned_at
 
 EVERY_DAY = tuple(range(7))
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:who, 7702607))")
@@ -210,17 +216,28 @@ def withdraw_exception(
 def move_session(
     session: Session, editor: Editor, session_id: UUID, draft: MoveDraft, *, now: datetime
 ) -> UUID:
-    """Move one regular session of one day: leave then, and an extra session where it goes.
+    """Move one session of one day; every service it offers moves along. Return the extra session it becomes.
 
-    Every service the line offers moves along. Raises NotFound, ScheduleEnded (not a regular session),
-    ScheduleInPast, and as add_exception.
+    A regular session is closed then and an extra one opens where it goes; an extra one of a single day
+    is changed. Raises NotFound, ScheduleEnded (cancelled, or an extra one of several days), ScheduleInPast,
+    SessionCannotOpen, and as add_exception.
     """
     moved = session.get(ClinicSession, session_id)
     if moved is None or moved.facility_id != editor.facility_id:
         raise NotFound
-    if moved.schedule_id is None or moved.status == SessionStatus.CANCELLED:
+    if moved.status == SessionStatus.CANCELLED:
         raise ScheduleEnded
-    length = moved.slot_count * moved.slot_minutes
+    move = _move_extra if moved.schedule_id is None else _move_regular
+    written = move(session, editor, moved, draft, now=now)
+    planned = planned_at(session, editor.facility_id, draft.day, draft.day)[draft.day]
+    if not set(written) <= {each.exception_id for each in planned}:
+        raise SessionCannotOpen
+    return written[0]
+
+
+def _move_regular(
+    session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
+) -> list[UUID]:
     together = session.scalars(
         select(ClinicSession)
         .where(
@@ -231,15 +248,18 @@ def move_session(
         )
         .order_by(ClinicSession.id)
     ).all()
+    length = moved.slot_count * moved.slot_minutes
+    # Closed and not on leave: a leave would also cut the extra session where the two overlap.
     away = ExceptionDraft(
-        ExceptionKind.LEAVE,
+        ExceptionKind.CLOSED,
         moved.business_date,
         moved.business_date,
         moved.practitioner_id,
         moved.start_minute,
         moved.start_minute + length,
     )
-    written = add_exception(session, editor, away, now=now)
+    add_exception(session, editor, away, now=now)
+    written = []
     for each in together:
         extra = ExceptionDraft(
             ExceptionKind.EXTRA,
@@ -247,15 +267,58 @@ def move_session(
             draft.day,
             draft.practitioner_id,
             draft.start_minute,
-            draft.start_minute + length,
+            draft.start_minute + length if draft.end_minute is None else draft.end_minute,
             each.service_id,
             each.modality,
             each.slot_minutes,
             each.capacity,
             draft.room,
         )
-        written = add_exception(session, editor, extra, now=now)
+        written.append(add_exception(session, editor, extra, now=now))
     return written
+
+
+def _move_extra(
+    session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
+) -> list[UUID]:
+    chosen = session.get(ScheduleException, moved.exception_id)
+    if chosen is None or chosen.from_date != chosen.to_date or chosen.start_minute is None:
+        raise ScheduleEnded
+    together = session.scalars(
+        select(ScheduleException)
+        .where(
+            ScheduleException.facility_id == editor.facility_id,
+            ScheduleException.active,
+            ScheduleException.kind == ExceptionKind.EXTRA,
+            ScheduleException.practitioner_id == chosen.practitioner_id,
+            ScheduleException.from_date == chosen.from_date,
+            ScheduleException.to_date == chosen.to_date,
+            ScheduleException.start_minute == chosen.start_minute,
+            ScheduleException.end_minute == chosen.end_minute,
+        )
+        .order_by(ScheduleException.id)
+    ).all()
+    if chosen not in together:
+        raise ScheduleEnded
+    length = (chosen.end_minute or 0) - chosen.start_minute
+    end = draft.start_minute + length if draft.end_minute is None else draft.end_minute
+    for row in together:
+        there = ExceptionDraft(
+            ExceptionKind.EXTRA,
+            draft.day,
+            draft.day,
+            draft.practitioner_id,
+            draft.start_minute,
+            end,
+            row.service_id,
+            row.modality,
+            row.slot_minutes,
+            row.capacity,
+            draft.room,
+            note=row.note,
+        )
+        change_exception(session, editor, row.id, row.version, there, now=now)
+    return [row.id for row in together]
 
 
 def add_blocking(session: Session, editor: Editor, draft: BlockingDraft, *, now: datetime) -> UUID:

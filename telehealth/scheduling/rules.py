@@ -12,7 +12,7 @@ from uuid import UUID
 from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id
 from telehealth.directory.codes import CareLevel, Modality
-from telehealth.scheduling.codes import Channel, Door, ExceptionKind, SessionMode
+from telehealth.scheduling.codes import Channel, Door, ExceptionKind, ScheduleOrigin, SessionMode
 
 DAY_MINUTES = 24 * 60
 Span = tuple[int, int]
@@ -100,6 +100,7 @@ class RosterException:
     capacity: int | None = None
     room: str | None = None
     like_weekday: int | None = None
+    origin: str = ScheduleOrigin.IMPORT
 
     def covers(self, day: date) -> bool:
         """Tell whether the exception is about the day."""
@@ -294,8 +295,13 @@ def _cut(day: date, line: RosterLine, spans: Iterable[Span]) -> Iterator[Planned
 
 
 def _own_leave(leave: RosterException, item: RosterException) -> bool:
-    """Tell whether somebody is away from what was added for them; a closed place stays open for it."""
-    return leave.kind == ExceptionKind.LEAVE and leave.practitioner_id == item.practitioner_id is not None
+    """Tell whether somebody is away from what was added for them; a closed place stays open for it.
+
+    The province's files may say both of a day: away from the regular clinic, and there for the extra one.
+    """
+    if leave.kind != ExceptionKind.LEAVE or leave.origin == item.origin == ScheduleOrigin.IMPORT:
+        return False
+    return leave.practitioner_id == item.practitioner_id is not None
 
 
 def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | None:

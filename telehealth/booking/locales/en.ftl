@@ -63,3 +63,4 @@ error-too-many-by-account = This account has booked many visits today. Please go
 error-too-many-by-phone = People with this phone number have many visits ahead. Please call the facility to book another one.
 error-too-many-by-identity = This person has many visits ahead. Please cancel those not needed, or call the facility to book another one.
 error-waiting-room = These places have just been released and many people want one. Please come in through the waiting room.
+error-not-their-reason = Please choose a reason of the patient.

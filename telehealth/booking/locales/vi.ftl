@@ -63,3 +63,4 @@ error-too-many-by-account = Số điện thoại đăng nhập này đã đặt 
 error-too-many-by-phone = Những người dùng chung số điện thoại này đã có nhiều lịch khám sắp tới. Vui lòng gọi nơi khám để đặt thêm.
 error-too-many-by-identity = Người này đã có nhiều lịch khám sắp tới. Vui lòng hủy lịch không cần, hoặc gọi nơi khám để đặt thêm.
 error-waiting-room = Vừa đến giờ mở đặt lịch, nhiều người cùng vào. Vui lòng vào phòng chờ; đến lượt là quý vị chọn giờ được ngay.
+error-not-their-reason = Vui lòng chọn lý do của người đặt lịch.

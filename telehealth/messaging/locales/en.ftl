@@ -315,3 +315,4 @@ messaging-kind-chat-linked = Reply: linked
 messaging-kind-chat-stopped = Reply: reminders stopped
 messaging-kind-chat-resumed = Reply: reminders again
 messaging-provider-zalo-chat = Zalo chat
+messaging-kind-deposit-due = Deposit to be paid

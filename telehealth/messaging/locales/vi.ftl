@@ -309,3 +309,4 @@ messaging-kind-chat-linked = Trả lời: đã liên kết
 messaging-kind-chat-stopped = Trả lời: đã ngừng nhắc
 messaging-kind-chat-resumed = Trả lời: nhắc lại
 messaging-provider-zalo-chat = Trò chuyện Zalo
+messaging-kind-deposit-due = Nhắc chuyển tiền đặt cọc
