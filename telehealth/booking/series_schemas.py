@@ -5,7 +5,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from telehealth.booking.codes import CancelReason, CoverageBasis
-from telehealth.booking.schemas import LONGEST_REASON, AppointmentSchema, ConsentSchema
+from telehealth.booking.rules import LONGEST_REASON
+from telehealth.booking.schemas import AppointmentSchema, ConsentSchema
 from telehealth.booking.series_rules import LONGEST, MOST_VISITS, Match, OnHoliday, SeriesRule
 from telehealth.scheduling.schemas import DoctorSchema, OfferedServiceSchema, PlaceSchema, SlotSchema
 from telehealth.web.api import RequestSchema

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -227,7 +227,8 @@ def _loaded(schema: Any, given: dict[str, Any]) -> Any:
     try:
         return schema.load(given)
     except ValidationError as error:
-        fields = {str(name): [_first(found)] for name, found in error.normalized_messages().items()}
+        found = cast("dict[str, Any]", error.messages)
+        fields = {str(name): [_first(each)] for name, each in found.items()}
         raise Unprocessable(fields) from error
 
 
