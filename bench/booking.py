@@ -36,6 +36,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         ]
         with front(database.env, options.port, options.workers) as address:
             warm = play(address, requests[:WARM_UP], clients=options.clients, seconds=60)
+            _analyse(database.admin_url)
             before = _cpu_seconds(database.admin_url)
             measured = play(address, requests[WARM_UP:], clients=options.clients, seconds=options.seconds)
             spent = _cpu_seconds(database.admin_url) - before
@@ -52,19 +53,28 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         "rows": rows,
         "rows_equal_acknowledgements": all(
             rows[name] == factor * acknowledged for name, factor in _EXPECTED.items()
-        ),
+        )
+        and acknowledged <= rows["notifications"] == rows["outbox"] <= _MOST_MESSAGES * acknowledged,
     }
 
 
+_MOST_MESSAGES = 3  # the booking itself and its reminders; a near one has fewer
 _EXPECTED = {
     "appointments": 1,
     "claims": 2,
     "counted": 1,
     "audit": 1,
     "idempotency": 1,
-    "notifications": 3,
-    "outbox": 3,
 }
+
+
+def _analyse(admin_url: str) -> None:
+    """Let the planner see that the ledger is not empty any more, as autovacuum does within a minute.
+
+    Plans that the functions made over empty tables read them whole.
+    """
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("ANALYZE")
 
 
 def _cpu_seconds(admin_url: str) -> float:
@@ -100,4 +110,5 @@ def _rows(admin_url: str) -> dict[str, int]:
                       (SELECT count(*) FROM notifications.notification),
                       (SELECT count(*) FROM notifications.outbox)"""
         ).fetchone()
-    return dict(zip(_EXPECTED, (int(value) for value in row or ()), strict=False))
+    names = (*_EXPECTED, "notifications", "outbox")
+    return dict(zip(names, (int(value) for value in row or ()), strict=False))

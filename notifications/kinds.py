@@ -86,6 +86,7 @@ KINDS: Mapping[str, Kind] = {
         _code("otp"),
         _code("staff-reset"),
         _told("appointment-booked", "facility time date code link"),
+        _told("series-booked", "facility number time date code link"),
         _reminder("appointment-reminder-day", "facility time date code link"),
         _reminder("appointment-reminder-hours", "facility time date code link"),
         _urgent("appointment-cancelled", "facility time date code"),
@@ -94,6 +95,7 @@ KINDS: Mapping[str, Kind] = {
         # The waitlist decides when to offer: at night only what begins early next morning.
         _urgent("waitlist-offer", "facility time date until link", _ELECTRONIC),
         _urgent("visit-confirm", "facility time date until link"),
+        _urgent("deposit-due", "facility time date link"),
         Kind("visit-missed", frozenset({"facility", "time", "date", "link"}), at_night=False),
         _urgent("appointment-disrupted", "facility time date code link"),
         _urgent("appointment-replacement", "facility time date code link"),

@@ -24,6 +24,7 @@ from telehealth.attendance import routes as attendance_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
+from telehealth.booking.series_routes import api as series_api
 from telehealth.calendars import policies as calendar_policies
 from telehealth.calendars import routes as calendar_routes
 from telehealth.closures import policies as closure_policies
@@ -40,6 +41,7 @@ from telehealth.desk import policies as desk_policies
 from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
+from telehealth.desk.series import series_pages as desk_series
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
@@ -213,6 +215,7 @@ def _register(app: Flask) -> None:
         closure_routes.pages,
         desk_waitlist,
         desk_missed,
+        desk_series,
         attendance_routes.pages,
         anomaly_routes.pages,
         admission_routes.pages,
@@ -242,6 +245,7 @@ def _register(app: Flask) -> None:
         scheduling_api,
         schedule_routes.api,
         booking_api,
+        series_api,
         referral_routes.api,
         payment_routes.api,
         closure_routes.api,

@@ -15,6 +15,11 @@ SELECT practitioner_id, business_date, sum(booked + overbooked) FROM clinic_sess
 
 UPDATE appointment SET door = CASE channel WHEN 'online' THEN 'online' ELSE 'counter' END WHERE door IS NULL;
 
+-- Who holds a place: a principal by name, since not all of them have accounts; or the offer it is kept for.
+ALTER TABLE appointment ADD COLUMN held_by text;
+CREATE INDEX ix_appointment_held_by ON appointment (held_by) WHERE status = 'held';
+UPDATE appointment a SET held_by = c.kind || ':' || c.id FROM account c WHERE c.id = a.account_id AND a.status = 'held';
+
 -- Who books while a time is being blocked is refused: the session is no longer the one that was read.
 CREATE FUNCTION raise_blocked_sessions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -36,6 +41,7 @@ UNDO_TABLES = """
 DROP TRIGGER raise_blocked_sessions ON blocking;
 DROP FUNCTION raise_blocked_sessions();
 DELETE FROM practitioner_day;
+ALTER TABLE appointment DROP COLUMN held_by;
 """
 
 DROP_OLD = """
@@ -60,7 +66,8 @@ CONTEXT = """
 -- Bookings for one patient wait for each other here, so that the counted limits hold in a race.
 -- E-mail addresses and guardian_of() come with 0022; a body is read when it is first run.
 CREATE FUNCTION booking_context(
-    p_session uuid, p_minute integer, p_hold uuid, p_patient uuid, p_account uuid, p_now timestamptz)
+    p_session uuid, p_minute integer, p_hold uuid, p_patient uuid, p_account uuid, p_holder text,
+    p_now timestamptz)
 RETURNS TABLE (
     session_id uuid, session_version integer, session_status text, modality text, room text,
     business_date date, start_minute integer, slot_minutes integer, slot_count integer, capacity integer,
@@ -73,7 +80,7 @@ RETURNS TABLE (
     price_after_hours integer, hold_seconds integer, cancel_notice_minutes integer,
     practitioner_id uuid, practitioner_licence text, practitioner_name text, practitioner_title text,
     practitioner_specialty text,
-    hold_id uuid, hold_account uuid, hold_live boolean, hold_code text, hold_version integer, hold_channel text,
+    hold_id uuid, hold_by text, hold_live boolean, hold_code text, hold_version integer, hold_channel text,
     patient_id uuid, patient_name text, patient_phone_sealed bytea, patient_email_sealed bytea,
     patient_language text, guardian_id uuid, guardian_phone_sealed bytea, guardian_email_sealed bytea,
     family_account uuid, account_phone_sealed bytea, account_email_sealed bytea, restriction text,
@@ -90,9 +97,9 @@ BEGIN
     END IF;
     IF p_hold IS NOT NULL THEN
         SELECT * INTO h FROM appointment a WHERE a.id = p_hold;
-    ELSIF p_account IS NOT NULL THEN
+    ELSIF p_holder IS NOT NULL THEN
         SELECT a.* INTO h FROM appointment a JOIN clinic_session s ON s.id = a.clinic_session_id
-         WHERE a.account_id = p_account AND a.clinic_session_id = p_session AND a.status = 'held'
+         WHERE a.held_by = p_holder AND a.clinic_session_id = p_session AND a.status = 'held'
            AND a.start_at = s.start_at + (p_minute - s.start_minute) * interval '1 minute'
            AND a.hold_until > v_clock
          LIMIT 1;
@@ -104,19 +111,24 @@ BEGIN
            (SELECT jsonb_agg(jsonb_build_array(
                         q.door, q.reserved - q.booked, extract(epoch FROM q.falls_at)) ORDER BY q.door)
               FROM session_quota q WHERE q.clinic_session_id = s.id AND q.falls_at > v_clock),
-           (SELECT jsonb_agg(jsonb_build_array(b.override_roles, b.override_account_ids))
-              FROM blocking b
-             WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
-               AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
-               AND (b.resource_id IS NULL OR b.resource_id = ANY (s.resource_ids))
-               AND b.from_at < upper(slot.during) AND b.to_at > lower(slot.during)),
+           -- What the roster no longer has of the session is blocked, and nobody overrides that.
+           (SELECT jsonb_agg(jsonb_build_array(b.roles, b.accounts))
+              FROM (SELECT b.override_roles AS roles, b.override_account_ids AS accounts FROM blocking b
+                     WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
+                       AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
+                       AND (b.resource_id IS NULL OR b.resource_id = ANY (s.resource_ids))
+                       AND b.from_at < upper(slot.during) AND b.to_at > lower(slot.during)
+                     UNION ALL
+                    SELECT '{}', '{}' FROM roster_change r
+                     WHERE r.clinic_session_id = s.id AND r.resolved_at IS NULL
+                       AND NOT r.worked @> slot.during) b),
            slot.minute, taken.lanes,
            f.id, f.code, f.name, f.address, f.hotline,
            v.id, v.code, v.name_vi, v.name_en, v.online_booking, v.duration_minutes,
            v.price_insured_vnd, v.price_self_vnd, v.price_on_request_vnd, v.price_after_hours_vnd,
            y.hold_seconds, y.cancel_notice_minutes,
            p.id, p.licence_no, p.name, p.title, p.specialty,
-           h.id, h.account_id, h.status = 'held' AND h.hold_until > v_clock, h.code, h.version, h.channel,
+           h.id, h.held_by, h.status = 'held' AND h.hold_until > v_clock, h.code, h.version, h.channel,
            t.id, t.full_name, t.phone_sealed, t.email_sealed, t.language, g.id, g.phone_sealed, g.email_sealed,
            c.id, c.phone_sealed, c.email_sealed,
            (SELECT x.grade FROM booking_restriction x
@@ -409,7 +421,7 @@ END $$;
 CREATE FUNCTION hold_slot(
     p_id uuid, p_code text, p_session uuid, p_version integer, p_facility uuid,
     p_practitioner uuid, p_service uuid, p_modality text, p_start timestamptz, p_end timestamptz,
-    p_channel text, p_door text, p_account uuid, p_seconds integer, p_now timestamptz)
+    p_channel text, p_door text, p_account uuid, p_holder text, p_seconds integer, p_now timestamptz)
 RETURNS TABLE (outcome text, hold_until timestamptz)
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
@@ -417,11 +429,11 @@ DECLARE
 BEGIN
     INSERT INTO appointment (
         id, code, status, version, clinic_session_id, facility_id, practitioner_id, service_id, modality,
-        start_at, end_at, lane, channel, door, account_id, hold_until, price_class, coverage_basis, companion,
-        created_at, updated_at)
+        start_at, end_at, lane, channel, door, account_id, held_by, hold_until, price_class, coverage_basis,
+        companion, created_at, updated_at)
     VALUES (
         p_id, p_code, 'held', 1, p_session, p_facility, p_practitioner, p_service, p_modality,
-        p_start, p_end, 1, p_channel, p_door, p_account, v_until, 'self', 'none', false, p_now, p_now);
+        p_start, p_end, 1, p_channel, p_door, p_account, p_holder, v_until, 'self', 'none', false, p_now, p_now);
     RETURN QUERY SELECT take_place(p_id, p_session, p_version, NULL, p_start, p_end, p_door, false, v_until,
                                    '{}', NULL, NULL, NULL), v_until;
 END $$;
@@ -432,7 +444,7 @@ CREATE FUNCTION book_appointment(
     p_confirm boolean, p_id uuid, p_code text, p_session uuid, p_version integer,
     p_facility uuid, p_practitioner uuid, p_service uuid, p_modality text, p_start timestamptz, p_end timestamptz,
     p_channel text, p_door text, p_over boolean, p_over_reason_sealed bytea, p_bound tstzrange,
-    p_patient uuid, p_account uuid, p_price_class text, p_coverage_basis text,
+    p_patient uuid, p_account uuid, p_holder text, p_price_class text, p_coverage_basis text,
     p_companion boolean, p_reason_sealed bytea, p_consent_purpose text, p_consent_version text,
     p_actor_kind text, p_actor uuid, p_access_session uuid, p_details jsonb,
     p_principal text, p_route text, p_key text, p_status integer, p_response bytea, p_now timestamptz)
@@ -445,7 +457,7 @@ BEGIN
             reason_sealed = p_reason_sealed, overbook_reason_sealed = p_over_reason_sealed, bound = p_bound,
             updated_at = p_now
          WHERE a.id = p_id AND a.status = 'held' AND a.hold_until > app_clock()
-           AND a.account_id IS NOT DISTINCT FROM p_account;
+           AND a.held_by = p_holder;
         IF NOT FOUND THEN
             RETURN 'hold-expired';
         END IF;
@@ -530,17 +542,17 @@ DROP_NEW = """
 DROP FUNCTION move_appointment(uuid, integer, uuid, integer, timestamptz, timestamptz, text, text, boolean, bytea,
     timestamptz);
 DROP FUNCTION book_appointment(boolean, uuid, text, uuid, integer, uuid, uuid, uuid, text, timestamptz,
-    timestamptz, text, text, boolean, bytea, tstzrange, uuid, uuid, text, text, boolean, bytea, text, text, text,
-    uuid, uuid, jsonb, text, text, text, integer, bytea, timestamptz);
+    timestamptz, text, text, boolean, bytea, tstzrange, uuid, uuid, text, text, text, boolean, bytea, text, text,
+    text, uuid, uuid, jsonb, text, text, text, integer, bytea, timestamptz);
 DROP FUNCTION hold_slot(uuid, text, uuid, integer, uuid, uuid, uuid, text, timestamptz, timestamptz, text, text,
-    uuid, integer, timestamptz);
+    uuid, text, integer, timestamptz);
 DROP FUNCTION give_back(uuid);
 DROP FUNCTION take_place(uuid, uuid, integer, uuid, timestamptz, timestamptz, text, boolean, timestamptz, uuid[],
     uuid, text, boolean);
 DROP FUNCTION claim_lane(uuid, text, uuid, integer, integer, tstzrange, timestamptz, text, uuid[]);
 DROP FUNCTION count_places(uuid, integer, text, boolean, uuid[], text[], boolean[]);
 DROP FUNCTION expire_holds(uuid, uuid[]);
-DROP FUNCTION booking_context(uuid, integer, uuid, uuid, uuid, timestamptz);
+DROP FUNCTION booking_context(uuid, integer, uuid, uuid, uuid, text, timestamptz);
 """
 
 # As in 0005, and move_appointment as in 0011.

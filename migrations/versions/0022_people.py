@@ -19,6 +19,17 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = public, pg_temp AS $$
              - 1 + interval '18 years')::date + 1)::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'
 $$;
 
+-- Whom an account acts for at this moment, and as what: the one answer to "may it still?".
+CREATE FUNCTION live_links(p_account uuid, p_now timestamptz) RETURNS TABLE (patient_id uuid, relation text)
+LANGUAGE sql STABLE AS $$
+    SELECT ap.patient_id, ap.relation FROM account_patient ap
+     WHERE ap.account_id = p_account AND (ap.valid_to IS NULL OR ap.valid_to > p_now)
+$$;
+
+CREATE FUNCTION ends_at_majority(p_relation text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_relation NOT IN ('self', 'spouse', 'child')
+$$;
+
 -- Who began to act for a child does so until the child is of age, whatever was asked for. (An adult may have a
 -- guardian too; that begins and ends by a court's word.)
 CREATE FUNCTION end_at_majority() RETURNS trigger
@@ -34,18 +45,26 @@ BEGIN
 END $$;
 
 CREATE TRIGGER end_at_majority BEFORE INSERT OR UPDATE ON account_patient
-    FOR EACH ROW WHEN (NEW.relation IN ('parent', 'guardian')) EXECUTE FUNCTION end_at_majority();
-UPDATE account_patient SET relation = relation WHERE relation IN ('parent', 'guardian');
+    FOR EACH ROW WHEN (ends_at_majority(NEW.relation)) EXECUTE FUNCTION end_at_majority();
+UPDATE account_patient SET relation = relation WHERE ends_at_majority(relation);
 CREATE INDEX ix_account_patient_valid_to ON account_patient (valid_to) WHERE valid_to IS NOT NULL;
 
--- A birth date put right moves the end that followed from it, and no other.
+-- A birth date put right moves the end that followed from it, and no other; a parent's right for a child never
+-- becomes one for a grown person that way. What was delegated for a child ends no later.
 CREATE FUNCTION move_majority() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_adult timestamptz := adult_from(NEW.birth_date);
 BEGIN
     UPDATE account_patient ap
-       SET valid_to = CASE WHEN adult_from(NEW.birth_date) > ap.valid_from THEN adult_from(NEW.birth_date) END
-     WHERE ap.patient_id = NEW.id AND ap.relation IN ('parent', 'guardian')
+       SET valid_to = CASE WHEN v_adult > ap.valid_from THEN v_adult
+                           WHEN ap.relation = 'parent' AND ap.valid_to IS NOT NULL
+                           THEN coalesce(v_adult, ap.valid_to) END
+     WHERE ap.patient_id = NEW.id AND ends_at_majority(ap.relation)
        AND (ap.valid_to IS NULL OR ap.valid_to = adult_from(OLD.birth_date));
+    UPDATE delegation d SET valid_to = v_adult
+     WHERE d.patient_id = NEW.id AND d.revoked_at IS NULL
+       AND d.valid_to > v_adult AND d.valid_from < v_adult;
     RETURN NULL;
 END $$;
 CREATE TRIGGER move_majority AFTER UPDATE OF birth_date ON patient
@@ -79,13 +98,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT p.id, p.full_name, ap.valid_to
       FROM account_patient ap JOIN patient p ON p.id = ap.patient_id
      WHERE app_kind() = 'patient' AND ap.account_id = app_account()
-       AND ap.relation IN ('parent', 'guardian') AND p.merged_into IS NULL
+       AND ends_at_majority(ap.relation) AND p.merged_into IS NULL
        AND ap.valid_to = adult_from(p.birth_date) AND ap.valid_to > p_since AND ap.valid_to <= p_now
      ORDER BY ap.valid_to DESC
 $$;
 
 -- The record of a grown person whose own telephone has just been proven, by name and date of birth; nobody's
--- own yet. One row or none: two that fit are for the desk.
+-- own yet. One row or none: two that fit are for the desk, and so is who has a record of their own already or
+-- ever looked after this one, whose number may still stand in it.
 CREATE FUNCTION own_record(p_phone_index bytea, p_name_search text, p_birth_date text, p_now timestamptz)
 RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT CASE WHEN count(*) = 1 THEN (array_agg(p.id))[1] END
@@ -93,11 +113,44 @@ RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_t
      WHERE app_kind() = 'patient' AND p.phone_index = p_phone_index AND p.name_search = p_name_search
        AND p.birth_date = p_birth_date AND p.merged_into IS NULL AND NOT p.unidentified
        AND adult_from(p.birth_date) <= p_now
+       AND NOT EXISTS (SELECT FROM live_links(app_account(), p_now) l WHERE l.relation = 'self')
        AND NOT EXISTS (SELECT FROM account_patient ap
-                        WHERE ap.patient_id = p.id AND ap.relation = 'self'
-                          AND (ap.valid_to IS NULL OR ap.valid_to > p_now))
+                        WHERE ap.patient_id = p.id
+                          AND (ap.account_id = app_account()
+                               OR ap.relation = 'self' AND (ap.valid_to IS NULL OR ap.valid_to > p_now)))
 $$;
 """
+
+SEES_PATIENT = """
+-- As in 0011.
+CREATE OR REPLACE FUNCTION app_sees_patient(p_patient uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    kind text := app_kind();
+    v_now timestamptz;
+BEGIN
+    IF kind = 'system' THEN
+        RETURN true;
+    ELSIF kind = 'patient' THEN
+        v_now := app_clock();
+        RETURN EXISTS (@LINKED@);
+    ELSIF kind IN ('staff', 'kiosk', 'integrator') THEN
+        RETURN EXISTS (
+            SELECT FROM patient_facility pf
+            WHERE pf.patient_id = p_patient AND pf.facility_id = ANY (app_facilities()));
+    ELSIF kind = 'link' THEN
+        RETURN EXISTS (
+            SELECT FROM appointment a JOIN patient p ON p.id = a.patient_id
+            WHERE a.id = app_appointment() AND p_patient IN (p.id, p.guardian_id));
+    END IF;
+    RETURN false;
+END $$;
+"""
+BY_LIVE_LINK = "SELECT FROM live_links(app_account(), v_now) l WHERE l.patient_id = p_patient"
+BY_ROW = """
+            SELECT FROM account_patient ap
+            WHERE ap.account_id = app_account() AND ap.patient_id = p_patient
+              AND (ap.valid_to IS NULL OR ap.valid_to > v_now)"""
 
 UNDO_GUARDIANS = """
 DROP FUNCTION own_record(bytea, text, text, timestamptz);
@@ -112,6 +165,8 @@ DROP FUNCTION move_majority();
 DROP INDEX ix_account_patient_valid_to;
 DROP TRIGGER end_at_majority ON account_patient;
 DROP FUNCTION end_at_majority();
+DROP FUNCTION ends_at_majority(text);
+DROP FUNCTION live_links(uuid, timestamptz);
 DROP FUNCTION adult_from(text);
 """
 
@@ -152,21 +207,28 @@ LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
      WHERE g.scope = ANY (p_scopes)
 $$;
 
+-- A delegation is worth what the right of its giver is; at a desk the person has given it themselves.
+CREATE FUNCTION live_delegations(p_account uuid, p_now timestamptz) RETURNS SETOF delegation
+LANGUAGE sql STABLE AS $$
+    SELECT d.* FROM delegation d
+     WHERE d.account_id = p_account AND d.revoked_at IS NULL AND d.valid_to > p_now
+       AND (d.given_how = 'desk'
+            OR EXISTS (SELECT FROM live_links(d.given_by, p_now) l
+                        WHERE l.patient_id = d.patient_id AND l.relation IN ('self', 'parent', 'guardian')))
+$$;
+
 CREATE FUNCTION app_delegated(p_patient uuid, p_action text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT app_kind() = 'patient' AND EXISTS (
-        SELECT FROM delegation d
-         WHERE d.account_id = app_account() AND d.patient_id = p_patient AND d.revoked_at IS NULL
-           AND d.valid_to > app_clock() AND p_action = ANY (delegated_actions(d.scopes)))
+        SELECT FROM live_delegations(app_account(), app_clock()) d
+         WHERE d.patient_id = p_patient AND p_action = ANY (delegated_actions(d.scopes)))
 $$;
 
 CREATE FUNCTION app_may_delegate(p_patient uuid) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT EXISTS (
-        SELECT FROM account_patient ap
-         WHERE ap.account_id = app_account() AND ap.patient_id = p_patient
-           AND ap.relation IN ('self', 'parent', 'guardian')
-           AND (ap.valid_to IS NULL OR ap.valid_to > app_clock()))
+        SELECT FROM live_links(app_account(), app_clock()) l
+         WHERE l.patient_id = p_patient AND l.relation IN ('self', 'parent', 'guardian'))
 $$;
 
 ALTER TABLE delegation ENABLE ROW LEVEL SECURITY;
@@ -202,9 +264,10 @@ DROP POLICY book_by_delegation ON appointment;
 DROP POLICY change_by_delegation ON appointment;
 DROP POLICY by_delegation ON appointment;
 DROP POLICY by_delegation ON patient;
+DROP FUNCTION app_delegated(uuid, text);
+DROP FUNCTION live_delegations(uuid, timestamptz);
 DROP TABLE delegation;
 DROP FUNCTION app_may_delegate(uuid);
-DROP FUNCTION app_delegated(uuid, text);
 DROP FUNCTION delegated_actions(text[]);
 """
 
@@ -246,8 +309,7 @@ BEGIN
                AND (m.valid_to IS NULL OR m.valid_to > p_now);
         ELSE
             SELECT coalesce(array_agg(ap.patient_id), '{}') INTO v_patients
-              FROM account_patient ap
-             WHERE ap.account_id = a.id AND (ap.valid_to IS NULL OR ap.valid_to > p_now);@READ@
+              FROM @LINKS@;@READ@
         END IF;
     ELSIF s.device_id IS NOT NULL THEN
         SELECT * INTO d FROM device x WHERE x.id = s.device_id AND x.revoked_at IS NULL;
@@ -277,14 +339,22 @@ BEGIN
         coalesce(c.scopes, '[]'::jsonb)@RETURN@;
 END $$;
 """
+WITHOUT_DELEGATIONS = {
+    "@COLUMN@": "",
+    "@VARIABLE@": "",
+    "@LINKS@": """account_patient ap
+             WHERE ap.account_id = a.id AND (ap.valid_to IS NULL OR ap.valid_to > p_now)""",
+    "@READ@": "",
+    "@RETURN@": "",
+}
 WITH_DELEGATIONS = {
     "@COLUMN@": ", delegations jsonb",
     "@VARIABLE@": "\n    v_delegations jsonb := '{}';",
+    "@LINKS@": "live_links(a.id, p_now) ap",
     "@READ@": """
             SELECT coalesce(jsonb_object_agg(g.patient_id, to_jsonb(delegated_actions(g.scopes))), '{}')
               INTO v_delegations
-              FROM delegation g
-             WHERE g.account_id = a.id AND g.revoked_at IS NULL AND g.valid_to > p_now;""",
+              FROM live_delegations(a.id, p_now) g;""",
     "@RETURN@": ", v_delegations",
 }
 
@@ -521,6 +591,7 @@ DROP FUNCTION number_known_elsewhere(text, bytea, uuid);
 
 def upgrade() -> None:
     op.execute(GUARDIANS)
+    op.execute(SEES_PATIENT.replace("@LINKED@", BY_LIVE_LINK))
     op.execute(DELEGATION)
     op.execute(_enter(WITH_DELEGATIONS))
     op.execute(SIGN_IN)
@@ -534,8 +605,9 @@ def downgrade() -> None:
     op.execute(UNDO_CONSENT)
     op.execute(UNDO_INVITEES)
     op.execute(UNDO_SIGN_IN)
-    op.execute(_enter(dict.fromkeys(WITH_DELEGATIONS, "")))
+    op.execute(_enter(WITHOUT_DELEGATIONS))
     op.execute(UNDO_DELEGATION)
+    op.execute(SEES_PATIENT.replace("@LINKED@", BY_ROW))
     op.execute(UNDO_GUARDIANS)
 
 

@@ -216,6 +216,28 @@ BEGIN
     RETURN v_id;
 END $$;
 
+-- Whether a request with that number is in the system already for the same person, whatever hospital was said to
+-- have written it; and which, if it is of that very record. Whoever asks waits for who is typing the number in.
+CREATE FUNCTION slip_in_system(p_kind text, p_number_key text, p_patient uuid, OUT known boolean, OUT own_id uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    known := false;
+    IF NOT app_sees_patient(p_patient) THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('slip ' || p_kind || ' ' || p_number_key, 0));
+    SELECT true, CASE WHEN p_patient IN (r.patient_id, r.presented_by) THEN r.id END INTO known, own_id
+      FROM service_request r
+      JOIN patient mine ON mine.id = p_patient
+      JOIN patient theirs ON theirs.id = r.patient_id
+     WHERE r.kind = p_kind AND r.number_key = p_number_key
+       AND (r.status NOT IN ('revoked', 'entered-in-error') OR r.origin = 'issued')
+       AND (p_patient IN (r.patient_id, r.presented_by)
+            OR (mine.name_search = theirs.name_search AND left(mine.birth_date, 4) = left(theirs.birth_date, 4)))
+     ORDER BY p_patient IN (r.patient_id, r.presented_by) DESC NULLS LAST, r.created_at LIMIT 1;
+    known := coalesce(known, false);
+END $$;
+
 -- What has come up to the province: no name, no diagnosis, no text.
 CREATE FUNCTION requests_at_province()
 RETURNS TABLE (
@@ -264,6 +286,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_request uuid;
     v_kind text;
+    v_waits boolean;
 BEGIN
     IF NEW.status IN ('cancelled', 'expired', 'noshow') THEN
         UPDATE slip_use u SET released_at = NEW.updated_at, outcome = NEW.status
@@ -287,10 +310,16 @@ BEGIN
     IF v_request IS NULL THEN
         RETURN NULL;
     END IF;
+    -- One that waited for a place before, or whose place the hospital took away, waits again: its clock has run
+    -- out, so that the next look at the clocks gives it an owner and a new one.
+    v_waits := v_kind = 'released' AND (
+        NEW.cancel_reason IN ('practitioner-away', 'facility', 'entered-in-error')
+        OR (SELECT r.deferred_at IS NOT NULL FROM service_request r WHERE r.id = v_request));
     UPDATE service_request r
-       SET status = CASE WHEN v_kind = 'completed' THEN 'completed' ELSE r.status END,
+       SET status = CASE WHEN v_waits THEN 'on-hold' WHEN v_kind = 'completed' THEN 'completed' ELSE 'active' END,
            performer_id = CASE WHEN v_kind = 'released' THEN NULL ELSE NEW.facility_id END,
-           escalate_at = CASE WHEN v_kind = 'completed' THEN NULL ELSE r.escalate_at END,
+           escalate_at = CASE WHEN v_waits THEN NEW.updated_at END,
+           deferred_at = CASE WHEN v_waits THEN coalesce(r.deferred_at, NEW.updated_at) ELSE r.deferred_at END,
            version = r.version + 1, updated_at = NEW.updated_at
      WHERE r.id = v_request AND r.status IN ('draft', 'active', 'on-hold');
     INSERT INTO service_request_event (service_request_id, at, kind, actor_kind, actor_id, owner_role,
@@ -312,6 +341,7 @@ DROP TRIGGER follow_slip_use ON appointment;
 DROP FUNCTION follow_slip_use();
 DROP FUNCTION hand_over_request(uuid, integer, uuid, timestamptz, text, timestamptz);
 DROP FUNCTION requests_at_province();
+DROP FUNCTION slip_in_system(text, text, uuid);
 DROP FUNCTION present_slip(text, date, uuid, timestamptz);
 DROP FUNCTION appointments_of_slips(uuid[]);
 DROP POLICY by_referral ON appointment;

@@ -11,6 +11,7 @@ TABLES = """
 CREATE TABLE webhook_subscription (
     id uuid CONSTRAINT pk_webhook_subscription PRIMARY KEY,
     facility_id uuid NOT NULL CONSTRAINT fk_webhook_subscription_facility_id REFERENCES facility (id),
+    client_id uuid CONSTRAINT fk_webhook_subscription_client_id REFERENCES integrator_client (id),
     name text NOT NULL,
     url text NOT NULL,
     events text[] NOT NULL,
@@ -28,6 +29,8 @@ CREATE TABLE webhook_subscription (
         CHECK ((previous_sealed IS NULL) = (previous_until IS NULL))
 );
 CREATE INDEX ix_webhook_subscription_facility_id ON webhook_subscription (facility_id);
+CREATE INDEX ix_webhook_subscription_client_id ON webhook_subscription (client_id) WHERE client_id IS NOT NULL;
+CREATE INDEX ix_idempotency_created_at ON idempotency (created_at);
 
 -- What happened, in the transaction in which it happened; gone as soon as it is a delivery for each subscriber.
 CREATE TABLE webhook_event (
@@ -157,6 +160,18 @@ CREATE TRIGGER note_event_of_change AFTER UPDATE ON clinic_session
     FOR EACH ROW WHEN ((OLD.status = 'open') IS DISTINCT FROM (NEW.status = 'open'))
     EXECUTE FUNCTION note_session_event();
 
+-- A system that is admitted no more hears nothing more: what it asked for itself waits for an administrator.
+CREATE FUNCTION pause_webhooks_of_client() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE webhook_subscription s SET state = 'paused', version = s.version + 1, updated_at = NEW.revoked_at
+     WHERE s.client_id = NEW.id AND s.state = 'active';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER pause_webhooks AFTER UPDATE OF revoked_at ON integrator_client
+    FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+    EXECUTE FUNCTION pause_webhooks_of_client();
+
 -- Number what happened for each who listens. One worker at a time: a number is given once and none is left out.
 CREATE FUNCTION fan_out_webhooks(p_most integer, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -189,7 +204,10 @@ END $$;
 """
 
 UNDO = """
+DROP INDEX ix_idempotency_created_at;
 DROP FUNCTION fan_out_webhooks(integer, timestamptz);
+DROP TRIGGER pause_webhooks ON integrator_client;
+DROP FUNCTION pause_webhooks_of_client();
 DROP TRIGGER note_event_of_change ON clinic_session;
 DROP FUNCTION note_session_event();
 DROP TRIGGER note_event_of_change ON appointment;

@@ -50,7 +50,9 @@ CREATE TABLE payment (
     refunded_vnd integer NOT NULL DEFAULT 0,
     full_refund_minutes integer NOT NULL,
     late_refund_percent integer NOT NULL,
+    full_until timestamptz NOT NULL,
     due_at timestamptz NOT NULL,
+    told_at timestamptz,
     paid_at timestamptz,
     created_at timestamptz NOT NULL,
     version integer NOT NULL DEFAULT 1,
@@ -59,6 +61,7 @@ CREATE TABLE payment (
     CONSTRAINT ck_payment_paid CHECK (state NOT IN ('paid', 'forfeited') OR received_vnd >= amount_vnd)
 );
 CREATE INDEX ix_payment_due ON payment (due_at) WHERE state = 'due';
+CREATE INDEX ix_payment_untold ON payment (created_at) WHERE state = 'due' AND told_at IS NULL;
 CREATE INDEX ix_payment_refund ON payment (facility_id) WHERE refunded_vnd < refund_vnd;
 CREATE TABLE bank_transfer (
     id uuid CONSTRAINT pk_bank_transfer PRIMARY KEY,
@@ -119,23 +122,27 @@ SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.status = 'booked' THEN
         INSERT INTO payment (id, appointment_id, facility_id, patient_id, reference, state, amount_vnd,
-                             full_refund_minutes, late_refund_percent, due_at, created_at)
+                             full_refund_minutes, late_refund_percent, full_until, due_at, created_at)
         SELECT gen_random_uuid(), NEW.id, NEW.facility_id, NEW.patient_id,
                'KB' || upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)), 'due', d.amount_vnd,
                d.full_refund_minutes, d.late_refund_percent,
+               NEW.start_at - d.full_refund_minutes * interval '1 minute',
                least(NEW.updated_at + d.pay_within_minutes * interval '1 minute', NEW.start_at), NEW.updated_at
           FROM deposit_policy d JOIN bank_account b ON b.facility_id = NEW.facility_id AND b.active
          WHERE d.service_id = NEW.service_id AND NEW.channel = 'online'
         ON CONFLICT (appointment_id) DO NOTHING;
     ELSIF NEW.status = 'cancelled' THEN
+        -- All of it when the hospital is the cause, by its reason or because it could not keep the time.
         UPDATE payment p SET
                state = CASE WHEN p.state = 'paid' THEN 'cancelled'
                             WHEN NEW.cancel_reason = 'deposit-unpaid' THEN 'lapsed' ELSE 'void' END,
                refund_vnd = CASE
                    WHEN p.state = 'due' OR NEW.cancel_reason IN ('practitioner-away', 'facility', 'entered-in-error')
-                     OR NEW.updated_at <= NEW.start_at - p.full_refund_minutes * interval '1 minute'
+                     OR NEW.updated_at <= p.full_until
+                     OR EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = NEW.id
+                                   AND d.start_at = NEW.start_at AND d.resolved_at IS NULL)
                    THEN p.received_vnd
-                   ELSE p.received_vnd - p.amount_vnd + p.amount_vnd * p.late_refund_percent / 100 END,
+                   ELSE p.received_vnd - p.amount_vnd + p.amount_vnd::bigint * p.late_refund_percent / 100 END,
                version = p.version + 1
          WHERE p.appointment_id = NEW.id AND p.state IN ('due', 'paid');
     ELSIF NEW.status = 'noshow' THEN
@@ -157,9 +164,46 @@ CREATE TRIGGER deposit_of_new AFTER INSERT ON appointment
 CREATE TRIGGER deposit_follows AFTER UPDATE OF status ON appointment
     FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status)
     EXECUTE FUNCTION deposit_follows_appointment();
+
+-- A move takes the deposit along: not the time of a full refund, once the patient has let it pass. At another
+-- facility, where a closure has sent the patient, it is not owed, and what was paid goes back.
+CREATE FUNCTION deposit_follows_move() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NEW.facility_id <> OLD.facility_id THEN
+        UPDATE payment p SET state = CASE WHEN p.state = 'paid' THEN 'cancelled' ELSE 'void' END,
+               refund_vnd = p.received_vnd, version = p.version + 1
+         WHERE p.appointment_id = NEW.id AND p.state IN ('due', 'paid');
+    ELSE
+        UPDATE payment p SET full_until = NEW.start_at - p.full_refund_minutes * interval '1 minute',
+               due_at = least(p.due_at, NEW.start_at), version = p.version + 1
+         WHERE p.appointment_id = NEW.id AND p.state IN ('due', 'paid')
+           AND (NEW.channel <> 'online' OR NEW.updated_at <= p.full_until);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER deposit_follows_move AFTER UPDATE OF start_at, facility_id ON appointment
+    FOR EACH ROW WHEN (NEW.status = 'booked' AND OLD.status = 'booked'
+        AND (NEW.start_at, NEW.facility_id) IS DISTINCT FROM (OLD.start_at, OLD.facility_id))
+    EXECUTE FUNCTION deposit_follows_move();
+
+-- A missed visit that is excused costs nothing.
+CREATE FUNCTION deposit_follows_excuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE payment p SET state = 'cancelled', refund_vnd = p.received_vnd, version = p.version + 1
+     WHERE p.appointment_id = NEW.appointment_id AND p.state = 'forfeited';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER deposit_follows_excuse AFTER UPDATE OF excuse ON no_show
+    FOR EACH ROW WHEN (NEW.excuse IS NOT NULL) EXECUTE FUNCTION deposit_follows_excuse();
 """
 
 UNDO = """
+DROP TRIGGER deposit_follows_excuse ON no_show;
+DROP FUNCTION deposit_follows_excuse();
+DROP TRIGGER deposit_follows_move ON appointment;
+DROP FUNCTION deposit_follows_move();
 DROP TRIGGER deposit_follows ON appointment;
 DROP TRIGGER deposit_of_new ON appointment;
 DROP FUNCTION deposit_follows_appointment();

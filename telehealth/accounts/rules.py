@@ -78,25 +78,31 @@ FOREIGN_OTP_PER_HOUR = 300
 COUNTRY_OTP_PER_HOUR = 60
 
 
-def otp_limits(contact_key: str, address: str) -> tuple[Limit, ...]:
-    """Return the limits on sending codes. Many patients share one address of a mobile network."""
+def otp_limits(contact_key: str, address: str, country_code: int | None = None) -> tuple[Limit, ...]:
+    """Return the limits on sending codes, from narrow to wide; `country_code` of a foreign number.
+
+    Many patients share one address of a mobile network.
+    """
+    abroad = () if country_code is None else foreign_otp_limits(country_code, address)
     return (
-        Limit(f"otp:phone:10m:{contact_key}", 3, _TEN_MINUTES),
-        Limit(f"otp:phone:day:{contact_key}", 10, _DAY),
         Limit(f"otp:address:10m:{address}", 60, _TEN_MINUTES),
         Limit(f"otp:address:day:{address}", 600, _DAY),
+        Limit(f"otp:phone:10m:{contact_key}", 3, _TEN_MINUTES),
+        Limit(f"otp:phone:day:{contact_key}", 10, _DAY),
+        *abroad,
         Limit("otp:all:hour", GLOBAL_OTP_PER_HOUR, _HOUR),
     )
 
 
-def foreign_otp_limits(country_code: int, address: str) -> tuple[Limit, ...]:
+def foreign_otp_limits(country_code: int, sender: str) -> tuple[Limit, ...]:
     """Return the further limits on messages to other countries, which cost many times as much.
 
-    Who earns by messages to costly numbers asks for many from few addresses, and to one country.
+    Who earns by messages to costly numbers asks for many from few addresses (or accounts: `sender`), and to
+    one country.
     """
     return (
-        Limit(f"otp:foreign:address:10m:{address}", 5, _TEN_MINUTES),
-        Limit(f"otp:foreign:address:day:{address}", 20, _DAY),
+        Limit(f"otp:foreign:address:10m:{sender}", 5, _TEN_MINUTES),
+        Limit(f"otp:foreign:address:day:{sender}", 20, _DAY),
         Limit(f"otp:foreign:country:hour:{country_code}", COUNTRY_OTP_PER_HOUR, _HOUR),
         Limit("otp:foreign:hour", FOREIGN_OTP_PER_HOUR, _HOUR),
     )

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from telehealth.admission.models import ReleasePolicy
 from telehealth.admission.rules import Standing, standing
+from telehealth.directory.models import HealthcareService
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,17 @@ def room(session: Session, service_id: UUID, account_id: UUID | None, *, now: da
         admit_at=row.admit_at,
         lapses_at=row.lapses_at,
     )
+
+
+def arranged(session: Session, facility_id: UUID) -> dict[UUID, ReleasePolicy]:
+    """Return the waiting rooms of a facility's services, by service."""
+    rows = session.scalars(
+        select(ReleasePolicy)
+        .join(HealthcareService, HealthcareService.id == ReleasePolicy.service_id)
+        .where(HealthcareService.facility_id == facility_id)
+        .order_by(ReleasePolicy.service_id)
+    )
+    return {row.service_id: row for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

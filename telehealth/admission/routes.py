@@ -13,7 +13,13 @@ from telehealth.admission import queries, services
 from telehealth.admission.errors import NoWaitingRoom
 from telehealth.admission.queries import RoomView
 from telehealth.admission.rules import Standing
-from telehealth.admission.schemas import ReleaseTermsSchema, WaitingRoomSchema
+from telehealth.admission.schemas import (
+    ReleaseRoomListSchema,
+    ReleaseRoomSchema,
+    ReleaseRoomsQuerySchema,
+    ReleaseTermsSchema,
+    WaitingRoomSchema,
+)
 from telehealth.admission.services import Terms
 from telehealth.booking.routes import json_only
 from telehealth.core.errors import NotFound
@@ -43,6 +49,17 @@ def enter_room(service_id: UUID) -> Response:
     answer = jsonify(_json(_entered(service_id)))
     answer.status_code = 201
     return answer
+
+
+@api.get("/waiting-rooms")
+@guarded("admission.arrange")
+@api.arguments(ReleaseRoomsQuerySchema(), location="query")
+@api.response(200, ReleaseRoomListSchema)
+def list_rooms(asked: dict[str, Any]) -> Response:
+    """List the services of a facility that have a waiting room, and how each is arranged."""
+    permit("admission.arrange", asked["facility"])
+    rows = queries.arranged(session(), asked["facility"]).values()
+    return jsonify(items=ReleaseRoomSchema(many=True).dump(rows))
 
 
 @api.put("/services/<uuid:service_id>/waiting-room")

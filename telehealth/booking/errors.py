@@ -171,6 +171,12 @@ class TooLateToCancel(Conflict):
     code = "too-late-to-cancel"
 
 
+class NotTheirReason(Unprocessable):
+    """A patient cancels for reasons of their own; those of the hospital are the hospital's to give."""
+
+    code = "not-their-reason"
+
+
 class TooLateToMove(Conflict):
     """A patient could move it until `time` on `date`; now the facility (`hotline`) can."""
 
@@ -231,6 +237,10 @@ class NoPatient(NotFound):
     code = "patient-unknown"
 
 
+class ReasonTooLong(Unprocessable):
+    """More is said about why somebody comes than a doctor reads beforehand."""
+
+
 class RemoteNotAllowed(Unprocessable):
     """What the visit is about may not be treated from afar; somebody must see the patient."""
 
@@ -239,3 +249,15 @@ class RemoteNotAllowed(Unprocessable):
 
 FULL = (SlotTaken, OnlineQuotaFull, DoorQuotaFull, OverbookFull, PractitionerDayFull, TimeBlocked)
 """Why a slot is gone though another one may do: such a refusal comes with alternatives."""
+
+
+class SeriesWithoutDays(Unprocessable):
+    """The rule of a series asks for no day at all."""
+
+    code = "series-without-days"
+
+
+class SeriesSlotOdd(Unprocessable):
+    """A chosen slot is of another service or place than the series, or chosen twice."""
+
+    code = "series-slot-odd"

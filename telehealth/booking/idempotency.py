@@ -5,7 +5,7 @@ Only what succeeded is remembered: a refusal rolls everything back, and a retry 
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,10 @@ from telehealth.booking.errors import BadKey, KeyReused
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
 
+KEPT = timedelta(days=7)
+_FORGET = """DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM idempotency WHERE created_at < %s
+     ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED))"""
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _REMEMBER = "SELECT * FROM remember_request(%s, %s, %s, %s, %s)"
 _STORE = """UPDATE idempotency SET status = %(status)s, response_sealed = %(sealed)s
@@ -76,3 +80,8 @@ def store(session: Session, key: RequestKey, *, status: int, answer: bytes, ciph
             "key": key.key,
         },
     )
+
+
+def forget(session: Session, *, now: datetime, limit: int = 5000) -> int:
+    """Delete answers that nobody asks for again, the oldest first; return how many."""
+    return session.connection().exec_driver_sql(_FORGET, (now - KEPT, limit)).rowcount

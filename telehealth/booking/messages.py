@@ -1,6 +1,6 @@
 """What is said about an appointment: time, place and code; never a name, an illness or a specialty."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -23,6 +23,27 @@ def booked(
 ) -> list[Message]:
     """Return the messages of a new booking; none once it has begun, or when nobody can be reached."""
     return _told(view, to, "appointment-booked", links=links, now=now)
+
+
+def series_booked(
+    views: Sequence[AppointmentView], to: Recipient | None, *, links: AnswerLinks, now: datetime
+) -> list[Message]:
+    """Return the one message of a new series: the first visit, and how many there are."""
+    first = min(views, key=lambda view: view.start)
+    if to is None or first.start <= now:
+        return []
+    link = links.address(Purpose.CONFIRM, first.id, first.start)
+    return [
+        Message(
+            kind="series-booked",
+            recipient=_with_mute_link(to, first, links),
+            params={**_params(first), "number": str(len(views)), "link": link},
+            dedupe_key=f"series-booked:{first.id}",
+            not_before=now,
+            expires_at=first.start,
+            subject=first.id,
+        )
+    ]
 
 
 def moved(view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime) -> list[Message]:

@@ -1,10 +1,10 @@
 """Appointments, the claims that guard them, and stored answers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.booking.codes import (
@@ -24,6 +24,7 @@ __all__ = [
     "Appointment",
     "AppointmentCondition",
     "AppointmentOffer",
+    "AppointmentSeries",
     "AppointmentStatus",
     "BookingRestriction",
     "Claim",
@@ -55,6 +56,7 @@ class Appointment(Base):
         Index("ix_appointment_facility_id_start_at", "facility_id", "start_at"),
         Index("ix_appointment_clinic_session_id", "clinic_session_id"),
         Index("ix_appointment_account_id", "account_id"),
+        Index("ix_appointment_series_id", "series_id", postgresql_where=text("series_id IS NOT NULL")),
         CheckConstraint(one_of("price_class", PriceClass), name="price_class"),
         CheckConstraint(one_of("door", Door), name="door"),
         CheckConstraint(
@@ -65,6 +67,7 @@ class Appointment(Base):
         ),
         Index("ix_appointment_hold_until", "hold_until", postgresql_where=text("status = 'held'")),
         Index("ix_appointment_held", "practitioner_id", postgresql_where=text("status = 'held'")),
+        Index("ix_appointment_held_by", "held_by", postgresql_where=text("status = 'held'")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -102,6 +105,49 @@ class Appointment(Base):
     overbooked: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     overbook_reason_sealed: Mapped[bytes | None]
     bound: Mapped[Range[datetime] | None] = mapped_column(TSTZRANGE)
+    held_by: Mapped[str | None]
+    series_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment_series.id"))
+
+
+class AppointmentSeries(Base):
+    """Appointments of one treatment: who, for what, where, and the rule they were made by.
+
+    Every n days, or on `weekdays` (0 Monday) of every n-th week; `visits` times, or `until` a day.
+    """
+
+    __tablename__ = "appointment_series"
+    __table_args__ = (
+        CheckConstraint("minute BETWEEN 0 AND 1439", name="minute"),
+        CheckConstraint("on_holiday IN ('move', 'skip')", name="on_holiday"),
+        CheckConstraint(
+            "num_nonnulls(every_days, every_weeks) = 1 AND coalesce(every_days, 1) BETWEEN 1 AND 90"
+            " AND coalesce(every_weeks, 1) BETWEEN 1 AND 26 AND (every_weeks IS NULL) = (weekdays = '{}')"
+            " AND weekdays <@ '{0,1,2,3,4,5,6}'",
+            name="step",
+        ),
+        CheckConstraint(
+            "num_nonnulls(visits, until) = 1 AND coalesce(visits, 1) BETWEEN 1 AND 60 AND until >= first_day",
+            name="end",
+        ),
+        Index("ix_appointment_series_patient_id", "patient_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patient.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("healthcare_service.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    practitioner_id: Mapped[UUID | None] = mapped_column(ForeignKey("practitioner.id"))
+    first_day: Mapped[date]
+    minute: Mapped[int]
+    every_days: Mapped[int | None]
+    every_weeks: Mapped[int | None]
+    weekdays: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    visits: Mapped[int | None]
+    until: Mapped[date | None]
+    on_holiday: Mapped[str]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class BookingRestriction(Base):
@@ -236,6 +282,7 @@ class Idempotency(Base):
     """The stored answer of a write: the same key gives the same answer (IETF idempotency-key draft)."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
 
     principal: Mapped[str] = mapped_column(primary_key=True)
     route: Mapped[str] = mapped_column(primary_key=True)

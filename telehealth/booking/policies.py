@@ -94,4 +94,7 @@ RULES: Rules = {
     "booking.offer": _there(*RECEPTION),
     "booking.no_show": _there(*CARE),
     "booking.confirm_coverage": _there(*RECEPTION),
+    "series.book": _there(*CARE),
+    "series.read": _family_or("booking.read", *CARE),
+    "series.change": _there(*CARE),
 }

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from telehealth.booking.codes import AppointmentStatus, RestrictionGrade
+from telehealth.booking.codes import AppointmentStatus, CancelReason, RestrictionGrade
 from telehealth.booking.errors import (
     AlreadyArrived,
     AppointmentOver,
@@ -15,11 +14,13 @@ from telehealth.booking.errors import (
     HoldNotYours,
     NotBookableOnline,
     NotOpenYet,
+    NotTheirReason,
     OnlineQuotaFull,
     OutsideValidity,
     OverbookFull,
     PatientBusy,
     PractitionerDayFull,
+    ReasonTooLong,
     ResourceBusy,
     RestrictedToDesk,
     SlotTaken,
@@ -35,10 +36,12 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
+from telehealth.core.principal import PrincipalKind
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
 from telehealth.scheduling.rules import POLICIES, SlotPolicy
 
+LONGEST_REASON = 500
 LIVE = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
 TRANSITIONS: Mapping[AppointmentStatus, frozenset[AppointmentStatus]] = {
     AppointmentStatus.HELD: frozenset(
@@ -172,15 +175,13 @@ def _written(instant: datetime) -> str:
 
 
 def check_place(place: Place, *, online: bool) -> None:
-    """Raise SlotClosed, NotBookableOnline, TimeBlocked or SlotTaken.
+    """Raise SlotClosed, TimeBlocked, NotBookableOnline or SlotTaken.
 
     A quick no before anything is written; the claim and the counters are what holds.
     """
-    check_open(place.session_status)
+    check_open(place.session_status, blocked=place.blocked)
     if online and not place.service_online:
         raise NotBookableOnline
-    if place.blocked:
-        raise TimeBlocked
     if place.taken >= place.capacity:
         raise SlotTaken
 
@@ -194,6 +195,12 @@ def check_restriction(grade: str | None, service_code: str, hotline: str) -> Non
         raise RestrictedToDesk(hotline=hotline)
 
 
+def check_length(reason: str | None) -> None:
+    """Raise ReasonTooLong, whatever door it came by."""
+    if reason is not None and len(reason) > LONGEST_REASON:
+        raise ReasonTooLong({"reason": ["field-booking-too-long"]})
+
+
 def check_bound(start: datetime, from_: datetime | None, until: datetime | None) -> None:
     """Raise OutsideValidity for a start that a referral or slip does not allow."""
     if from_ is not None and until is not None and not from_ <= start < until:
@@ -204,10 +211,12 @@ def check_bound(start: datetime, from_: datetime | None, until: datetime | None)
         )
 
 
-def check_open(session_status: str) -> None:
-    """Raise SlotClosed."""
+def check_open(session_status: str, *, blocked: bool) -> None:
+    """Raise SlotClosed or TimeBlocked."""
     if session_status != SessionStatus.OPEN:
         raise SlotClosed
+    if blocked:
+        raise TimeBlocked
 
 
 def check_load(load: Load, policy: BookingPolicy) -> None:
@@ -220,9 +229,9 @@ def check_load(load: Load, policy: BookingPolicy) -> None:
         raise TooManyWithPractitioner(limit=policy.per_practitioner)
 
 
-def check_hold(holder: UUID | None, account_id: UUID | None, *, live: bool) -> None:
+def check_hold(held_by: str | None, holder: str | None, *, live: bool) -> None:
     """Raise HoldNotYours or HoldExpired."""
-    if holder != account_id:
+    if held_by is None or held_by != holder:
         raise HoldNotYours
     if not live:
         raise HoldExpired
@@ -272,6 +281,22 @@ class CutOff:
     def of(cls, start: datetime, notice_minutes: int | None, hotline: str) -> "CutOff":
         """Return the cut-off of a service; its start without a policy of its own."""
         return cls(start - timedelta(minutes=notice_minutes or 0), hotline)
+
+
+_OF_PATIENTS = frozenset(
+    {
+        CancelReason.PATIENT,
+        CancelReason.PATIENT_BETTER,
+        CancelReason.PATIENT_ELSEWHERE,
+        CancelReason.PATIENT_NO_TRANSPORT,
+    }
+)
+
+
+def check_reason(kind: PrincipalKind, reason_code: str) -> None:
+    """Raise NotTheirReason when a family, or who holds a link, says that the hospital cancels."""
+    if kind in (PrincipalKind.PATIENT, PrincipalKind.LINK) and reason_code not in _OF_PATIENTS:
+        raise NotTheirReason({"reason_code": ["error-not-their-reason"]})
 
 
 def check_cancel(status: str, cut_off: CutOff, now: datetime, *, staff: bool) -> None:

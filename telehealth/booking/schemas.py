@@ -3,6 +3,7 @@
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from telehealth.booking.codes import CancelReason, CoverageBasis
+from telehealth.booking.rules import LONGEST_REASON
 from telehealth.core.paging import MAX_LIMIT
 from telehealth.directory.codes import Modality
 from telehealth.patients.schemas import PatientFields
@@ -13,8 +14,6 @@ from telehealth.scheduling.schemas import (
     SlotPricesSchema,
 )
 from telehealth.web.api import QuerySchema, RequestSchema
-
-LONGEST_REASON = 500
 
 
 class HoldRequestSchema(RequestSchema):

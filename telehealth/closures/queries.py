@@ -243,9 +243,13 @@ def closures_of(session: Session, facility_id: UUID | None, *, limit: int = 30) 
 
 
 def unfinished(session: Session) -> list[ClosureView]:
-    """Return the closures that still have something to do, the oldest first."""
+    """Return the closures that still have something to do, first whose people come soonest."""
     rows = _rows(
-        session, f"{_CLOSURE} WHERE c.state IN ('running', 'undoing') ORDER BY c.created_at, c.id", {}
+        session,
+        f"""{_CLOSURE} WHERE c.state IN ('running', 'undoing')
+             ORDER BY (SELECT min(i.start_at) FROM session_closure_item i
+                        WHERE i.closure_id = c.id AND i.state = 'waiting') NULLS FIRST, c.created_at, c.id""",
+        {},
     )
     return [_closure(row) for row in rows]
 

@@ -13,7 +13,14 @@ from telehealth.audit.services import Entry, record
 from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.services import AnyPractitioner, BookingRequest, ConsentGiven
+from telehealth.booking.series_queries import SeriesView
+from telehealth.booking.services import (
+    AnyPractitioner,
+    BookingRequest,
+    ConsentGiven,
+    SeriesMeans,
+    SeriesOrder,
+)
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
@@ -223,6 +230,31 @@ def book(
     )
     record(session, desk.principal, entry, now=now)
     return view
+
+
+def book_series(
+    session: Session,
+    desk: Desk,
+    order: SeriesOrder,
+    slot_ids: Sequence[str],
+    shared: BookingRequest,
+    asked: Asked,
+    means: SeriesMeans,
+) -> SeriesView:
+    """Book several visits at the desk, all or none; who asked is kept with each."""
+    series = booking.book_series(session, desk.principal, order, slot_ids, shared, means)
+    for view in series.visits:
+        patients.consent(
+            session,
+            desk.principal,
+            order.patient_id,
+            purpose=CONSENT.purpose,
+            text_version=CONSENT.text_version,
+            channel=Channel.DESK,
+            now=means.now,
+            asked=replace(_ASKED[asked], appointment_id=view.id),
+        )
+    return series
 
 
 def appointment(session: Session, desk: Desk, appointment_id: UUID) -> AppointmentView:

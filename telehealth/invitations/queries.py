@@ -50,6 +50,11 @@ def invitees_of(session: Session, appointment_id: UUID, cipher: FieldCipher) -> 
     return [view(row, cipher) for row in rows]
 
 
+def ever_invited(session: Session, appointment_id: UUID) -> list[Invitee]:
+    """Return everybody who was ever invited to an appointment, withdrawn or not."""
+    return list(session.scalars(select(Invitee).where(Invitee.appointment_id == appointment_id)))
+
+
 def view(row: Invitee, cipher: FieldCipher) -> InviteeView:
     """Open a row. Raises LookupError for one without an address, which the table refuses."""
     contact = opened_contact(row.phone_sealed, row.email_sealed, "appointment_invitee", row.id, cipher)

@@ -23,7 +23,7 @@ _PASSING = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization fai
 
 
 def run(work: Work, now: datetime) -> None:
-    """Go on with every closure that is not done, the oldest first."""
+    """Go on with every closure that is not done, first whose people come soonest."""
     with system_unit_of_work(work.engine) as session:
         unfinished = queries.unfinished(session)
     left = AT_ONCE

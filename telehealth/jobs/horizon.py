@@ -4,10 +4,11 @@ from datetime import datetime
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.jobs.work import Work
-from telehealth.scheduling.services import materialise_horizon
+from telehealth.scheduling.services import horizon, materialise
 
 
 def run(work: Work, now: datetime) -> None:
-    """Make what is missing or made from an older roster."""
-    with system_unit_of_work(work.engine) as session:
-        materialise_horizon(session, now)
+    """Make what is missing or made from an older roster, each day for itself: editors wait for none long."""
+    for day in horizon(now):
+        with system_unit_of_work(work.engine) as session:
+            materialise(session, [day], now)

@@ -23,6 +23,7 @@ from telehealth.jobs import (
     provider_shares,
     provider_upkeep,
     releases,
+    stored_answers,
     unpaid_deposits,
     video_invitations,
     visit_invitations,
@@ -45,6 +46,7 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),
     Job("zalo-events", 3, zalo_events.run),
+    Job("webhook-events", 2, webhooks.fan_out),
     Job("webhooks", 2, webhooks.run),
     Job("video-invitations", 15, video_invitations.run),
     Job("claimed-failures", 15, claimed_failures.run),
@@ -54,6 +56,7 @@ JOBS: tuple[Job, ...] = (
     Job("waitlist", 15, waitlist.run),
     Job("closures", 3, closures.run),
     Job("disruptions", 30, disruptions.run),
+    Job("deposits-due", 10, unpaid_deposits.tell),
     Job("unpaid-deposits", 60, unpaid_deposits.run),
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
@@ -67,5 +70,6 @@ JOBS: tuple[Job, ...] = (
     Job("message-alarms", 30, message_alarms.run),
     Job("message-templates", 900, message_templates.run),
     Job("message-purge", 3600, message_purge.run),
+    Job("stored-answers", 3600, stored_answers.run),
     Job("webhook-purge", 3600, webhooks.forget),
 )

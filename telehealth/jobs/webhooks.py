@@ -8,16 +8,19 @@ from telehealth.webhooks import dispatch
 from telehealth.webhooks.rules import Reach
 
 
-def run(work: Work, now: datetime) -> None:
-    """Number what happened, then send what is due and note what became of it."""
+def fan_out(work: Work, now: datetime) -> None:
+    """Number what happened for each who listens. Apart from the sending, so that no receiver holds it up."""
     more = True
     while more:
         with system_unit_of_work(work.engine) as session:
             more = dispatch.fan_out(session, now)
+
+
+def run(work: Work, now: datetime) -> None:
+    """Send what is due, and note what became of it as soon as each receiver's turn is over."""
     with system_unit_of_work(work.engine) as session:
         due = dispatch.claim(session, now, work.settings.cipher)
-    outcomes = dispatch.sent(due, Reach(work.settings.webhook_networks), int(now.timestamp()))
-    if outcomes:
+    for outcomes in dispatch.sent(due, Reach(work.settings.webhook_networks), int(now.timestamp())):
         with system_unit_of_work(work.engine) as session:
             dispatch.settle(session, outcomes, now)
 

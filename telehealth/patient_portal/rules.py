@@ -2,6 +2,7 @@
 
 from telehealth.booking.codes import CoverageBasis
 from telehealth.directory.codes import Modality
+from telehealth.directory.queries import ServiceView
 
 # Shown in this order; the product asks and never computes what insurance pays.
 GROUNDS = (
@@ -30,6 +31,13 @@ _PAPERS = {
     CoverageBasis.LISTED_DISEASE: "portal-bring-listed",
     CoverageBasis.TEMPORARY_RESIDENCE: "portal-bring-residence",
 }
+
+
+def prepare(service: ServiceView | None, modality: str, locale: str) -> tuple[str, ...]:
+    """Return how to get ready for a visit in person; before a screen nobody need fast or bring films."""
+    if service is None or modality == Modality.VIDEO:
+        return ()
+    return service.preparation(locale)
 
 
 def bring(coverage: str, modality: str, *, child: bool) -> list[str]:

@@ -37,3 +37,9 @@ class NotOfAge(Conflict):
     """The record belongs to a child: whoever answers for it keeps it."""
 
     code = "not-of-age"
+
+
+class BirthDateAtDesk(Conflict):
+    """The new birth date would change how long the caller may act for the person: a desk sees the papers."""
+
+    code = "birth-date-at-desk"

@@ -41,6 +41,10 @@ class Relation(StrEnum):
     OTHER = "other"
 
 
+ENDS_AT_MAJORITY = frozenset(Relation) - {Relation.SELF, Relation.SPOUSE, Relation.CHILD}
+"""What ends when a child comes of age (ends_at_majority of migration 0022)."""
+
+
 class AskedBy(StrEnum):
     """Who asked the hospital to act for a person."""
 
@@ -134,7 +138,7 @@ class PatientIdentifier(Base):
 class AccountPatient(Base):
     """An account may act for a patient while the relation is valid.
 
-    A trigger ends the relation of a parent or guardian when the child comes of age (migration 0022).
+    A trigger ends what is in ENDS_AT_MAJORITY when the child comes of age (migration 0022).
     """
 
     __tablename__ = "account_patient"

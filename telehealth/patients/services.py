@@ -22,6 +22,7 @@ from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.text import person_sort_key, search_form
 from telehealth.patients.errors import (
     BadPatient,
+    BirthDateAtDesk,
     NotOfAge,
     OwnRecordUnknown,
     PatientChanged,
@@ -29,6 +30,7 @@ from telehealth.patients.errors import (
     TooManyRelatives,
 )
 from telehealth.patients.models import (
+    ENDS_AT_MAJORITY,
     AccountPatient,
     AskedBy,
     AskedHow,
@@ -50,11 +52,13 @@ from telehealth.patients.queries import (
     patients_of,
 )
 from telehealth.patients.rules import (
+    adult_from,
     birth_date_fault,
     clean_name,
     compact,
     insurance_number,
     is_adult,
+    is_child,
     name_fault,
     own_record_limits,
     passport_number,
@@ -121,7 +125,7 @@ def register(
     Raises BadPatient, TooManyRelatives. Staff call link_facility afterwards.
     """
     cleaned = _cleaned(new, now)
-    _check_guardian(session, new.guardian_id, patient_id=None)
+    _check_guardian(session, principal, new.guardian_id, patient_id=None)
     by_account = principal.kind is PrincipalKind.PATIENT and principal.id is not None
     if by_account:
         known = matching_in_account(
@@ -146,7 +150,9 @@ def register(
     )
     _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
     if by_account:
-        relation = new.relation or _default_relation(session, principal, now)
+        relation = new.relation or _default_relation(session, principal, cleaned, now)
+        if relation == Relation.SELF and is_child(cleaned.columns["birth_date"], business_date(now)):
+            raise BadPatient({"relation": ["patients-relation-child"]})
         _relate(session, principal, patient_id, relation, now)
     record(
         session,
@@ -169,14 +175,19 @@ def change(
     now: datetime,
     cipher: FieldCipher,
 ) -> None:
-    """Change what is named in `changes` (fields of NewPatient). Raises PatientChanged, BadPatient."""
+    """Change what is named in `changes` (fields of NewPatient).
+
+    Raises PatientChanged, BadPatient, BirthDateAtDesk.
+    """
     current = session.get(Patient, patient_id)
     if current is None:
         raise PatientNotFound
     whole = replace(_as_new(current), **changes)
     cleaned = _cleaned(whole, now)
     if "guardian_id" in changes:
-        _check_guardian(session, whole.guardian_id, patient_id=patient_id)
+        _check_guardian(session, principal, whole.guardian_id, patient_id=patient_id)
+    if cleaned.columns["birth_date"] != current.birth_date:
+        _check_birth_date(session, principal, current, cleaned.columns["birth_date"], now)
     values = dict(cleaned.columns)
     sealed = _sealed(patient_id, cleaned, cipher)
     if "phone" in changes:
@@ -308,6 +319,7 @@ def take_over(
     if patient_id is None:
         raise OwnRecordUnknown
     _relate(session, principal, patient_id, Relation.SELF.value, now)
+    _end_other_links(session, patient_id, principal.id, now)
     record(session, principal, Entry("patient.take-over", "Patient", patient_id, patient_id), now=now)
     return UUID(str(patient_id))
 
@@ -331,8 +343,35 @@ def hand_over(
         .values(account_id=account_id, patient_id=patient_id, **own)
         .on_conflict_do_update(index_elements=["account_id", "patient_id"], set_=own)
     )
+    _end_other_links(session, patient_id, account_id, now)
     entry = Entry("patient.hand-over", "Patient", patient_id, patient_id, facility_id)
     record(session, principal, entry, now=now)
+
+
+def fill_contact(
+    session: Session, kept_id: UUID, merged_id: UUID, *, now: datetime, cipher: FieldCipher
+) -> None:
+    """Give a record the telephone, e-mail, address and guardian that only its double has."""
+    kept, merged = session.get(Patient, kept_id), session.get(Patient, merged_id)
+    if kept is None or merged is None:
+        return
+    taken: dict[str, Any] = {}
+    for name in ("phone", "email", "address"):
+        column = f"{name}_sealed"
+        value = cipher.open_text(getattr(merged, column), f"patient.{name}:{merged_id}")
+        if getattr(kept, column) is None and value is not None:
+            taken[column] = cipher.seal_text(value, f"patient.{name}:{kept_id}")
+    if "phone_sealed" in taken:
+        taken["phone_index"] = merged.phone_index
+    if kept.guardian_id is None and merged.guardian_id not in (None, kept_id):
+        taken["guardian_id"] = merged.guardian_id
+    if taken:
+        session.execute(
+            update(Patient)
+            .where(Patient.id == kept_id)
+            .values(**taken, version=Patient.version + 1, updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def consent(
@@ -411,15 +450,44 @@ def _cleaned(new: NewPatient, now: datetime) -> _Clean:
     )
 
 
-def _check_guardian(session: Session, guardian_id: UUID | None, *, patient_id: UUID | None) -> None:
-    """A guardian is another person whom the entered principal sees; foreign keys look past the walls."""
+def _check_guardian(
+    session: Session, principal: Principal, guardian_id: UUID | None, *, patient_id: UUID | None
+) -> None:
+    """A guardian is another person whom the principal sees, of one's own for a family.
+
+    Foreign keys look past the walls, and a delegate sees names of people who are not their own.
+    """
     if guardian_id is None:
         return
+    if principal.kind is PrincipalKind.PATIENT and guardian_id not in principal.patient_ids:
+        raise BadPatient({"guardian_id": ["patients-guardian-wrong"]})
     seen = session.execute(
         select(Patient.id).where(Patient.id == guardian_id, Patient.merged_into.is_(None))
     ).first()
     if seen is None or guardian_id == patient_id:
         raise BadPatient({"guardian_id": ["patients-guardian-wrong"]})
+
+
+def _check_birth_date(
+    session: Session, principal: Principal, current: Patient, new: str | None, now: datetime
+) -> None:
+    """Nobody lengthens their own right over a child, nor becomes a child by it: the desk sees papers."""
+    if principal.kind is not PrincipalKind.PATIENT or current.birth_date is None:
+        return
+    relation = session.execute(
+        select(AccountPatient.relation).where(
+            AccountPatient.account_id == principal.id, AccountPatient.patient_id == current.id
+        )
+    ).scalar_one_or_none()
+    today = business_date(now)
+    if relation == Relation.SELF:
+        if is_child(new, today) and not is_child(current.birth_date, today):
+            raise BirthDateAtDesk
+        return
+    if relation not in ENDS_AT_MAJORITY or is_adult(current.birth_date, today):
+        return
+    if new is None or is_adult(new, today) or adult_from(new) > adult_from(current.birth_date):
+        raise BirthDateAtDesk
 
 
 def _identifiers(new: NewPatient, faults: dict[str, list[str]]) -> dict[IdentifierSystem, str]:
@@ -524,7 +592,20 @@ def _relate(session: Session, principal: Principal, patient_id: UUID, relation: 
     )
 
 
-def _default_relation(session: Session, principal: Principal, now: datetime) -> str:
+def _end_other_links(session: Session, patient_id: UUID, keeper: UUID | None, now: datetime) -> None:
+    """Leave a grown person's record to its keeper alone."""
+    session.execute(
+        update(AccountPatient)
+        .where(AccountPatient.patient_id == patient_id, AccountPatient.account_id != keeper, _valid(now))
+        .values(valid_to=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _default_relation(session: Session, principal: Principal, cleaned: _Clean, now: datetime) -> str:
+    """The first grown person of an account is its owner; a child never is unless they say so."""
+    if not is_adult(cleaned.columns["birth_date"], business_date(now)):
+        return Relation.RELATIVE.value
     has_self = session.execute(
         select(AccountPatient.patient_id).where(
             AccountPatient.account_id == principal.id,

@@ -56,7 +56,8 @@ class Payment(Base):
     """The deposit of one appointment, with the terms that stood when it was booked.
 
     A trigger of the appointment makes it and follows every change of status. `reference` is what the
-    transfer must say. `refund_vnd` is what must go back in all, `refunded_vnd` what has gone.
+    transfer must say. `full_until`: until when all of it comes back; a patient who moves after it cannot win
+    it back. `refund_vnd` is what must go back in all, `refunded_vnd` what has gone.
     """
 
     __tablename__ = "payment"
@@ -71,6 +72,7 @@ class Payment(Base):
         UniqueConstraint("appointment_id"),
         UniqueConstraint("reference"),
         Index("ix_payment_due", "due_at", postgresql_where=text("state = 'due'")),
+        Index("ix_payment_untold", "created_at", postgresql_where=text("state = 'due' AND told_at IS NULL")),
         Index("ix_payment_refund", "facility_id", postgresql_where=text("refunded_vnd < refund_vnd")),
     )
 
@@ -86,7 +88,9 @@ class Payment(Base):
     refunded_vnd: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     full_refund_minutes: Mapped[int]
     late_refund_percent: Mapped[int]
+    full_until: Mapped[datetime]
     due_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))

@@ -150,6 +150,16 @@ def overdue(session: Session, before: datetime, *, most: int) -> list[UUID]:
     return [row[0] for row in found]
 
 
+def untold(session: Session, *, most: int) -> list[UUID]:
+    """Return the appointments whose deposit is due and nobody was told of yet, oldest first."""
+    found = session.connection().exec_driver_sql(
+        """SELECT appointment_id FROM payment WHERE state = 'due' AND told_at IS NULL
+            ORDER BY created_at LIMIT %(most)s""",
+        {"most": most},
+    )
+    return [row[0] for row in found]
+
+
 def refunds_due(session: Session, facility_id: UUID) -> list[RefundDue]:
     """Return what the facility owes, oldest first, at most 100. One statement."""
     rows = session.connection().exec_driver_sql(

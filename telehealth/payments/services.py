@@ -15,6 +15,7 @@ from telehealth.audit.services import Entry, record
 from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus, CancelReason
 from telehealth.booking.queries import appointment
+from telehealth.booking.rules import message_link
 from telehealth.booking.services.context import account_of as account_id_of
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound, PreconditionFailed
@@ -22,7 +23,8 @@ from telehealth.core.ids import new_id
 from telehealth.core.principal import SYSTEM, Principal
 from telehealth.core.sql import fetch_one
 from telehealth.directory.models import HealthcareService
-from telehealth.payments import queries
+from telehealth.patients.queries import recipient_of
+from telehealth.payments import messages, queries
 from telehealth.payments.codes import PaymentState, TransferState
 from telehealth.payments.errors import NothingToRefund, ReferenceUnknown, TransferSettled
 from telehealth.payments.models import BankAccount, BankTransfer, DepositPolicy, Payment, Refund
@@ -125,6 +127,7 @@ def refund(
     payment_id: UUID,
     paid_out_ref: str,
     *,
+    facility_id: UUID,
     version: int,
     now: datetime,
 ) -> int:
@@ -133,7 +136,7 @@ def refund(
     Raises NotFound, PreconditionFailed, NothingToRefund.
     """
     found = session.execute(
-        select(Payment).where(Payment.id == payment_id).with_for_update()
+        select(Payment).where(Payment.id == payment_id, Payment.facility_id == facility_id).with_for_update()
     ).scalar_one_or_none()
     if found is None:
         raise NotFound
@@ -168,7 +171,10 @@ def let_go(
     view = appointment(session, appointment_id)
     if owed is None or view is None or owed.state != PaymentState.DUE or not lapses(owed.due_at, now):
         return False
-    if view.status != AppointmentStatus.BOOKED:
+    if view.status != AppointmentStatus.BOOKED or now >= view.start:
+        # The visit rules now: it is paid at the counter, and what came too little goes back.
+        owed.state, owed.refund_vnd = PaymentState.VOID, owed.received_vnd
+        owed.version += 1
         return False
     booking.cancel(
         session,
@@ -181,6 +187,30 @@ def let_go(
         outbox=outbox,
     )
     return True
+
+
+def tell(
+    session: Session,
+    appointment_id: UUID,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    base_url: str,
+) -> None:
+    """Say once what is to be paid, until when and where; whoever booked, by whatever door."""
+    fetch_one(session, _LOCK, {"id": appointment_id})
+    owed = session.execute(
+        select(Payment).where(Payment.appointment_id == appointment_id).with_for_update()
+    ).scalar_one_or_none()
+    view = appointment(session, appointment_id)
+    if owed is None or view is None or owed.state != PaymentState.DUE or owed.told_at is not None:
+        return
+    owed.told_at = now
+    to = recipient_of(session, owed.patient_id, view.account_id, cipher)
+    if to is not None and owed.due_at > now:
+        link = message_link(base_url, view.code)
+        outbox.enqueue(session, [messages.deposit_due(view, to, owed.due_at, link, now=now)], now=now)
 
 
 def set_account(

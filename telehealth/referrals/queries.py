@@ -331,15 +331,19 @@ def slip_of_appointment(
     return found[0] if found else None
 
 
-def known_slip(session: Session, kind: str, issuer_key: str, key: str) -> UUID | None:
-    """Return the standing request of that paper, if the entered principal may see it."""
-    row = session.connection().exec_driver_sql(
-        """SELECT id FROM service_request WHERE kind = %(kind)s AND issuer_key = %(issuer)s
-              AND number_key = %(key)s AND status NOT IN ('revoked', 'entered-in-error')""",
-        {"kind": kind, "issuer": issuer_key, "key": key},
+def slip_in_system(session: Session, kind: str, key: str, patient_id: UUID) -> tuple[bool, UUID | None]:
+    """Tell whether the person has a request of that number, whoever wrote it; and which, if the record is the
+    same. Others who ask for the number wait until this transaction is over.
+    """
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            "SELECT known, own_id FROM slip_in_system(%(kind)s, %(key)s, %(patient)s)",
+            {"kind": kind, "key": key, "patient": patient_id},
+        )
+        .one()
     )
-    found: UUID | None = row.scalar_one_or_none()
-    return found
+    return row.known, row.own_id
 
 
 def clinical(session: Session, request_id: UUID, cipher: FieldCipher) -> Clinical | None:

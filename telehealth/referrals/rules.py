@@ -3,13 +3,19 @@
 The numbers are data (rulebook.py); a calendar is a function that tells working days in law.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from telehealth.core.clock import at_local, business_date, minute_of_day
+from telehealth.core.ids import CODE_ALPHABET
 from telehealth.directory.icd10 import any_covers, normalise_icd10
 from telehealth.referrals.codes import OPEN, OwnerRole, RequestKind, RequestPriority, RequestStatus
+
+NUMBER_LETTERS = {RequestKind.REFERRAL: "CK", RequestKind.REEXAMINATION: "HK"}
+NUMBER_LENGTH = 8
+_OURS = re.compile(rf"({'|'.join(NUMBER_LETTERS.values())})[0-9]{{2}}[{CODE_ALPHABET}]{{{NUMBER_LENGTH}}}")
 
 WorkingDay = Callable[[date], bool]
 
@@ -182,6 +188,11 @@ def _owner(
 def lapsed(status: str, valid_until: date | None, today: date) -> bool:
     """Tell whether an open request's last day is over: it stays open and somebody must see to it."""
     return RequestStatus(status) in OPEN and valid_until is not None and valid_until < today
+
+
+def ours(key: str) -> bool:
+    """Tell whether a number has the form of those that are printed here: letters, year, code."""
+    return _OURS.fullmatch(key) is not None
 
 
 def number_key(number: str) -> str:

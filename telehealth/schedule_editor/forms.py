@@ -197,6 +197,7 @@ def read_move(form: "MultiDict[str, str]") -> MoveDraft:
         start_minute=fields.minute("start_minute"),
         practitioner_id=fields.key("practitioner_id"),
         room=fields.text("room"),
+        end_minute=fields.perhaps_minute("end_minute"),
     )
     fields.done()
     return draft

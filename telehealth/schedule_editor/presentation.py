@@ -14,8 +14,9 @@ from telehealth.directory.naming import practitioner_title
 from telehealth.schedule_editor.forms import written_minute
 from telehealth.schedule_editor.queries import Block, Calendar, Mark, Person
 from telehealth.schedule_editor.rules import Consequences, DayEffect, Doubt, Standing
-from telehealth.scheduling.codes import ExceptionKind, SessionMode, SessionStatus
-from telehealth.scheduling.rules import PlannedSession
+from telehealth.scheduling.codes import Channel, ExceptionKind, SessionMode, SessionStatus
+from telehealth.scheduling.models import BookingPolicy
+from telehealth.scheduling.rules import POLICIES, PlannedSession
 from telehealth.web.localization import current_locale, format_date, t
 
 QUARTER = 15
@@ -43,6 +44,7 @@ class Card:
     state: str
     kind: str
     fill: int
+    movable: bool
     at: int = 1
     span: int = 1
 
@@ -116,7 +118,7 @@ def who(person: Person | None) -> str:
     return "" if person is None else f"{practitioner_title(person.title)} {person.name}".strip()
 
 
-def heads(calendar: Calendar, shown: Iterable[Block], today: date) -> list[Head]:
+def heads(calendar: Calendar, shown: Iterable[Block]) -> list[Head]:
     """Return the headings of the days, with what the blocks shown come to."""
     by_day: dict[date, list[Block]] = defaultdict(list)
     for block in shown:
@@ -131,7 +133,7 @@ def heads(calendar: Calendar, shown: Iterable[Block], today: date) -> list[Head]
                 f"{each.day.day}/{each.day.month}",
                 _day_note(each, calendar.marks),
                 each.holiday or _closed(each.day, calendar.marks),
-                each.day == today,
+                each.day == calendar.today,
                 len(blocks),
                 sum(block.places for block in blocks),
                 sum(block.booked for block in blocks),
@@ -199,9 +201,10 @@ def card(block: Block, calendar: Calendar, by: str, hours: Hours | None = None) 
         service=service.name(locale) if service else "",
         places=_places(block),
         doors=_doors(block),
-        state=_state(block),
-        kind=_kind(block),
+        state=_state(block, calendar.today),
+        kind=_kind(block, calendar.today),
         fill=block.fill,
+        movable=block.id is not None and block.day >= calendar.today,
         at=at,
         span=span,
     )
@@ -214,7 +217,8 @@ def note(mark: Mark, hours: Hours | None = None) -> Note:
         if mark.start_minute is None
         else f"{written_minute(mark.start_minute)}–{written_minute(mark.end_minute)}"
     )
-    said = t(f"editor-mark-{mark.kind}")
+    one_doctor = mark.kind == ExceptionKind.CLOSED and mark.practitioner_id is not None
+    said = t("editor-mark-not-working" if one_doctor else f"editor-mark-{mark.kind}")
     text = f"{said} {when}" + (f" · {mark.text}" if mark.text else "")
     at, span = _place(mark.start_minute or 0, mark.end_minute or 24 * 60, hours)
     return Note(mark, text, at, span)
@@ -265,6 +269,14 @@ def appointments_by_day(items: Iterable[Standing]) -> list[tuple[str, list[Stand
     for item in items:
         found[local(item.start).date()].append(item)
     return [(_day_words(day), each) for day, each in sorted(found.items())]
+
+
+def release_words(policy: BookingPolicy | None) -> str:
+    """Return when a service's days are opened; empty where each day opens to the minute, as ever."""
+    if policy is None or (policy.release_minute is None and policy.window_days is None):
+        return ""
+    ahead = POLICIES[Channel.ONLINE].window_days if policy.window_days is None else policy.window_days
+    return t("editor-release-words", time=written_minute(policy.release_minute or 0), days=ahead)
 
 
 def _effect_words(effect: DayEffect, people: Mapping[UUID, Person]) -> Iterable[tuple[str, str]]:
@@ -331,11 +343,11 @@ def _doors(block: Block) -> str:
     return " · ".join(parts)
 
 
-def _state(block: Block) -> str:
+def _state(block: Block, today: date) -> str:
     if block.status == SessionStatus.CLOSED:
         return t("editor-state-closed")
     if block.id is None:
-        return t("editor-state-planned")
+        return t("editor-state-past" if block.day < today else "editor-state-planned")
     if block.exception_id is not None:
         return t("editor-state-extra")
     if block.mode == SessionMode.SESSION:
@@ -345,11 +357,11 @@ def _state(block: Block) -> str:
     return ""
 
 
-def _kind(block: Block) -> str:
+def _kind(block: Block, today: date) -> str:
     if block.status == SessionStatus.CLOSED:
         return "closed"
     if block.id is None:
-        return "planned"
+        return "past" if block.day < today else "planned"
     if block.exception_id is not None:
         return "extra"
     return "video" if block.modality == Modality.VIDEO else "room"

@@ -121,8 +121,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A facility's days, with who and what there is on them."""
+    """A facility's days, with who and what there is on them. `today`: what is before it is over."""
 
+    today: date
     days: tuple[CalendarDayView, ...]
     blocks: tuple[Block, ...]
     marks: tuple[Mark, ...]
@@ -141,7 +142,7 @@ class LineView:
     quotas: tuple[ScheduleQuota, ...]
 
 
-def calendar(session: Session, facility_id: UUID, first: date, last: date) -> Calendar:
+def calendar(session: Session, facility_id: UUID, first: date, last: date, today: date) -> Calendar:
     """Return the days from first to last in eight statements, and three more where days are not made yet."""
     overrides = calendar_overrides(session, first, last)
     days = tuple(
@@ -154,6 +155,7 @@ def calendar(session: Session, facility_id: UUID, first: date, last: date) -> Ca
     if missing:
         blocks += _planned_blocks(session, facility_id, missing)
     return Calendar(
+        today=today,
         days=days,
         blocks=tuple(sorted(blocks, key=lambda block: (block.day, block.start_minute, block.room))),
         marks=(

@@ -305,10 +305,11 @@ class PractitionerLimitListSchema(Schema):
 
 
 class SessionMoveSchema(RequestSchema):
-    """Where one session of one day is moved."""
+    """Where one session of one day is moved; without `end` it is as long as it was."""
 
     day = fields.Date(required=True)
     start_minute = _minute(data_key="start", required=True)
+    end_minute = _minute(data_key="end", load_default=None, allow_none=True)
     practitioner_id = fields.UUID(required=True)
     room = _text(LONGEST_CODE, load_default="")
 

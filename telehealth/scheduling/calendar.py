@@ -62,7 +62,8 @@ class PractitionerDays:
 
 # Sessions whose counters say everything are added up here. The others (`odd`) are told by id, to be swept
 # like a search does: those that need a resource, touch a blocking or the window's ends, have a lapsed hold,
-# or whose practitioner has claims that are not steps of theirs. Full sessions are asked for nothing more.
+# no longer fit the roster, or whose practitioner has claims that are not steps of theirs. Full sessions are
+# asked for nothing more.
 # What is asked of each session is asked by its keys, so that no wrong estimate can make it slow.
 _DAYS = f"""{COUNTED_NOW}, scope AS MATERIALIZED (
     SELECT {SESSION_COLUMNS}, s.slot_count * s.capacity AS places, l.doors IS NOT NULL AS refilled,
@@ -81,7 +82,9 @@ _DAYS = f"""{COUNTED_NOW}, scope AS MATERIALIZED (
                  WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
                    AND b.from_at < s.end_at AND b.to_at > s.start_at
                    AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
-                   AND (b.resource_id IS NULL OR b.resource_id = ANY(s.resource_ids))))) AS odd,
+                   AND (b.resource_id IS NULL OR b.resource_id = ANY(s.resource_ids)))
+                OR EXISTS (SELECT FROM roster_change r
+                            WHERE r.clinic_session_id = s.session_id AND r.resolved_at IS NULL))) AS odd,
            CASE WHEN s.open THEN greatest(0, least(
                 s.places - taken.steps, CASE WHEN %(online)s THEN s.online_left END,
                 s.places - s.booked - coalesce((

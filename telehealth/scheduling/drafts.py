@@ -166,12 +166,16 @@ class ExceptionDraft:
 
 @dataclass(frozen=True, slots=True)
 class MoveDraft:
-    """Where one session of one day is moved: to a day, an hour, a practitioner, a room."""
+    """Where one session of one day is moved: to a day, an hour, a practitioner, a room.
+
+    `end_minute`: None for a session as long as it was.
+    """
 
     day: date
     start_minute: int
     practitioner_id: UUID
     room: str
+    end_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

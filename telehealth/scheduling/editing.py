@@ -5,13 +5,13 @@ sessions and appointments is said and done by schedule_editor. A change names th
 (PreconditionFailed otherwise). What has been worked stays as it was: a line that runs is split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -33,7 +33,12 @@ from telehealth.scheduling.drafts import (
     PolicyDraft,
     ResourceDraft,
 )
-from telehealth.scheduling.errors import PractitionerElsewhere, ScheduleEnded, ScheduleInPast
+from telehealth.scheduling.errors import (
+    PractitionerElsewhere,
+    ScheduleEnded,
+    ScheduleInPast,
+    SessionCannotOpen,
+)
 from telehealth.scheduling.models import (
     Blocking,
     BookingPolicy,
@@ -45,7 +50,9 @@ from telehealth.scheduling.models import (
     ScheduleQuota,
     ScheduleResource,
     ScheduleService,
+    SessionQuota,
 )
+from telehealth.scheduling.services import planned_at
 
 EVERY_DAY = tuple(range(7))
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:who, 7702607))")
@@ -113,7 +120,13 @@ def change_line(
     line.version += 1
     session.flush()
     values = {**_plain(draft), "valid_from": first}
-    return _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    written = _write_line(session, editor, LineDraft(**values), now=now, instead_of=line_id)
+    session.execute(
+        update(ScheduleException)
+        .where(ScheduleException.schedule_id == line_id, ScheduleException.from_date >= from_day)
+        .values(schedule_id=written)
+    )
+    return written
 
 
 def end_line(
@@ -146,11 +159,17 @@ def in_rhythm(anchor: date, every_weeks: int, day: date) -> date:
 
 def add_exception(session: Session, editor: Editor, draft: ExceptionDraft, *, now: datetime) -> UUID:
     """Add days that are not as the roster says. Raises as add_line."""
+    return _add_exception(session, editor, draft, {}, now=now)
+
+
+def _add_exception(
+    session: Session, editor: Editor, draft: ExceptionDraft, terms: Mapping[str, Any], *, now: datetime
+) -> UUID:
     if draft.from_date < business_date(now):
         raise ScheduleInPast
     _check_exception(session, editor, draft)
     row = ScheduleException(
-        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft)
+        id=new_id(), facility_id=editor.facility_id, origin=ScheduleOrigin.EDITOR, **_plain(draft), **terms
     )
     session.add(row)
     session.flush()
@@ -210,17 +229,28 @@ def withdraw_exception(
 def move_session(
     session: Session, editor: Editor, session_id: UUID, draft: MoveDraft, *, now: datetime
 ) -> UUID:
-    """Move one regular session of one day: leave then, and an extra session where it goes.
+    """Move one session of one day; every service it offers moves along. Return the extra session it becomes.
 
-    Every service the line offers moves along. Raises NotFound, ScheduleEnded (not a regular session),
-    ScheduleInPast, and as add_exception.
+    A regular session is closed then, for its line alone, and an extra one opens where it goes, with all its
+    terms; an extra one of a single day is changed. Raises NotFound, ScheduleEnded (cancelled, or an extra one
+    of several days), ScheduleInPast, SessionCannotOpen, and as add_exception.
     """
     moved = session.get(ClinicSession, session_id)
     if moved is None or moved.facility_id != editor.facility_id:
         raise NotFound
-    if moved.schedule_id is None or moved.status == SessionStatus.CANCELLED:
+    if moved.status == SessionStatus.CANCELLED:
         raise ScheduleEnded
-    length = moved.slot_count * moved.slot_minutes
+    move = _move_extra if moved.schedule_id is None else _move_regular
+    written = move(session, editor, moved, draft, now=now)
+    planned = planned_at(session, editor.facility_id, draft.day, draft.day)[draft.day]
+    if not set(written) <= {each.exception_id for each in planned}:
+        raise SessionCannotOpen
+    return written[0]
+
+
+def _move_regular(
+    session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
+) -> list[UUID]:
     together = session.scalars(
         select(ClinicSession)
         .where(
@@ -231,15 +261,18 @@ def move_session(
         )
         .order_by(ClinicSession.id)
     ).all()
+    length = moved.slot_count * moved.slot_minutes
+    # Closed and not on leave: a leave would also cut the extra session where the two overlap.
     away = ExceptionDraft(
-        ExceptionKind.LEAVE,
+        ExceptionKind.CLOSED,
         moved.business_date,
         moved.business_date,
         moved.practitioner_id,
         moved.start_minute,
         moved.start_minute + length,
     )
-    written = add_exception(session, editor, away, now=now)
+    _add_exception(session, editor, away, {"schedule_id": moved.schedule_id}, now=now)
+    written = []
     for each in together:
         extra = ExceptionDraft(
             ExceptionKind.EXTRA,
@@ -247,15 +280,78 @@ def move_session(
             draft.day,
             draft.practitioner_id,
             draft.start_minute,
-            draft.start_minute + length,
+            draft.start_minute + length if draft.end_minute is None else draft.end_minute,
             each.service_id,
             each.modality,
-            each.slot_minutes,
+            each.slot_minutes - each.lead_minutes - each.tail_minutes,
             each.capacity,
             draft.room,
         )
-        written = add_exception(session, editor, extra, now=now)
+        written.append(_add_exception(session, editor, extra, _terms(session, each), now=now))
     return written
+
+
+def _terms(session: Session, moved: ClinicSession) -> dict[str, Any]:
+    """Return what an extra session has of the one that is moved, beside what is drafted."""
+    quotas = session.scalars(
+        select(SessionQuota)
+        .where(SessionQuota.clinic_session_id == moved.id, SessionQuota.reserved > 0)
+        .order_by(SessionQuota.door)
+    )
+    return {
+        "mode": moved.mode,
+        "lead_minutes": moved.lead_minutes,
+        "tail_minutes": moved.tail_minutes,
+        "overbook_most": moved.overbook_most,
+        "resource_ids": moved.resource_ids,
+        "kept": [
+            [quota.door, quota.reserved, (moved.start_at - quota.falls_at) // timedelta(minutes=1)]
+            for quota in quotas
+        ],
+    }
+
+
+def _move_extra(
+    session: Session, editor: Editor, moved: ClinicSession, draft: MoveDraft, *, now: datetime
+) -> list[UUID]:
+    chosen = session.get(ScheduleException, moved.exception_id)
+    if chosen is None or chosen.from_date != chosen.to_date or chosen.start_minute is None:
+        raise ScheduleEnded
+    together = session.scalars(
+        select(ScheduleException)
+        .where(
+            ScheduleException.facility_id == editor.facility_id,
+            ScheduleException.active,
+            ScheduleException.kind == ExceptionKind.EXTRA,
+            ScheduleException.practitioner_id == chosen.practitioner_id,
+            ScheduleException.from_date == chosen.from_date,
+            ScheduleException.to_date == chosen.to_date,
+            ScheduleException.start_minute == chosen.start_minute,
+            ScheduleException.end_minute == chosen.end_minute,
+        )
+        .order_by(ScheduleException.id)
+    ).all()
+    if chosen not in together:
+        raise ScheduleEnded
+    length = (chosen.end_minute or 0) - chosen.start_minute
+    end = draft.start_minute + length if draft.end_minute is None else draft.end_minute
+    for row in together:
+        there = ExceptionDraft(
+            ExceptionKind.EXTRA,
+            draft.day,
+            draft.day,
+            draft.practitioner_id,
+            draft.start_minute,
+            end,
+            row.service_id,
+            row.modality,
+            row.slot_minutes,
+            row.capacity,
+            draft.room,
+            note=row.note,
+        )
+        change_exception(session, editor, row.id, row.version, there, now=now)
+    return [row.id for row in together]
 
 
 def add_blocking(session: Session, editor: Editor, draft: BlockingDraft, *, now: datetime) -> UUID:

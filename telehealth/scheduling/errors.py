@@ -57,6 +57,12 @@ class PractitionerElsewhere(Conflict):
     code = "practitioner-elsewhere"
 
 
+class SessionCannotOpen(Conflict):
+    """The doctor is on leave then, or has a session of the same service that begins at that minute."""
+
+    code = "session-cannot-open"
+
+
 class PreviewStale(Conflict):
     """What the change would do is not any more what was shown."""
 

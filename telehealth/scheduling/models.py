@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY, TSTZMULTIRANGE
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import SmallInteger, Text
 
@@ -214,7 +214,11 @@ class PractitionerDay(Base):
 
 
 class ScheduleException(Base):
-    """A day that is not as the roster says; without practitioner it is the whole facility's."""
+    """A day that is not as the roster says; without practitioner it is the whole facility's.
+
+    A leave with `schedule_id` is about the sessions of that line alone. An extra session's `slot_minutes` are
+    the patient's, and its further terms are as a line's: `kept` lists [door, places, minutes before].
+    """
 
     __tablename__ = "schedule_exception"
     __table_args__ = (
@@ -222,6 +226,9 @@ class ScheduleException(Base):
         CheckConstraint("to_date >= from_date", name="dates"),
         CheckConstraint("(start_minute IS NULL) = (end_minute IS NULL)", name="minutes"),
         CheckConstraint(one_of("origin", ScheduleOrigin), name="origin"),
+        CheckConstraint(one_of("mode", SessionMode), name="mode"),
+        CheckConstraint("lead_minutes BETWEEN 0 AND 120 AND tail_minutes BETWEEN 0 AND 120", name="buffers"),
+        CheckConstraint("overbook_most BETWEEN 0 AND 20", name="overbook_most"),
         Index("ix_schedule_exception_facility_id_from_date", "facility_id", "from_date"),
     )
 
@@ -243,6 +250,13 @@ class ScheduleException(Base):
     active: Mapped[bool] = mapped_column(default=True)
     origin: Mapped[str] = mapped_column(default=ScheduleOrigin.IMPORT, server_default=text("'import'"))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("schedule.id"))
+    mode: Mapped[str] = mapped_column(default=SessionMode.SLOT, server_default=text("'slot'"))
+    lead_minutes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    tail_minutes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    overbook_most: Mapped[int] = mapped_column(default=2, server_default=text("2"))
+    resource_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), default=list, server_default=text("'{}'"))
+    kept: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'"))
 
 
 class ClinicSession(Base):

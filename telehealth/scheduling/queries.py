@@ -168,7 +168,8 @@ COUNTED_NOW = """WITH clock AS MATERIALIZED (SELECT app_clock() AS at),
 lapsed AS MATERIALIZED (SELECT * FROM lapsed_holds()),
 lapsed_sessions AS MATERIALIZED (
     SELECT clinic_session_id, json_object_agg(door, places) AS doors FROM lapsed GROUP BY 1)"""
-# What the rules ask about a session besides its own row: claims, reserves, resources, blockings, limit.
+# What the rules ask about a session besides its own row: claims, reserves, resources, blockings, limit. What
+# the roster no longer has of a session that people hold places in is blocked for everybody.
 FACTS = """l.doors AS lapsed, taken.spans,
        (SELECT json_agg(json_build_array(q.door, q.reserved, q.booked, extract(epoch FROM q.falls_at)))
           FROM session_quota q WHERE q.clinic_session_id = s.session_id) AS reserves,
@@ -176,13 +177,18 @@ FACTS = """l.doors AS lapsed, taken.spans,
           FROM resource r WHERE r.id = ANY(s.resource_ids)) AS resource_lanes,
        (SELECT array_agg(ARRAY[extract(epoch FROM b.from_at)::integer / 60,
                                ceil(extract(epoch FROM b.to_at) / 60)::integer])
-          FROM blocking b
-         WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
-           AND b.from_at < s.end_at AND b.to_at > s.start_at
-           AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
-           AND (b.resource_id IS NULL OR b.resource_id = ANY(s.resource_ids))
-           AND NOT (b.override_roles && %(roles)s::text[]
-                    OR coalesce(%(account)s::uuid = ANY(b.override_account_ids), false))) AS blocked,
+          FROM (SELECT b.from_at, b.to_at FROM blocking b
+                 WHERE b.facility_id = s.facility_id AND b.lifted_at IS NULL
+                   AND b.from_at < s.end_at AND b.to_at > s.start_at
+                   AND (b.practitioner_id IS NULL OR b.practitioner_id = s.practitioner_id)
+                   AND (b.resource_id IS NULL OR b.resource_id = ANY(s.resource_ids))
+                   AND NOT (b.override_roles && %(roles)s::text[]
+                            OR coalesce(%(account)s::uuid = ANY(b.override_account_ids), false))
+                 UNION ALL
+                SELECT lower(gone), upper(gone)
+                  FROM roster_change r,
+                       unnest(tstzmultirange(tstzrange(s.start_at, s.end_at)) - r.worked) gone
+                 WHERE r.clinic_session_id = s.session_id AND r.resolved_at IS NULL) b) AS blocked,
        (SELECT m.per_day - coalesce((SELECT d.booked FROM practitioner_day d
                                       WHERE (d.practitioner_id, d.business_date)
                                           = (s.practitioner_id, s.business_date)), 0)

@@ -12,7 +12,7 @@ from uuid import UUID
 from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id
 from telehealth.directory.codes import CareLevel, Modality
-from telehealth.scheduling.codes import Channel, Door, ExceptionKind, SessionMode
+from telehealth.scheduling.codes import Channel, Door, ExceptionKind, ScheduleOrigin, SessionMode
 
 DAY_MINUTES = 24 * 60
 Span = tuple[int, int]
@@ -84,7 +84,10 @@ def weeks_between(first: date, day: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RosterException:
-    """An exception, by ids; `extra` carries the fields of the session it adds."""
+    """An exception, by ids; `extra` carries the fields of the session it adds, as a RosterLine has them.
+
+    A leave with `schedule_id` is about that line alone.
+    """
 
     id: UUID
     facility_id: UUID
@@ -100,6 +103,14 @@ class RosterException:
     capacity: int | None = None
     room: str | None = None
     like_weekday: int | None = None
+    schedule_id: UUID | None = None
+    mode: str = SessionMode.SLOT
+    lead_minutes: int = 0
+    tail_minutes: int = 0
+    overbook_most: int = 2
+    resource_ids: Sequence[UUID] = ()
+    origin: str = ScheduleOrigin.IMPORT
+    kept: Sequence[KeptPlaces] = ()
 
     def covers(self, day: date) -> bool:
         """Tell whether the exception is about the day."""
@@ -199,7 +210,7 @@ def sessions_of_day(
         spans = [(line.start_minute, line.end_minute)]
         if line.modality == Modality.IN_PERSON and open_spans:
             spans = intersect(spans, open_spans.get(followed, ()))
-        spans = subtract(spans, [item.span for item in todays if _removes(item, line.practitioner_id)])
+        spans = subtract(spans, [item.span for item in todays if _removes(item, line)])
         for session in _cut(day, line, spans):
             found.setdefault(session.id, session)
     for item in todays:
@@ -252,10 +263,11 @@ def _followed(weekday: int | None, todays: Iterable[RosterException], practition
     return weekday
 
 
-def _removes(item: RosterException, practitioner_id: UUID) -> bool:
-    return item.kind in (ExceptionKind.LEAVE, ExceptionKind.CLOSED) and item.practitioner_id in (
-        None,
-        practitioner_id,
+def _removes(item: RosterException, line: RosterLine) -> bool:
+    return (
+        item.kind in (ExceptionKind.LEAVE, ExceptionKind.CLOSED)
+        and item.practitioner_id in (None, line.practitioner_id)
+        and item.schedule_id in (None, line.id)
     )
 
 
@@ -294,8 +306,13 @@ def _cut(day: date, line: RosterLine, spans: Iterable[Span]) -> Iterator[Planned
 
 
 def _own_leave(leave: RosterException, item: RosterException) -> bool:
-    """Tell whether somebody is away from what was added for them; a closed place stays open for it."""
-    return leave.kind == ExceptionKind.LEAVE and leave.practitioner_id == item.practitioner_id is not None
+    """Tell whether somebody is away from what was added for them; a closed place stays open for it.
+
+    The province's files may say both of a day: away from the regular clinic, and there for the extra one.
+    """
+    if leave.kind != ExceptionKind.LEAVE or leave.origin == item.origin == ScheduleOrigin.IMPORT:
+        return False
+    return leave.schedule_id is None and leave.practitioner_id == item.practitioner_id is not None
 
 
 def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | None:
@@ -309,7 +326,8 @@ def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | Non
     ):
         return None
     start, end = span
-    count = (end - start) // item.slot_minutes
+    step = item.lead_minutes + item.slot_minutes + item.tail_minutes
+    count, whole = (end - start) // step, (item.span[1] - item.span[0]) // step
     if count < 1:
         return None
     return PlannedSession(
@@ -324,10 +342,16 @@ def _extra(day: date, item: RosterException, span: Span) -> PlannedSession | Non
         modality=item.modality,
         day=day,
         start_minute=start,
-        slot_minutes=item.slot_minutes,
+        slot_minutes=step,
         slot_count=count,
         capacity=item.capacity or 1,
         room=item.room or "",
+        mode=item.mode,
+        lead_minutes=item.lead_minutes,
+        tail_minutes=item.tail_minutes,
+        overbook_most=item.overbook_most,
+        resource_ids=item.resource_ids,
+        kept=[replace(kept, places=kept.places * count // whole) for kept in item.kept],
     )
 
 

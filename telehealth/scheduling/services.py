@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local, business_date
@@ -31,7 +30,10 @@ from telehealth.scheduling.rules import (
 )
 
 HORIZON_DAYS = 62
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7702605)")
+# Whoever makes a whole day has it alone; facilities bring the same day up to date side by side.
+_OWN_DAYS = "SELECT pg_advisory_xact_lock(7702605, d) FROM unnest(%(days)s::integer[]) AS d"
+_SHARE_DAYS = "SELECT pg_advisory_xact_lock_shared(7702605, d) FROM unnest(%(days)s::integer[]) AS d"
+_OWN_FACILITY = "SELECT pg_advisory_xact_lock(hashtextextended(%(facility)s::text, 7702605))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def materialise(session: Session, days: Iterable[date], now: datetime) -> Materi
     wanted = sorted(set(days))
     if not _stale(session, wanted, _roster_version(session)):
         return Materialised()
-    session.execute(_ONE_AT_A_TIME)
+    _execute(session, _OWN_DAYS, {"days": [day.toordinal() for day in wanted]})
     version = _roster_version(session)
     stale = _stale(session, wanted, version)
     if not stale:
@@ -86,9 +88,14 @@ def materialise(session: Session, days: Iterable[date], now: datetime) -> Materi
 
 
 def materialise_horizon(session: Session, now: datetime, *, days: int = HORIZON_DAYS) -> Materialised:
-    """Bring today and the days ahead up to date; the worker's nightly duty, and after an import."""
+    """Bring today and the days ahead up to date in one transaction: a new province, or a small one."""
+    return materialise(session, horizon(now, days), now)
+
+
+def horizon(now: datetime, days: int = HORIZON_DAYS) -> list[date]:
+    """Return today and the days ahead that are kept up to date."""
     today = business_date(now)
-    return materialise(session, [today + timedelta(days=offset) for offset in range(days + 1)], now)
+    return [today + timedelta(days=offset) for offset in range(days + 1)]
 
 
 def materialise_facility(
@@ -98,7 +105,8 @@ def materialise_facility(
     wanted = sorted(set(days))
     if not wanted:
         return Materialised()
-    session.execute(_ONE_AT_A_TIME)
+    _execute(session, _OWN_FACILITY, {"facility": facility_id})
+    _execute(session, _SHARE_DAYS, {"days": [day.toordinal() for day in wanted]})
     rosters = _Rosters.read(session, wanted[0], wanted[-1], facility_id)
     done = Materialised()
     for day in wanted:
@@ -158,7 +166,11 @@ class _Rosters:
 
     @classmethod
     def read(cls, session: Session, first: date, last: date, facility_id: UUID | None = None) -> "_Rosters":
-        """Read what the days from first to last may need, everywhere or at a facility, in five statements."""
+        """Read what the days from first to last may need, everywhere or at a facility, in five statements.
+
+        Of two lines that want the same session the one of the later `valid_from` has it. Ids come last in
+        the orders: those of a preview are not those of what is saved after it.
+        """
         between = {"first": first, "last": last, "facility": facility_id}
         lines: dict[UUID, list[RosterLine]] = defaultdict(list)
         for row in _rows(
@@ -170,13 +182,13 @@ class _Rosters:
                              WHERE x.schedule_id = s.id AND x.service_id <> s.service_id ORDER BY 1),
                       ARRAY(SELECT x.resource_id FROM schedule_resource x
                              WHERE x.schedule_id = s.id ORDER BY 1),
-                      (SELECT json_agg(json_build_array(q.door, q.places, q.falls_minutes) ORDER BY q.door)
+                      (SELECT jsonb_agg(jsonb_build_array(q.door, q.places, q.falls_minutes) ORDER BY q.door)
                          FROM schedule_quota q WHERE q.schedule_id = s.id)
                  FROM schedule s JOIN practitioner p ON p.id = s.practitioner_id AND p.active
                 WHERE s.active AND s.valid_from <= %(last)s
                   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
                   AND (s.valid_to IS NULL OR s.valid_to >= %(first)s)
-                ORDER BY s.id""",
+                ORDER BY 12 DESC, 4, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21, s.id""",
             between,
         ):
             line = RosterLine(*[*row[:-1], [KeptPlaces(*item) for item in row[-1] or ()]])
@@ -185,14 +197,18 @@ class _Rosters:
         for row in _rows(
             session,
             """SELECT id, facility_id, practitioner_id, kind, from_date, to_date, start_minute, end_minute,
-                      service_id, modality, slot_minutes, capacity, room, like_weekday
+                      service_id, modality, slot_minutes, capacity, room, like_weekday, schedule_id, mode,
+                      lead_minutes, tail_minutes, overbook_most, resource_ids, origin, kept
                  FROM schedule_exception
                 WHERE active AND from_date <= %(last)s AND to_date >= %(first)s
                   AND (%(facility)s::uuid IS NULL OR facility_id = %(facility)s::uuid)
-                ORDER BY from_date DESC, id""",
+                ORDER BY from_date DESC, to_date, kind, start_minute, end_minute, like_weekday, slot_minutes,
+                         capacity, room, mode, lead_minutes, tail_minutes, overbook_most, resource_ids, kept,
+                         origin, id""",
             between,
         ):
-            exceptions[row[1]].append(RosterException(*row))
+            kept = [KeptPlaces(*item) for item in row[-1]]
+            exceptions[row[1]].append(RosterException(*[*row[:-1], kept]))
         return cls(
             lines=lines,
             exceptions=exceptions,
@@ -310,6 +326,17 @@ _HELD = "(s.booked > 0 OR s.overbooked > 0)"
 _FITS = f"""(NOT {_HELD} OR (w.slot_count >= s.slot_count AND w.capacity >= s.capacity
             AND (w.slot_minutes, w.lead_minutes, w.tail_minutes, w.mode, w.resource_ids)
               = (s.slot_minutes, s.lead_minutes, s.tail_minutes, s.mode, s.resource_ids)))"""
+_ALTERED = f"""(s.status <> '{SessionStatus.OPEN}' OR ({", ".join("s." + name for name in _SHAPE)})
+        IS DISTINCT FROM ({", ".join(_SHAPED.values())}))"""
+# Before anything of the day is written, and in the order in which bookings lock sessions.
+_LOCK_ALTERED = (
+    _WANTED
+    + f"""SELECT s.id FROM clinic_session s LEFT JOIN wanted w ON w.id = s.id
+ WHERE s.business_date = %(day)s AND s.start_at >= %(midnight)s AND s.start_at < %(next)s
+   AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
+   AND CASE WHEN w.id IS NULL THEN s.status <> '{SessionStatus.CANCELLED}' ELSE {_ALTERED} END
+ ORDER BY s.id FOR NO KEY UPDATE OF s"""
+)
 _CHANGE = (
     _WANTED
     + f"""UPDATE clinic_session s SET
@@ -317,9 +344,7 @@ _CHANGE = (
     start_at = w.start_at, end_at = w.end_at, start_minute = w.start_minute,
     status = '{SessionStatus.OPEN}', version = s.version + 1
   FROM wanted w
- WHERE s.id = w.id AND {_FITS}
-   AND (s.status <> '{SessionStatus.OPEN}' OR ({", ".join("s." + name for name in _SHAPE)})
-        IS DISTINCT FROM ({", ".join(_SHAPED.values())}))"""
+ WHERE s.id = w.id AND {_FITS} AND {_ALTERED}"""
 )
 _CANCEL = f"""UPDATE clinic_session s SET status = '{SessionStatus.CANCELLED}', version = version + 1
  WHERE {_OF_DAY} AND status <> '{SessionStatus.CANCELLED}' AND NOT {_HELD}
@@ -336,12 +361,16 @@ _UNFIT = (
    AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
    AND {_HELD} AND (w.id IS NULL OR NOT {_FITS})"""
 )
-_WORKLIST = """INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, worked, created_at)
+# Who books meanwhile is refused: the session is no longer the one that was read.
+_WORKLIST = """WITH listed AS (
+INSERT INTO roster_change (id, clinic_session_id, facility_id, reason, worked, created_at)
 SELECT id, session, facility, reason, worked::tstzmultirange, at
   FROM unnest(%(id)s::uuid[], %(session)s::uuid[], %(facility)s::uuid[], %(reason)s::text[],
               %(worked)s::text[], %(at)s::timestamptz[]) AS r (id, session, facility, reason, worked, at)
 ON CONFLICT (clinic_session_id, reason) WHERE resolved_at IS NULL DO UPDATE
-SET worked = excluded.worked WHERE roster_change.worked <> excluded.worked"""
+SET worked = excluded.worked WHERE roster_change.worked <> excluded.worked
+RETURNING clinic_session_id)
+UPDATE clinic_session s SET version = s.version + 1 FROM listed WHERE s.id = listed.clinic_session_id"""
 _FITS_AGAIN = """UPDATE roster_change r SET resolved_at = %(now)s FROM clinic_session s
  WHERE s.id = r.clinic_session_id AND r.resolved_at IS NULL AND s.business_date = %(day)s
    AND (%(facility)s::uuid IS NULL OR s.facility_id = %(facility)s::uuid)
@@ -395,6 +424,7 @@ def _refresh(
     if fresh:
         _execute(session, _KEEP, kept)
         return Materialised(1, added)
+    _execute(session, _LOCK_ALTERED, {**wanted, **bounds})
     changed = _execute(session, _CHANGE, wanted)
     cancelled = _execute(session, _CANCEL, {**bounds, "ids": wanted["id"]})
     unfit = _rows(session, _UNFIT, {**wanted, **bounds})

@@ -1,10 +1,10 @@
 """The worker's part: number what happened, send what is due, note what became of it, forget what is old."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from telehealth.core.crypto import FieldCipher
 from telehealth.webhooks.rules import KEPT_DEAD, KEPT_DELIVERED, LEASE, Reach, body_of, headers, wait_after
-from telehealth.webhooks.sending import Sent, send
+from telehealth.webhooks.sending import DEADLINE_SECONDS, Sent, send
 from telehealth.webhooks.services import secret_context
 
 FAN_OUT = 500
 PER_SUBSCRIPTION = 20
 THREADS = 8
+TURN_SECONDS = 2.0
 _GONE = 410
 
 
@@ -45,6 +46,8 @@ class Outcome:
     tried: bool = True
 
 
+_LATER = Sent(None, "later")
+
 _CLAIM = """
 UPDATE webhook_delivery d SET next_at = %(lease)s, attempts = d.attempts + 1
   FROM webhook_subscription s
@@ -66,6 +69,9 @@ _FAILED = """UPDATE webhook_delivery SET last_status = %(status)s, last_error = 
        next_at = %(next)s WHERE id = %(id)s AND state = 'waiting'"""
 _PAUSE = """UPDATE webhook_subscription SET state = 'paused', version = version + 1, updated_at = %(now)s
  WHERE id = %(id)s AND state = 'active'"""
+_EXPIRE = """UPDATE webhook_delivery SET state = 'dead', settled_at = %(now)s
+ WHERE state = 'waiting' AND give_up_at < %(now)s AND next_at < %(now)s
+   AND subscription_id IN (SELECT id FROM webhook_subscription WHERE state <> 'active')"""
 _FORGET = """DELETE FROM webhook_delivery
  WHERE (state = 'delivered' AND settled_at < %(delivered)s) OR (state = 'dead' AND settled_at < %(dead)s)"""
 
@@ -84,12 +90,17 @@ def claim(session: Session, now: datetime, cipher: FieldCipher) -> list[Due]:
     return [due for _number, due in sorted(found, key=lambda pair: (pair[1].subscription_id, pair[0]))]
 
 
-def sent(due: Sequence[Due], reach: Reach, timestamp: int) -> list[Outcome]:
-    """Send everything, each subscription in its order beside the others; one that is away ends its turn."""
+def sent(
+    due: Sequence[Due], reach: Reach, timestamp: int, deadline: float = DEADLINE_SECONDS
+) -> Iterator[list[Outcome]]:
+    """Send everything, each subscription in its order beside the others; give each one's outcomes as it ends.
+
+    One that is away ends its turn, and so does one that takes long: what it leaves is due again at once.
+    """
     turns = [list(turn) for _key, turn in groupby(due, key=lambda item: item.subscription_id)]
-    with ThreadPoolExecutor(THREADS) as threads:
-        done = threads.map(partial(_turn, reach=reach, timestamp=timestamp), turns)
-        return [outcome for outcomes in done for outcome in outcomes]
+    with ThreadPoolExecutor(max(1, min(len(turns), THREADS))) as threads:
+        for turn in as_completed(threads.submit(_turn, turn, reach, timestamp, deadline) for turn in turns):
+            yield turn.result()
 
 
 def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -111,19 +122,24 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None
 
 
 def forget(session: Session, now: datetime) -> None:
-    """Delete deliveries that nobody asks about any more."""
+    """Give up what nobody has taken in time, also where sending is paused; delete what nobody asks about."""
+    session.connection().exec_driver_sql(_EXPIRE, {"now": now})
     parameters: Mapping[str, Any] = {"delivered": now - KEPT_DELIVERED, "dead": now - KEPT_DEAD}
     session.connection().exec_driver_sql(_FORGET, dict(parameters))
 
 
-def _turn(turn: Sequence[Due], reach: Reach, timestamp: int) -> list[Outcome]:
+def _turn(turn: Sequence[Due], reach: Reach, timestamp: int, deadline: float) -> list[Outcome]:
+    over = time.monotonic() + TURN_SECONDS
     done: list[Outcome] = []
     for due in turn:
         if done and done[-1].sent.away:
             done.append(replace(done[-1], due=due, tried=False))
-            continue
-        signed = headers(due.secrets, str(due.id), timestamp, due.body)
-        done.append(Outcome(due, send(due.url, due.body, signed, reach), wait_after(due.attempts)))
+        elif time.monotonic() > over:
+            done.append(Outcome(due, _LATER, timedelta(0), tried=False))
+        else:
+            signed = headers(due.secrets, str(due.id), timestamp, due.body)
+            answer = send(due.url, due.body, signed, reach, deadline)
+            done.append(Outcome(due, answer, wait_after(due.attempts)))
     return done
 
 

@@ -17,6 +17,7 @@ from telehealth.webhooks.codes import DeliveryState, SubscriptionState
 class WebhookSubscription(Base):
     """A hospital system that hears of some events of its facility.
 
+    `client_id`: the system that asked for it itself; with its admission the sending ends.
     For a while after a rotation the previous secret signs too. `last_sequence` is the number of the
     newest delivery.
     """
@@ -27,10 +28,16 @@ class WebhookSubscription(Base):
         CheckConstraint("cardinality(events) > 0", name="events"),
         CheckConstraint("(previous_sealed IS NULL) = (previous_until IS NULL)", name="previous"),
         Index("ix_webhook_subscription_facility_id", "facility_id"),
+        Index(
+            "ix_webhook_subscription_client_id",
+            "client_id",
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    client_id: Mapped[UUID | None] = mapped_column(ForeignKey("integrator_client.id"))
     name: Mapped[str]
     url: Mapped[str]
     events: Mapped[list[str]] = mapped_column(ARRAY(Text))

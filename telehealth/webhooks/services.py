@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from telehealth.audit.services import Entry, record
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.ids import new_id
-from telehealth.core.principal import Principal
+from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.webhooks.codes import TEST, DeliveryState, SubscriptionState
 from telehealth.webhooks.errors import (
     SubscriptionChanged,
@@ -69,6 +69,7 @@ def subscribe(
         WebhookSubscription(
             id=identifier,
             facility_id=wanted.facility_id,
+            client_id=principal.id if principal.kind is PrincipalKind.INTEGRATOR else None,
             name=wanted.name,
             url=wanted.url,
             events=sorted(set(wanted.events)),

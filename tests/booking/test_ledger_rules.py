@@ -13,13 +13,22 @@ from sqlalchemy.orm import Session
 
 from notifications import Outbox
 from telehealth.booking import services
-from telehealth.booking.errors import DoorQuotaFull, OutsideValidity, ResourceBusy, SlotTaken
+from telehealth.booking.errors import (
+    DoorQuotaFull,
+    HoldNotYours,
+    HoldUnknown,
+    OutsideValidity,
+    ResourceBusy,
+    SlotTaken,
+    TimeBlocked,
+    TooManyHolds,
+)
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.schemas import ActionsSchema
 from telehealth.booking.services import BookingRequest, Bound, Move
 from telehealth.core.clock import at_local
 from telehealth.core.ids import new_id
-from telehealth.core.principal import SYSTEM, Role
+from telehealth.core.principal import SYSTEM, Grant, Principal, PrincipalKind, Role
 from telehealth.core.uow import system_unit_of_work
 from telehealth.scheduling.codes import Channel
 from telehealth.settings import Settings
@@ -562,3 +571,52 @@ def test_any_doctor_is_who_has_seen_the_patient_else_who_has_the_fewest(
         headers=lan.headers,
     )
     assert wrong.status_code == 422
+
+
+def test_a_hold_is_not_confirmed_into_a_time_that_has_been_blocked(
+    ledger: Ledger, crowd: list[Person], sessions: dict[str, UUID], own
+):
+    with ledger.work() as (session, _means):
+        hold = services.hold(session, crowd[0].principal, f"{sessions['an']}.480", now=NOW)
+    own(
+        """INSERT INTO blocking (id, facility_id, practitioner_id, from_at, to_at, reason, created_at)
+           SELECT gen_random_uuid(), facility_id, practitioner_id, start_at, end_at, 'Họp', start_at
+             FROM clinic_session WHERE id = :id""",
+        id=sessions["an"],
+    )
+    asked = BookingRequest(patient_id=crowd[0].patient_id, hold_id=hold.id)
+    with pytest.raises(TimeBlocked), ledger.work() as (session, means):
+        services.book(session, crowd[0].principal, asked, **means)
+
+
+def integrator() -> Principal:
+    """A hospital system at 77001."""
+    grants = frozenset({Grant(Role.INTEGRATOR, FACILITIES["77001"])})
+    return Principal(kind=PrincipalKind.INTEGRATOR, id=new_id(), grants=grants)
+
+
+def test_a_system_without_account_holds_for_itself_alone_gives_back_and_has_its_limit(
+    ledger: Ledger, crowd: list[Person], sessions: dict[str, UUID], engine: Engine
+):
+    mine, theirs = integrator(), integrator()
+    slots = [f"{sessions['an']}.{480 + 10 * n}" for n in range(11)]
+
+    def hold(who: Principal, slot: str) -> services.Hold:
+        with ledger.work() as (session, _means):
+            return services.hold(session, who, slot, now=NOW, channel=Channel.REFERRAL)
+
+    first = hold(mine, slots[0])
+    assert hold(mine, slots[0]).id == first.id
+    with pytest.raises(HoldUnknown), ledger.work() as (session, _means):
+        services.release(session, theirs, first.id, now=NOW)
+    asked = BookingRequest(patient_id=crowd[0].patient_id, hold_id=first.id, channel=Channel.REFERRAL)
+    with pytest.raises(HoldNotYours), ledger.work() as (session, means):
+        services.book(session, theirs, asked, **means)
+    with ledger.work() as (session, _means):
+        services.release(session, mine, first.id, now=NOW)
+    assert one(engine, "SELECT sum(booked) FROM clinic_session") == 0
+    for slot in slots[:10]:
+        hold(mine, slot)
+    with pytest.raises(TooManyHolds):
+        hold(mine, slots[10])
+    hold(theirs, slots[10])

@@ -296,3 +296,52 @@ def test_a_delegation_for_a_child_ends_at_eighteen(
     ends = datetime.fromisoformat(given.json["valid_to"])
     assert ends == datetime.fromisoformat("2027-03-01T00:00:00+07:00")
     assert ends - clock.now < timedelta(days=120)
+
+
+def test_what_was_given_ends_with_the_right_of_who_gave_it(
+    web: FlaskClient, engine: Engine, lan: Person, minh: Person, give: Callable[..., dict]
+):
+    give("see", "book")
+    slot = slots(web)[0]
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE account_patient SET valid_to = valid_from WHERE patient_id = :id"),
+            {"id": lan.patient_id},
+        )
+    assert book(web, minh, slot_id=slot["id"], patient_id=str(lan.patient_id)).status_code == 404
+    with Session(engine) as session:
+        session.execute(text("SELECT app_enter(:t, :now)"), {"t": token_hash(minh.token), "now": NOW})
+        assert not session.scalar(text("SELECT app_delegated(:id, 'booking.read')"), {"id": lan.patient_id})
+
+
+def test_what_was_given_for_a_child_ends_no_later_than_the_right_over_the_child(
+    web: FlaskClient, engine: Engine, lan: Person, give: Callable[..., dict]
+):
+    delegation_id = give()["id"]
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE patient SET birth_date = '2009-01-15' WHERE id = :id"), {"id": lan.patient_id}
+        )
+        ends = session.scalar(text("SELECT valid_to FROM delegation WHERE id = :id"), {"id": delegation_id})
+    assert ends == datetime.fromisoformat("2027-01-15T00:00:00+07:00")
+
+
+def test_a_name_seen_by_delegation_is_nobodys_guardian(
+    web: FlaskClient, lan: Person, minh: Person, give: Callable[..., dict]
+):
+    give("see")
+    child = {"full_name": "Lê Gia Hân", "birth_year": 2020, "relation": "parent"}
+    refused = web.post(
+        "/api/v1/patients", json=child | {"guardian_id": str(lan.patient_id)}, headers=minh.headers
+    )
+    assert refused.status_code == 422
+
+
+def test_who_has_nobody_to_give_for_is_told_so(web: FlaskClient, engine: Engine, lan: Person):
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE account_patient SET valid_to = valid_from"))
+    headers = lan.headers | {"Accept": "text/html"}
+    assert "Chưa có ai để ủy quyền" in web.get("/account/delegates/new", headers=headers).get_data(
+        as_text=True
+    )
+    assert web.post("/account/delegates/new", data={}, headers=headers).status_code == 422

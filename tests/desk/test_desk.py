@@ -17,7 +17,7 @@ from tests.conftest import MONDAY_8AM, MovableClock
 from tests.patient_portal.browser import Browser
 
 CARD = "077152001234||Nguyễn Thị Sáu|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
-SLOT = re.compile(r'name="slot_id" value="([^"]+)"')
+SLOT = re.compile(r'name="slot_id" value="((?!any\.)[^"]+)"')
 OPTION = re.compile(r'<option value="([0-9a-f-]{36})"')
 
 

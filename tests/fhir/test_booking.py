@@ -100,6 +100,16 @@ def test_a_proposed_appointment_is_booked_without_a_hold(web: FlaskClient, lan: 
     assert code_of(speaker.get(f"Appointment/{proposal['id']}")) == "fhir-not-offered"
 
 
+def test_a_comment_is_as_long_as_a_reason_may_be_at_any_door(web: FlaskClient, lan: Person):
+    speaker = Speaker(web, lan.token)
+    proposal = proposals(speaker)[0]
+    patient = {"actor": {"reference": f"Patient/{lan.patient_id}"}, "status": "accepted"}
+    wanted = proposal | {"participant": [*proposal["participant"], patient]}
+    refused = speaker.post("Appointment/$book", wanted | {"comment": "x" * 501})
+    assert (refused.status_code, code_of(refused)) == (422, "invalid")
+    assert matches(speaker.post("Appointment/$book", wanted | {"comment": "x" * 500}))
+
+
 def test_a_time_that_is_gone_is_refused_with_the_next_free_ones(web: FlaskClient, lan: Person, minh: Person):
     proposal = proposals(Speaker(web, lan.token), practitioner=f"Practitioner/{DOCTORS['an']}")[0]
     Speaker(web, lan.token).book(f"Appointment/{proposal['id']}", lan.patient_id)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.invitations.services import Means, tell_changes
@@ -125,3 +125,55 @@ def test_what_cannot_be_right_is_refused(web: FlaskClient, lan: Person, visit: d
 def test_nobody_is_invited_to_a_visit_in_person(web: FlaskClient, lan: Person):
     booked = book(web, lan, slot_id=slots(web)[0]["id"]).json
     assert invite(web, lan, booked).status_code == 409
+
+
+def test_who_was_withdrawn_counts_and_is_not_told_of_what_never_reached_them(
+    web: FlaskClient, engine: Engine, settings: Settings, lan: Person, visit: dict
+):
+    path = f"/api/v1/appointments/{visit['id']}/invitees"
+    for number in range(3):
+        invited = invite(web, lan, visit, contact=f"other{number}@example.com")
+        assert invited.status_code == 201, invited.json
+        (row,) = invited.json["items"]
+        assert web.delete(f"{path}/{row['id']}", headers=lan.headers).status_code == 204
+    assert invite(web, lan, visit, contact="fourth@example.com").json["code"] == "too-many-invitees"
+    assert messages(engine, settings.cipher, "visit-invitation-cancelled") == []
+
+
+def test_one_account_writes_to_so_many_strangers_an_hour(web: FlaskClient, lan: Person):
+    answers = []
+    for slot in slots(web, modality="video")[:6]:
+        booked = book(web, lan, slot_id=slot["id"])
+        if booked.status_code == 201:
+            answers += [
+                invite(web, lan, booked.json, contact=f"a{number}@example.com").status_code
+                for number in range(3)
+            ]
+            web.post(
+                f"/api/v1/appointments/{booked.json['id']}/cancel",
+                json={},
+                headers=lan.headers | {"If-Match": booked.headers["ETag"]},
+            )
+    assert answers[:6] == [201] * 6
+    assert set(answers[6:]) == {429}
+
+
+def test_a_dear_number_abroad_is_limited_as_codes_are(
+    web: FlaskClient, lan: Person, visit: dict, engine: Engine
+):
+    invite(web, lan, visit, contact="+14155550123")
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT count(*) FROM rate_count WHERE name LIKE 'otp:foreign:country:hour:1%'")
+        )
+        assert found.scalar_one() == 1
+
+
+def test_after_the_visit_the_link_tells_nothing_more(
+    web: FlaskClient, engine: Engine, settings: Settings, lan: Person, visit: dict, clock: MovableClock
+):
+    invite(web, lan, visit)
+    clock.forward(days=30)
+    page = page_of(web, engine, settings).get_data(as_text=True)
+    assert "Buổi khám đã kết thúc" in page
+    assert visit["start"][11:16] not in page

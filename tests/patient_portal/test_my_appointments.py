@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from telehealth.core.uow import system_unit_of_work
 from tests.conftest import MovableClock
@@ -45,6 +46,19 @@ def test_cancelling_asks_why_and_frees_the_place(browser: Browser):
     assert browser.sees("Đã hủy lịch hẹn", "Đã qua", "Đã hủy")
     browser.go(f"{page}/cancel")
     assert browser.address == page
+
+
+def test_from_its_hour_on_the_page_says_why_it_can_no_longer_be_changed(
+    browser: Browser, clock: MovableClock, engine: Engine
+):
+    page = booked(browser)
+    assert not browser.go(page).sees("chỉ tự hủy được trước")
+    with system_unit_of_work(engine) as session:
+        start = session.scalar(text("SELECT start_at FROM appointment"))
+    clock.now = start + timedelta(minutes=1)
+    browser.go(page)
+    assert browser.sees("chỉ tự hủy được trước", "chỉ tự đổi giờ được trước")
+    assert browser.links(f"{page}/cancel") == []
 
 
 def test_an_old_page_does_not_cancel_what_has_changed(browser: Browser):

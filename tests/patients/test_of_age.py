@@ -87,21 +87,149 @@ def test_the_relation_ends_by_itself_and_the_page_says_so(
     assert "Trần Gia Bảo đã đủ 18 tuổi" in page
 
 
-def test_a_birth_date_put_right_moves_the_end(
+def born(engine: Engine, patient_id: str, birth_date: str) -> None:
+    """Put a birth date right, as a desk does with the papers."""
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE patient SET birth_date = :born WHERE id = :id"),
+            {"born": birth_date, "id": patient_id},
+        )
+
+
+def test_a_birth_date_put_right_at_a_desk_moves_the_end(
     client: FlaskClient,
+    engine: Engine,
     family: dict[str, str],
     clock: MovableClock,
     set_database_clock: Callable[[datetime], None],
 ):
     lan = {"Authorization": family["Authorization"]}
-    changed = client.patch(
-        f"/api/v1/patients/{family['son']}",
-        json={"birth_date": "2009-12-01"},
-        headers=lan | {"If-Match": '"1"'},
-    )
-    assert changed.status_code == 200, changed.json
+    born(engine, family["son"], "2009-12-01")
     set_database_clock(clock.forward(hours=16))
     assert people(client, lan) == sorted([family["son"], family["mother"]])
+
+
+def test_a_child_who_turns_out_to_be_grown_is_let_go_at_once(
+    client: FlaskClient, engine: Engine, family: dict[str, str]
+):
+    born(engine, family["son"], "1990")
+    assert people(client, {"Authorization": family["Authorization"]}) == [family["mother"]]
+
+
+@pytest.mark.parametrize(
+    ("birth_date", "status"), [("2009-12-01", 409), ("1990", 409), ("2008", 409), ("2008-11-30", 409)]
+)
+def test_a_parent_does_not_lengthen_their_right(
+    client: FlaskClient, family: dict[str, str], birth_date: str, status: int
+):
+    changed = client.patch(
+        f"/api/v1/patients/{family['son']}",
+        json={"birth_date": birth_date},
+        headers={"Authorization": family["Authorization"], "If-Match": '"1"'},
+    )
+    assert (changed.status_code, changed.json["code"]) == (status, "birth-date-at-desk")
+
+
+def test_a_birth_date_that_shortens_the_right_is_anybodys_to_put_right(
+    client: FlaskClient, engine: Engine, family: dict[str, str]
+):
+    born(engine, family["son"], "2010-12-01")
+    changed = client.patch(
+        f"/api/v1/patients/{family['son']}",
+        json={"birth_date": "2010-11-01"},
+        headers={"Authorization": family["Authorization"], "If-Match": '"1"'},
+    )
+    assert changed.status_code == 200, changed.json
+
+
+@pytest.mark.parametrize("relation", ["relative", "other", "guardian", None])
+def test_whatever_one_is_to_a_child_ends_when_the_child_is_of_age(
+    client: FlaskClient,
+    engine: Engine,
+    settings: Settings,
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+    relation: str | None,
+):
+    lan = bearer(patient_token(client, engine, settings.cipher, BA_LAN))
+    niece = {"full_name": "Trần Gia Hân", "birth_date": "2008-12-01"} | (
+        {"relation": relation} if relation else {}
+    )
+    assert client.post("/api/v1/patients", json=niece, headers=lan).status_code == 201
+    set_database_clock(clock.forward(hours=16))
+    assert people(client, lan) == []
+
+
+def test_nobody_registers_a_small_child_as_themselves(
+    client: FlaskClient, engine: Engine, settings: Settings
+):
+    lan = bearer(patient_token(client, engine, settings.cipher, BA_LAN))
+    child = {"full_name": "Trần Gia Hân", "birth_date": "2020", "relation": "self"}
+    refused = client.post("/api/v1/patients", json=child, headers=lan)
+    assert refused.status_code == 422
+    assert "Trẻ dưới 16 tuổi" in refused.get_data(as_text=True) or "relation" in str(refused.json)
+
+
+def test_a_parent_whose_own_number_stands_in_the_record_does_not_take_it_back(
+    client: FlaskClient,
+    engine: Engine,
+    settings: Settings,
+    family: dict[str, str],
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    own = {"full_name": "Trần Gia Bảo", "birth_date": "2008-12-01"}
+    lan = {"Authorization": family["Authorization"]}
+    patched = client.patch(
+        f"/api/v1/patients/{family['son']}", json={"phone": BA_LAN}, headers=lan | {"If-Match": '"1"'}
+    )
+    assert patched.status_code == 200, patched.json
+    set_database_clock(clock.forward(hours=16))
+    again = client.post("/api/v1/patients/own", json=own, headers=lan)
+    assert (again.status_code, again.json["code"]) == (422, "own-record-unknown")
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE account_patient SET valid_to = valid_from WHERE patient_id = :id"),
+            {"id": family["mother"]},
+        )
+    again = client.post("/api/v1/patients/own", json=own, headers=lan)
+    assert again.status_code == 422, "without a record of her own neither"
+
+
+def test_who_has_a_record_of_their_own_takes_no_other(
+    client: FlaskClient,
+    engine: Engine,
+    settings: Settings,
+    family: dict[str, str],
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    hung = bearer(patient_token(client, engine, settings.cipher, ONG_HUNG))
+    own = {"full_name": "Trần Văn Hùng", "birth_year": 1978}
+    assert client.post("/api/v1/patients", json=own, headers=hung).status_code == 201
+    set_database_clock(clock.forward(hours=16))
+    said = {"full_name": "Trần Gia Bảo", "birth_date": "2008-12-01"}
+    assert client.post("/api/v1/patients/own", json=said, headers=hung).status_code == 422
+
+
+def test_who_takes_over_is_the_only_one_from_then_on(
+    client: FlaskClient,
+    engine: Engine,
+    settings: Settings,
+    family: dict[str, str],
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    set_database_clock(clock.forward(hours=16))
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE account_patient SET relation = 'spouse', valid_to = NULL WHERE patient_id = :id"),
+            {"id": family["son"]},
+        )
+    son = bearer(patient_token(client, engine, settings.cipher, ONG_HUNG))
+    said = {"full_name": "Trần Gia Bảo", "birth_date": "2008-12-01"}
+    assert client.post("/api/v1/patients/own", json=said, headers=son).status_code == 200
+    assert people(client, {"Authorization": family["Authorization"]}) == [family["mother"]]
 
 
 def test_he_takes_over_his_record_with_his_own_telephone_and_nobody_else_does(

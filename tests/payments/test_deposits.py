@@ -14,9 +14,10 @@ from sqlalchemy import Engine, text
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.payments.providers import sepay
-from telehealth.payments.queries import overdue
+from telehealth.payments.queries import overdue, untold
 from telehealth.payments.rules import BANK_DELAY
 from telehealth.payments.services import let_go
+from telehealth.payments.services import tell as say
 from telehealth.settings import Settings
 from tests.booking.clinic import NOW, Employee, Person, new_key
 from tests.conftest import MovableClock
@@ -302,3 +303,103 @@ def test_an_admin_sets_account_and_terms_and_the_secret_is_never_told(
     assert web.delete(terms, headers={**admin.headers, "If-Match": "1"}).status_code == 204
     bad_terms = web.put(terms, json={"amount_vnd": 5}, headers={**admin.headers, "If-Match": "0"})
     assert (bad_terms.status_code, list(bad_terms.json["fields"])) == (422, ["amount_vnd"])
+
+
+def move(web: FlaskClient, who: Person, booked: dict, day: str) -> dict:
+    query = {"service": "internal", "from": f"{day}T00:00:00+07:00", "facility": "77001"}
+    slot = web.get("/api/v1/slots", query_string=query).json["items"][-1]
+    headers = {**who.headers, "If-Match": str(booked["version"])}
+    path = f"/api/v1/appointments/{booked['id']}/reschedule"
+    answer = web.post(path, json={"slot_id": slot["id"]}, headers=headers)
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def test_moving_does_not_win_back_what_a_late_cancelling_has_lost(
+    web: FlaskClient,
+    lan: Person,
+    clock: MovableClock,
+    set_database_clock: Callable[[datetime], None],
+):
+    due = deposit(web, lan, booked := book(web, lan, "2026-12-01"))
+    tell(web, clock, amount=50_000, content=due["reference"])
+    clock.now = datetime.fromisoformat(booked["start"]) - timedelta(hours=20)
+    set_database_clock(clock.now)
+    moved = move(web, lan, booked, "2026-12-03")
+    cancel(web, lan, moved)
+    assert deposit(web, lan, booked)["refund_due_vnd"] == 25_000
+
+
+@pytest.mark.parametrize("reason", ["facility", "practitioner-away", "entered-in-error", "deposit-unpaid"])
+def test_a_patient_cannot_say_that_the_hospital_cancels(web: FlaskClient, lan: Person, reason: str):
+    booked = book(web, lan)
+    headers = {**lan.headers, "If-Match": str(booked["version"])}
+    path = f"/api/v1/appointments/{booked['id']}/cancel"
+    answer = web.post(path, json={"reason_code": reason}, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "not-their-reason")
+
+
+def test_whose_time_the_hospital_cannot_keep_gets_all_of_it_back(
+    web: FlaskClient,
+    lan: Person,
+    clock: MovableClock,
+    owner_engine: Engine,
+    set_database_clock: Callable[[datetime], None],
+):
+    due = deposit(web, lan, booked := book(web, lan))
+    tell(web, clock, amount=50_000, content=due["reference"])
+    clock.now = datetime.fromisoformat(booked["start"]) - timedelta(hours=2)
+    set_database_clock(clock.now)
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO appointment_disruption (id, appointment_id, start_at, found_at)"
+                " SELECT gen_random_uuid(), id, start_at, :now FROM appointment WHERE id = :id"
+            ),
+            {"id": booked["id"], "now": clock.now},
+        )
+    cancel(web, lan, booked)
+    assert deposit(web, lan, booked)["refund_due_vnd"] == 50_000
+
+
+def test_the_largest_deposit_can_be_paid_back_in_part(
+    web: FlaskClient,
+    lan: Person,
+    clock: MovableClock,
+    owner_engine: Engine,
+    set_database_clock: Callable[[datetime], None],
+):
+    with owner_engine.begin() as connection:
+        connection.execute(text("UPDATE deposit_policy SET amount_vnd = 50000000"))
+    due = deposit(web, lan, booked := book(web, lan))
+    tell(web, clock, amount=50_000_000, content=due["reference"])
+    clock.now = datetime.fromisoformat(booked["start"]) - timedelta(hours=1)
+    set_database_clock(clock.now)
+    cancel(web, lan, booked)
+    assert deposit(web, lan, booked)["refund_due_vnd"] == 25_000_000
+
+
+def test_a_visit_that_has_begun_is_not_cancelled_for_its_deposit(
+    web: FlaskClient, lan: Person, engine: Engine, settings: Settings, app: Flask
+):
+    booked = book(web, lan)
+    begun = datetime.fromisoformat(booked["start"]) + timedelta(minutes=11)
+    assert unpaid(engine, settings, app, begun) == [False]
+    assert unpaid(engine, settings, app, begun) == [], "it leaves the list"
+    assert web.get(f"/api/v1/appointments/{booked['id']}", headers=lan.headers).json["status"] == "booked"
+
+
+def test_what_is_to_be_paid_is_said_once(
+    web: FlaskClient, lan: Person, engine: Engine, settings: Settings, app: Flask
+):
+    book(web, lan)
+    outbox = app.extensions["telehealth"].outbox
+    for expected in (1, 0):
+        with system_unit_of_work(engine) as session:
+            found = untold(session, most=10)
+            assert len(found) == expected
+            for each in found:
+                say(session, each, now=NOW, cipher=settings.cipher, outbox=outbox, base_url="http://x")
+    with engine.connect() as connection:
+        told = text("SELECT count(*) FROM notifications.notification WHERE kind = 'deposit-due'")
+        assert connection.execute(told).scalar_one() == 1

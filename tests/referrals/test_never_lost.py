@@ -14,6 +14,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from telehealth.booking import services as bookings
+from telehealth.booking.codes import CancelReason
 from telehealth.core.principal import SYSTEM, Role
 from telehealth.core.uow import system_unit_of_work
 from telehealth.directory.remote_care import remote_care
@@ -22,7 +24,8 @@ from telehealth.jobs.work import Work
 from telehealth.referrals.codes import RequestKind, RequestPriority
 from telehealth.referrals.queries import request as request_of
 from telehealth.referrals.rulebook import slip_rules
-from telehealth.referrals.services import Asked, Issue, Means, defer, issue
+from telehealth.referrals.services import Asked, Issue, Means, Use, book, defer, issue, slots_for
+from telehealth.scheduling.services import materialise
 from telehealth.settings import Settings
 from tests.booking.clinic import FACILITIES, Employee, Person, add_person, known_at
 from tests.conftest import MovableClock
@@ -181,10 +184,11 @@ def means_at(now: datetime, settings: Settings, work: Work) -> Means:
 def test_in_four_hundred_days_with_holidays_no_request_is_lost(
     engine: Engine, clinic: None, lan: Person, settings: Settings, work: Work
 ):
-    """Every day some are made and deferred, some are revoked, the job runs; whoever is open has an owner."""
+    """Some are made and deferred, some of these find a place and lose it, the job runs: each has an owner."""
     dice = random.Random(20261122)
     start = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
     made: list[UUID] = []
+    given_up = 0
     clocks: dict[UUID, tuple[int, datetime]] = {}
     with system_unit_of_work(engine) as session:
         session.execute(text("UPDATE clinic_session SET status = 'closed'"))
@@ -193,6 +197,9 @@ def test_in_four_hundred_days_with_holidays_no_request_is_lost(
         now = start + timedelta(days=day, hours=dice.randrange(8))
         if day % 10 == 0:
             made.append(_deferred(engine, lan, dice, means_at(now, settings, work)))
+        if day % 10 == 3 and _booked_and_cancelled(engine, made[-1], dice, means_at(now, settings, work)):
+            given_up += 1
+            del clocks[made[-1]]
         deferred_requests.run(work, now)
         _nobody_is_lost(engine, now, made, clocks)
     with system_unit_of_work(engine) as session:
@@ -203,6 +210,7 @@ def test_in_four_hundred_days_with_holidays_no_request_is_lost(
     assert sum(roles.values()) == len(made) == 40
     assert roles["province-officer"] >= 35
     assert lapsed >= 35
+    assert given_up >= 25
 
 
 def _deferred(engine: Engine, lan: Person, dice: random.Random, means: Means) -> UUID:
@@ -224,6 +232,31 @@ def _deferred(engine: Engine, lan: Person, dice: random.Random, means: Means) ->
         assert view is not None
         defer(session, SYSTEM, request_id, means, version=view.version, reason=None)
     return request_id
+
+
+def _booked_and_cancelled(engine: Engine, request_id: UUID, dice: random.Random, means: Means) -> bool:
+    """For once there is a place, and then there is none: False where that day has no sessions."""
+    with system_unit_of_work(engine) as session:
+        materialise(session, [(means.now + timedelta(days=1)).date()], means.now)
+        view = request_of(session, request_id, **means.reading)
+        assert view is not None
+        free = slots_for(session, SYSTEM, view, means)
+        booked = book(session, SYSTEM, request_id, Use(free[0].id), means) if free else None
+        session.execute(text("UPDATE clinic_session SET status = 'closed'"))
+    if booked is None:
+        return False
+    with system_unit_of_work(engine) as session:
+        bookings.cancel(
+            session,
+            SYSTEM,
+            booked.id,
+            version=booked.version,
+            reason_code=dice.choice([CancelReason.PATIENT, CancelReason.FACILITY]),
+            now=means.now,
+            cipher=means.cipher,
+            outbox=means.outbox,
+        )
+    return True
 
 
 def _nobody_is_lost(

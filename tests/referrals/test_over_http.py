@@ -1,6 +1,7 @@
 """Referrals and slips as programs use them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from telehealth.core.clock import local
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
-from tests.booking.clinic import Employee, Person
+from telehealth.settings import Settings
+from tests.booking.clinic import NOW, Employee, Person, add_person
 from tests.referrals.conftest import Caller, paper, referral
 
 
@@ -192,6 +194,82 @@ def test_somebody_elses_paper_is_not_told(
     patient.post("/slips", paper(lan.patient_id))
     refused = call(minh).post("/slips", paper(minh.patient_id))
     assert (refused.status_code, refused.json["code"]) == (409, "slip-known")
+
+
+def test_a_place_that_the_hospital_takes_away_starts_the_clock(
+    patient: Caller, receiving_desk: Caller, desk: Caller, made: dict[str, Any]
+):
+    booked = patient.change(made, "book", {"slot_id": first_slot(patient, made)}).json["appointment"]
+    version = receiving_desk.get(f"/appointments/{booked['id']}").json["version"]
+    cancelled = receiving_desk.post(
+        f"/appointments/{booked['id']}/cancel", {"reason_code": "facility"}, If_Match=f'"{version}"'
+    )
+    assert cancelled.status_code == 200, cancelled.json
+    (waiting,) = desk.get("/referrals", facility="77001", worklist="true").json["items"]
+    assert (waiting["id"], waiting["status"]) == (made["id"], "on-hold")
+    assert waiting["escalate_at"]
+    again = patient.change(made, "book", {"slot_id": first_slot(patient, made)})
+    assert (again.status_code, again.json["escalate_at"]) == (200, None)
+
+
+@pytest.mark.parametrize("state", ["active", "completed"])
+def test_the_same_paper_is_one_request_however_its_hospital_is_spelt(
+    patient: Caller, lan: Person, engine: Engine, state: str
+):
+    entered = patient.post("/slips", paper(lan.patient_id)).json
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE service_request SET status = :state"), {"state": state})
+    again = patient.post("/slips", paper(lan.patient_id, issuer="BV Chợ Rẫy"))
+    assert again.json["id"] == entered["id"], again.json
+    other_day = patient.post("/slips", paper(lan.patient_id, issuer="BVCR", signed_on="2026-11-19"))
+    assert (other_day.status_code, other_day.json["code"]) == (409, "slip-known")
+
+
+def test_another_record_of_the_person_cannot_use_the_paper_again(
+    patient: Caller, lan: Person, engine: Engine, settings: Settings, call: Callable[..., Caller]
+):
+    patient.post("/slips", paper(lan.patient_id))
+    with system_unit_of_work(engine) as session:
+        twin = add_person(session, settings.cipher, 9, name="Trần Thị Lan")
+    refused = call(twin).post("/slips", paper(twin.patient_id, issuer="BV Chợ Rẫy"))
+    assert (refused.status_code, refused.json["code"]) == (409, "slip-known")
+
+
+@pytest.mark.parametrize("state", ["completed", "revoked"])
+def test_a_number_of_ours_is_found_and_never_typed_in_as_a_paper(
+    patient: Caller, made: dict[str, Any], lan: Person, minh: Person, engine: Engine, call, state: str
+):
+    typed = {"kind": "referral", "number": made["number"], "signed_on": made["signed_on"]}
+    assert patient.post("/slips", paper(lan.patient_id, **typed)).json["id"] == made["id"]
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE service_request SET status = :state"), {"state": state})
+    spent = patient.post("/slips", paper(lan.patient_id, **typed))
+    assert (spent.status_code, spent.json["code"]) == (409, "slip-known")
+    stranger = call(minh).post("/slips", paper(minh.patient_id, **typed))
+    assert (stranger.status_code, list(stranger.json["fields"])) == (422, ["number"])
+    with system_unit_of_work(engine) as session:
+        assert session.scalar(text("SELECT count(*) FROM service_request")) == 1
+
+
+def test_who_may_see_or_book_for_somebody_does_not_type_their_slips(
+    lan: Person, minh: Person, engine: Engine, call: Callable[..., Caller]
+):
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text(
+                """INSERT INTO delegation (id, patient_id, account_id, delegate_name, relation, scopes,
+                          valid_from, valid_to, given_how, text_version, created_at)
+                   SELECT gen_random_uuid(), :lan, account_id, 'Minh', 'child', '{see,book}', :now,
+                          :until, 'code', '1', :now FROM account_patient WHERE patient_id = :minh"""
+            ),
+            {
+                "lan": lan.patient_id,
+                "minh": minh.patient_id,
+                "now": NOW,
+                "until": NOW + timedelta(days=90),
+            },
+        )
+    assert call(minh).post("/slips", paper(lan.patient_id)).status_code == 404
 
 
 def test_another_day_than_the_papers_warns_and_staff_decide(patient: Caller, desk: Caller, lan: Person):

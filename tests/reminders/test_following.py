@@ -360,8 +360,8 @@ def test_one_person_of_two_records_is_told_by_the_record_that_is_left(
     made = appointments.book(minh, "an", THURSDAY, 9 * 60)
     with system_unit_of_work(engine) as session:
         session.execute(
-            text("UPDATE patient SET merged_into = :one WHERE id = :other"),
-            {"one": lan.patient_id, "other": minh.patient_id},
+            text("SELECT merge_patients(:other, :one, :now)"),
+            {"one": lan.patient_id, "other": minh.patient_id, "now": appointments.clock.now},
         )
     change(appointments, lan, phone="0987654321")
     appointments.follow_people()

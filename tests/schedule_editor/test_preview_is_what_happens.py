@@ -22,9 +22,9 @@ from telehealth.core.uow import system_unit_of_work
 from telehealth.schedule_editor.rules import Consequences
 from telehealth.schedule_editor.services import Edit, carry_out, edit, preview
 from telehealth.scheduling import editing
-from telehealth.scheduling.drafts import BlockingDraft, ExceptionDraft, LineDraft
+from telehealth.scheduling.drafts import BlockingDraft, ExceptionDraft, LineDraft, MoveDraft
 from telehealth.scheduling.editing import Editor
-from telehealth.scheduling.models import Schedule
+from telehealth.scheduling.models import Schedule, ScheduleQuota
 from telehealth.scheduling.services import materialise_horizon
 from telehealth.settings import Settings
 from tests.booking.clinic import (
@@ -34,6 +34,7 @@ from tests.booking.clinic import (
     add_clinic,
     add_employee,
     add_person,
+    add_schedule,
     service_id,
 )
 
@@ -274,3 +275,63 @@ def test_a_stranger_is_not_rostered(engine: Engine, editor: Editor):
     draft = ExceptionDraft("leave", FIRST, FIRST, new_id())
     with undone(engine) as session, pytest.raises(DomainError):
         preview(session, editor, edit(editing.add_exception, editor, draft, now=NOW), now=NOW)
+
+
+def test_a_preview_of_a_line_that_wants_an_existing_session_is_always_the_same(
+    engine: Engine, editor: Editor
+):
+    draft = LineDraft(
+        practitioner_id=DOCTORS["an"],
+        service_id=service_id("77001", "internal"),
+        modality="in-person",
+        weekdays=(1,),
+        start_minute=480,
+        end_minute=540,
+        slot_minutes=10,
+        capacity=1,
+        room="P9",
+        valid_from=FIRST,
+    )
+    asked = edit(editing.add_line, editor, draft, now=NOW)
+    with undone(engine) as session:
+        seen = {preview(session, editor, asked, now=NOW).fingerprint for _ in range(8)}
+    assert len(seen) == 1
+
+
+def test_a_session_moved_by_less_than_its_length_is_wholly_moved_and_nothing_else(
+    engine: Engine, editor: Editor
+):
+    shape = (
+        "SELECT slot_count, slot_minutes, lead_minutes, tail_minutes, overbook_most, mode, capacity,"
+        " (SELECT json_agg(json_build_array(q.door, q.reserved, s.start_at - q.falls_at))::text"
+        "    FROM session_quota q WHERE q.clinic_session_id = s.id AND q.reserved > 0)"
+        " FROM clinic_session s WHERE practitioner_id = :an AND business_date = :day AND status = 'open'"
+        " AND booked = 0 AND service_id = :service AND start_minute = :minute"
+    )
+    where = {
+        "an": DOCTORS["an"],
+        "day": FIRST + timedelta(days=2),
+        "service": service_id("77001", "internal"),
+    }
+    with undone(engine) as session:
+        session.execute(text("UPDATE clinic_session SET booked = 0"))
+        session.execute(text("UPDATE appointment SET status = 'cancelled'"))
+        line = session.query(Schedule).filter_by(practitioner_id=DOCTORS["an"], start_minute=480).one()
+        line.lead_minutes, line.tail_minutes, line.overbook_most, line.mode = 5, 5, 4, "session"
+        session.add(ScheduleQuota(schedule_id=line.id, door="counter", places=2, falls_minutes=60))
+        add_schedule(session, "an", "77001", start=510, end=570, service="desk-only", room="P4")
+        session.flush()
+        materialise_horizon(session, NOW)
+        before = session.execute(text(shape), {**where, "minute": 480}).all()
+        others = open_sessions(session)
+        key = session.execute(
+            text("SELECT id FROM clinic_session WHERE schedule_id = :line AND business_date = :day"),
+            {"line": line.id, "day": where["day"]},
+        ).scalar_one()
+        move = MoveDraft(where["day"], 510, DOCTORS["an"], "P8")
+        assert check(session, editor, edit(editing.move_session, editor, key, move, now=NOW)) is not None
+        after = open_sessions(session)
+        assert len(before) == 1
+        assert session.execute(text(shape), {**where, "minute": 510}).all() == before
+        assert others.keys() - after.keys() == {key}
+        assert len(after.keys() - others.keys()) == 1

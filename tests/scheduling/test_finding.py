@@ -9,8 +9,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from telehealth.booking.errors import TimeBlocked
+from telehealth.booking.rules import BookingPolicy as BookingLimits
+from telehealth.booking.rules import Policies
+from telehealth.booking.services import hold
 from telehealth.core.clock import at_local
 from telehealth.core.ids import derived_id, new_id
+from telehealth.core.principal import SYSTEM
 from telehealth.core.uow import system_unit_of_work
 from telehealth.directory.places import Place
 from telehealth.scheduling.calendar import DaysQuery, free_days, swept
@@ -22,6 +27,7 @@ from telehealth.scheduling.models import (
     PractitionerLimit,
     Resource,
     Schedule,
+    ScheduleException,
     ScheduleQuota,
     ScheduleResource,
     ScheduleService,
@@ -453,3 +459,34 @@ def test_many_days_are_counted_in_two_statements_and_in_pages_by_name(engine: En
         second = free_days(session, replace(asked, after=after), now=NOW)
         assert [item.practitioner.name for item in first + second] == ["Bác sĩ an", "Bác sĩ binh"]
         assert free_days(session, replace(asked, after=(second[0].name_sort, DOCTORS["binh"])), now=NOW) == []
+
+
+def test_what_the_roster_no_longer_has_of_a_session_with_bookings_is_not_to_be_had(engine: Engine):
+    key = remake(engine, end_minute=660)
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE clinic_session SET booked = 1, online_quota = 18 WHERE id = :id"), {"id": key}
+        )
+    leave = ScheduleException(
+        id=new_id(),
+        facility_id=FACILITIES["77001"],
+        practitioner_id=AN,
+        kind="leave",
+        from_date=TUESDAY,
+        to_date=TUESDAY,
+        start_minute=540,
+        end_minute=600,
+    )
+    remake(engine, leave)
+    found = an_on_tuesday(channel=Channel.ONLINE)
+    assert [slot for slot in times(engine, found) if slot.startswith("09")] == []
+    assert {"08:00", "08:50", "10:00", "10:50"} <= set(times(engine, found))
+    policies = Policies(booking=dict.fromkeys(Channel, BookingLimits(None, None, None, holds_per_account=99)))
+    with system_unit_of_work(engine) as session:
+        lost, kept = (slot_by_id(session, f"{key}.{minute}", NOW) for minute in (550, 500))
+        assert [view.free for view in (lost, kept) if view is not None] == [0, 1]
+        days = free_days(session, DaysQuery(TUESDAY, TUESDAY, practitioner_id=AN), now=NOW)
+        assert [view.free[TUESDAY] for view in days] == [12 + 3]  # and half of the new session's, from 10:00
+        hold(session, SYSTEM, f"{key}.500", now=NOW, policies=policies)
+        with pytest.raises(TimeBlocked):
+            hold(session, SYSTEM, f"{key}.550", now=NOW, policies=policies)

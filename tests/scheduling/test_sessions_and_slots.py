@@ -86,6 +86,15 @@ def test_a_swapped_day_works_like_another_weekday():
     assert spans([line()], day=saturday, weekday=0) == [(420, 690)]
 
 
+def test_leave_ends_an_extra_session_unless_the_files_say_both_of_the_day():
+    extra = exception(
+        "extra", start_minute=480, end_minute=540, service_id=INTERNAL, modality="in-person", slot_minutes=15
+    )
+    assert spans([line()], extra, exception("leave")) == [(480, 540)]
+    called_away = exception("leave", origin="editor", start_minute=510)
+    assert spans([], extra, called_away) == [(480, 510)]
+
+
 def test_leave_takes_one_practitioner_away_and_a_closure_everybody():
     both = [line(), line(practitioner_id=BINH)]
     assert len(spans(both, exception("leave"))) == 1

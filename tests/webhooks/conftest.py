@@ -63,7 +63,12 @@ def tick(engine: Engine, settings: Settings, clock: MovableClock) -> Callable[[]
         outbox=None,
         carriers=(),
     )
-    return lambda: webhooks.run(work, clock.now)
+
+    def turn() -> None:
+        webhooks.fan_out(work, clock.now)
+        webhooks.run(work, clock.now)
+
+    return turn
 
 
 @pytest.fixture

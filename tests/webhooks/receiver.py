@@ -3,11 +3,12 @@
 import base64
 import hmac
 import json
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
@@ -61,3 +62,25 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """Listen, and answer a byte now and then for as long as anybody listens."""
+    over = Event()
+
+    def drip(listening: socket.socket) -> None:
+        with suppress(OSError):
+            line, _peer = listening.accept()
+            with line:
+                while not over.wait(0.1):
+                    line.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/hook"
+        finally:
+            over.set()
+            thread.join()

@@ -1,8 +1,10 @@
 """What happened reaches the hospital's system: signed, numbered, and again until it has it."""
 
 import json
+import time
 from collections.abc import Callable
-from uuid import UUID
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,10 +17,13 @@ from telehealth.jobs import webhooks
 from telehealth.jobs.work import Work
 from telehealth.settings import Settings
 from telehealth.webhooks import queries, services
+from telehealth.webhooks.dispatch import Due, sent
+from telehealth.webhooks.rules import Reach
+from telehealth.webhooks.sending import Sent
 from tests.booking.clinic import DOCTORS, NOW, Person
 from tests.conftest import MovableClock
-from tests.webhooks.conftest import subscribe
-from tests.webhooks.receiver import Receiver, signed_by
+from tests.webhooks.conftest import LOOPBACK, subscribe
+from tests.webhooks.receiver import Receiver, dripping, signed_by
 
 Tick = Callable[[], None]
 
@@ -229,8 +234,46 @@ def test_an_address_inside_is_not_called_even_if_it_was_once_allowed(
     web: FlaskClient, lan: Person, engine: Engine, settings: Settings, receiver: Receiver, subscribed, clock
 ):
     booked(web, lan)
-    webhooks.run(Work(settings, None, engine, None, ()), clock.now)
+    work = Work(settings, None, engine, None, ())
+    webhooks.fan_out(work, clock.now)
+    webhooks.run(work, clock.now)
     assert receiver.requests == []
     with system_unit_of_work(engine) as session:
         delivery = queries.deliveries(session, subscribed[0], limit=1).items[0]
     assert delivery.last_error == "target-refused"
+
+
+def test_a_receiver_that_drips_is_cut_off_and_the_others_do_not_wait_for_it(receiver: Receiver):
+    with dripping() as slow:
+        begun = time.monotonic()
+        due = [
+            Due(uuid4(), uuid4(), url, ("whsec_" + "QUJD" * 8,), b"{}", 1, NOW + timedelta(days=3))
+            for url in (slow, receiver.url)
+        ]
+        turns = sent(due, Reach(LOOPBACK), 0, deadline=1.0)
+        (first,) = next(turns)
+        assert (first.due, first.sent.status) == (due[1], 204)
+        ((last,),) = turns
+    assert (last.due, last.sent) == (due[0], Sent(None, "deadline"))
+    assert time.monotonic() - begun < 3
+
+
+def test_what_waits_behind_a_pause_is_given_up_too(
+    web: FlaskClient,
+    lan: Person,
+    engine: Engine,
+    settings: Settings,
+    subscribed: tuple[UUID, str],
+    tick: Tick,
+    clock: MovableClock,
+):
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE webhook_subscription SET state = 'paused'"))
+    booked(web, lan)
+    tick()
+    work = Work(settings, None, engine, None, ())
+    webhooks.forget(work, clock.now)
+    assert states(engine) == [(1, "waiting", 0)]
+    clock.forward(days=3, seconds=1)
+    webhooks.forget(work, clock.now)
+    assert states(engine) == [(1, "dead", 0)]

@@ -4,9 +4,12 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
 
+from telehealth.core.uow import system_unit_of_work
 from telehealth.webhooks.rules import Reach, Target
-from tests.booking.clinic import FACILITIES, Employee
+from tests.booking.clinic import FACILITIES, NOW, Employee
+from tests.fhir.conftest import add_system
 from tests.forms import post_form
 from tests.webhooks.conftest import LOOPBACK
 
@@ -122,3 +125,19 @@ def test_the_page_adds_a_connection_and_shows_its_secret_once(web: FlaskClient, 
     assert "Gửi thử" in web.get(page).get_data(as_text=True)
     assert post_form(web, page, f"{page}/paused", version="1").status_code == 302
     assert "Tạm dừng" in web.get(page).get_data(as_text=True)
+
+
+def test_what_a_system_asked_for_pauses_when_it_is_admitted_no_more(
+    web: FlaskClient, engine: Engine, admin: Employee
+):
+    with system_unit_of_work(engine) as session:
+        token = add_system(session, "77001", ("webhook.change", "webhook.read"))
+    by_system = web.post(API, json=WANTED, headers={"Authorization": f"Bearer {token}"})
+    assert by_system.status_code == 201, by_system.json
+    by_admin = web.post(API, json=WANTED, headers=admin.headers)
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE integrator_client SET revoked_at = :now"), {"now": NOW})
+    shown = [
+        web.get(f"{API}/{made.json['id']}", headers=admin.headers).json for made in (by_system, by_admin)
+    ]
+    assert [item["state"] for item in shown] == ["paused", "active"]

@@ -27,11 +27,15 @@ _FORGET = text("DELETE FROM rate_count WHERE name = ANY(:names)")
 def spend(
     session: Session, limits: Sequence[Limit], *, now: datetime, refusal: type[TooMany] = TooMany
 ) -> None:
-    """Count one try under each limit. Raises the refusal when one of them is used up."""
+    """Count one try under each limit, in the order given: from the narrowest to those shared by many.
+
+    The first that is used up ends it, so that who is refused anyway uses up nothing that others share. Every
+    caller gives kinds of limits in one order, which is the order of the locks. Raises the refusal.
+    """
     with beside(session) as work:
-        over = [limit for limit in sorted(limits, key=lambda limit: limit.name) if _over(work, limit, now)]
-    if over:
-        raise refusal(max(limit.retry_after(now) for limit in over))
+        over = next((limit for limit in limits if _over(work, limit, now)), None)
+    if over is not None:
+        raise refusal(over.retry_after(now))
 
 
 def forget(session: Session, names: Sequence[str]) -> None:

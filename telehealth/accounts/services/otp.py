@@ -27,7 +27,6 @@ from telehealth.accounts.rules import (
     clean_code,
     code_try_limits,
     foreign,
-    foreign_otp_limits,
     otp_limits,
 )
 from telehealth.accounts.services.limits import spend
@@ -102,9 +101,8 @@ def send_code(
     outbox: Outbox,
 ) -> UUID:
     """Send a code to an address that can take one and return the challenge. Raises TooManyCodes."""
-    limits = otp_limits(contact.index(cipher).hex(), address_key(ip))
-    if contact.kind == "phone" and foreign(contact.value):
-        limits += foreign_otp_limits(country_code(contact.value), address_key(ip))
+    abroad = country_code(contact.value) if contact.kind == "phone" and foreign(contact.value) else None
+    limits = otp_limits(contact.index(cipher).hex(), address_key(ip), abroad)
     spend(session, limits, now=now, refusal=TooManyCodes)
     challenge_id, code = new_id(), f"{secrets.randbelow(10**OTP_DIGITS):0{OTP_DIGITS}d}"
     session.execute(

@@ -21,6 +21,16 @@ from telehealth.booking.services.offering import (
     withdraw_offer,
 )
 from telehealth.booking.services.orders import BookingRequest, Bound, ConsentGiven
+from telehealth.booking.services.series import (
+    Proposal,
+    SeriesChange,
+    SeriesMeans,
+    SeriesOrder,
+    book_series,
+    cancel_series,
+    move_series,
+    preview_series,
+)
 from telehealth.booking.services.taking import Once, book, book_once
 
 __all__ = [
@@ -31,12 +41,18 @@ __all__ = [
     "Hold",
     "Move",
     "Once",
+    "Proposal",
+    "SeriesChange",
+    "SeriesMeans",
+    "SeriesOrder",
     "accept_offer",
     "alternatives",
     "book",
     "book_any",
     "book_once",
+    "book_series",
     "cancel",
+    "cancel_series",
     "confirm",
     "confirm_coverage",
     "decline_offer",
@@ -45,8 +61,10 @@ __all__ = [
     "mark_arrived",
     "mark_fulfilled",
     "mark_no_show",
+    "move_series",
     "next_free",
     "offer",
+    "preview_series",
     "record_no_show",
     "release",
     "reschedule",

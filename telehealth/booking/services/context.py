@@ -79,7 +79,7 @@ class Context(NamedTuple):
     practitioner_title: str
     practitioner_specialty: str
     hold_id: UUID | None
-    hold_account: UUID | None
+    hold_by: str | None
     hold_live: bool | None
     hold_code: str | None
     hold_version: int | None
@@ -135,12 +135,13 @@ class Replay(NamedTuple):
 
 
 CONTEXT = """SELECT c.*
-FROM booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(now)s) c"""
+FROM booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(holder)s, %(now)s) c"""
 
 
 _CONTEXT_ONCE = """SELECT r.request_hash, r.response_sealed, c.*
 FROM remember_request(%(principal)s, %(route)s, %(key)s, %(hash)s, %(now)s) r
-LEFT JOIN LATERAL booking_context(%(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(now)s) c
+LEFT JOIN LATERAL booking_context(
+    %(session)s, %(minute)s, %(hold)s, %(patient)s, %(account)s, %(holder)s, %(now)s) c
   ON r.fresh"""
 
 
@@ -154,7 +155,7 @@ def context_of(
     now: datetime,
 ) -> Context:
     """Read all that the rules ask, in one round trip. Raises SlotUnknown, HoldUnknown."""
-    asked = question(account_of(principal), slot_id, hold_id, patient_id, now)
+    asked = question(principal, slot_id, hold_id, patient_id, now)
     return answered(fetch_one(session, CONTEXT, asked), hold_id)
 
 
@@ -163,7 +164,7 @@ def context_once(
 ) -> Context | Replay:
     """Take the key and read as context_of() does, in one round trip; or return what the key stands for."""
     named = {"principal": key.principal, "route": key.route, "key": key.key, "hash": key.request_hash}
-    asked = question(account_of(principal), request.slot_id, request.hold_id, request.patient_id, now)
+    asked = question(principal, request.slot_id, request.hold_id, request.patient_id, now)
     row = fetch_one(session, _CONTEXT_ONCE, asked | named)
     if row is not None and row[0] is not None:
         return Replay(row[0], row[1])
@@ -171,12 +172,13 @@ def context_once(
 
 
 def question(
-    account_id: UUID | None,
+    principal: Principal | None,
     slot_id: str | None,
     hold_id: UUID | None,
     patient_id: UUID | None,
     now: datetime,
 ) -> dict[str, Any]:
+    """Return what is asked; without a principal nobody's own holds and account are."""
     slot = None if slot_id is None else SlotId.parse(slot_id)
     if slot is None and hold_id is None:
         raise SlotUnknown
@@ -185,7 +187,8 @@ def question(
         "minute": None if slot is None else slot.minute,
         "hold": hold_id,
         "patient": patient_id,
-        "account": account_id,
+        "account": None if principal is None else account_of(principal),
+        "holder": None if principal is None else holder_of(principal),
         "now": now,
     }
 
@@ -292,3 +295,8 @@ def check_delegated(principal: Principal, patient_id: UUID) -> None:
 def account_of(principal: Principal) -> UUID | None:
     """Return the account that acts; a kiosk and other systems have none."""
     return principal.id if principal.kind in (PrincipalKind.PATIENT, PrincipalKind.STAFF) else None
+
+
+def holder_of(principal: Principal) -> str:
+    """Return the name that holds are kept by: everybody has one, with or without an account."""
+    return f"{principal.kind}:{principal.id or principal.device_id}"

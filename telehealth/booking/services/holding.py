@@ -13,6 +13,7 @@ from telehealth.booking.services.context import (
     check_reach,
     checked_slot,
     context_of,
+    holder_of,
     place_of,
     raise_refusal,
     slot_parameters,
@@ -28,7 +29,7 @@ from telehealth.scheduling.rules import door_of
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A slot kept for an account until `expires_at`."""
+    """A slot kept for somebody until `expires_at`."""
 
     id: UUID
     slot_id: str
@@ -44,23 +45,26 @@ def hold(
     channel: str = Channel.ONLINE,
     policies: Policies = DEFAULT_POLICIES,
     seconds: int | None = None,
+    offer: UUID | None = None,
 ) -> Hold:
     """Keep a slot for the caller for a few minutes; a hold that they have on it already is given again.
 
-    `seconds`: how long instead, for a place kept for somebody who has yet to be asked.
+    `seconds`: how long instead, for a place kept for somebody who has yet to be asked: `offer` then holds it,
+    and it can be confirmed and given back only through that.
 
     Raises SlotUnknown, SlotInPast, SlotTooSoon, NotOpenYet, SlotTooFar, RestrictedToDesk, SlotClosed,
     NotBookableOnline, TimeBlocked, SlotTaken, ResourceBusy, OnlineQuotaFull, DoorQuotaFull,
     PractitionerDayFull, TooManyHolds.
     """
-    _one_hold_at_a_time(session, principal)
+    holder = holder_of(principal) if offer is None else f"offer:{offer}"
+    _one_hold_at_a_time(session, holder)
     found = context_of(session, principal, slot_id=slot_id, hold_id=None, patient_id=None, now=now)
-    if found.hold_id is not None:
+    if found.hold_id is not None and offer is None:
         return _held(session, found.hold_id, slot_id)
     check_reach(principal, found.facility_id, channel)
     start = checked_slot(found, channel, policies, now)
     check_place(place_of(found, start), online=channel == Channel.ONLINE)
-    _check_holds(session, principal, policies.booking[channel].holds_per_account)
+    _check_holds(session, holder, policies.booking[channel].holds_per_account)
     identifier = new_id()
     door = door_of(channel)
     with identity_limits():
@@ -75,6 +79,7 @@ def hold(
                     "channel": channel,
                     "door": door,
                     "account": account_of(principal),
+                    "holder": holder,
                     "seconds": seconds or found.hold_seconds or policies.booking[channel].hold_seconds,
                     "now": now,
                 },
@@ -87,25 +92,26 @@ def hold(
 
 def release(session: Session, principal: Principal, hold_id: UUID, *, now: datetime) -> None:
     """Give a hold back. One of one's own that is over already is left as it is. Raises HoldUnknown."""
-    _one_hold_at_a_time(session, principal)
+    holder = holder_of(principal)
+    _one_hold_at_a_time(session, holder)
     row = (
         session.connection()
         .exec_driver_sql(
             """UPDATE appointment SET status = 'expired', version = version + 1, updated_at = %(now)s
-                WHERE id = %(id)s AND status = 'held' AND account_id = %(account)s RETURNING id""",
-            {"id": hold_id, "account": account_of(principal), "now": now},
+                WHERE id = %(id)s AND status = 'held' AND held_by = %(holder)s RETURNING id""",
+            {"id": hold_id, "holder": holder, "now": now},
         )
         .one_or_none()
     )
     if row is not None:
         give_back(session, hold_id)
-    elif not _was_theirs(session, principal, hold_id):
+    elif not _was_theirs(session, holder, hold_id):
         raise HoldUnknown
 
 
 _HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
     %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(account)s,
-    %(seconds)s, %(now)s)"""
+    %(holder)s, %(seconds)s, %(now)s)"""
 
 
 def _held(session: Session, hold_id: UUID, slot_id: str) -> Hold:
@@ -117,27 +123,27 @@ def _held(session: Session, hold_id: UUID, slot_id: str) -> Hold:
     return Hold(hold_id, slot_id, row.hold_until)
 
 
-def _one_hold_at_a_time(session: Session, principal: Principal) -> None:
-    """Let an account's holds wait for each other, before any row is locked, so that their limit holds."""
+def _one_hold_at_a_time(session: Session, holder: str) -> None:
+    """Let a holder's holds wait for each other, before any row is locked, so that their limit holds."""
     session.connection().exec_driver_sql(
-        "SELECT pg_advisory_xact_lock(hashtextextended('holds:' || %s::text, 0))", (account_of(principal),)
+        "SELECT pg_advisory_xact_lock(hashtextextended('holds:' || %s::text, 0))", (holder,)
     )
 
 
-def _was_theirs(session: Session, principal: Principal, hold_id: UUID) -> bool:
+def _was_theirs(session: Session, holder: str, hold_id: UUID) -> bool:
     found = session.connection().exec_driver_sql(
-        "SELECT 1 FROM appointment WHERE id = %s AND account_id = %s", (hold_id, account_of(principal))
+        "SELECT 1 FROM appointment WHERE id = %s AND held_by = %s", (hold_id, holder)
     )
     return found.one_or_none() is not None
 
 
-def _check_holds(session: Session, principal: Principal, limit: int) -> None:
+def _check_holds(session: Session, holder: str, limit: int) -> None:
     held = (
         session.connection()
         .exec_driver_sql(
             """SELECT count(*) FROM appointment
-                WHERE account_id = %s AND status = 'held' AND hold_until > app_clock()""",
-            (account_of(principal),),
+                WHERE held_by = %s AND status = 'held' AND hold_until > app_clock()""",
+            (holder,),
         )
         .scalar_one()
     )

@@ -10,7 +10,7 @@ from telehealth.booking import messages, queries
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.plan import BEFORE_THE_VISIT
 from telehealth.booking.queries import AppointmentView
-from telehealth.booking.rules import check_cancel, check_missed, check_no_show
+from telehealth.booking.rules import check_cancel, check_missed, check_no_show, check_reason
 from telehealth.booking.services.context import account_of
 from telehealth.booking.services.ledger import (
     change,
@@ -39,12 +39,14 @@ def cancel(
 ) -> AppointmentView:
     """Cancel: the place is free again, waiting messages are taken back, one says so.
 
-    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, TooLateToCancel.
+    Raises NotFound, PreconditionFailed, AlreadyArrived, AppointmentOver, TooLateToCancel, and NotTheirReason
+    when a patient gives a reason of the hospital's.
     """
     view = found_appointment(session, appointment_id)
     if view.version != version:
         raise PreconditionFailed
     staff = principal.kind in queries.STAFF_KINDS
+    check_reason(principal.kind, reason_code)
     check_cancel(view.status, view.cut_off, now, staff=staff)
     to = None
     if view.patient_id is not None:

@@ -104,9 +104,10 @@ def reserve(
     _checked_slot(session, principal, view, slot_id, now, channel=channel)
     withdraw_offers(session, appointment_id, now)
     seconds = int((until + _MARGIN - now).total_seconds())
-    kept = hold(session, principal, slot_id, now=now, channel=channel, seconds=seconds)
+    offer_id = new_id()
+    kept = hold(session, principal, slot_id, now=now, channel=channel, seconds=seconds, offer=offer_id)
     made = OfferView(
-        id=new_id(),
+        id=offer_id,
         appointment_id=appointment_id,
         slot_id=slot_id,
         state=OfferState.OPEN,

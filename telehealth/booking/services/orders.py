@@ -34,7 +34,7 @@ class BookingRequest:
     `referring_level`: care level of the facility that refers, for the door of Channel.REFERRAL.
     `bound`: what a referral or slip allows. `overbook`: why somebody is put beside those who have the slot;
     `override`: why a blocked or begun time is booked all the same. Both need a right and are audited.
-    `need`: what a visit by video is about.
+    `need`: what a visit by video is about. `announced`: whether a message of its own says that it is booked.
     """
 
     patient_id: UUID
@@ -50,3 +50,4 @@ class BookingRequest:
     overbook: str | None = None
     override: str | None = None
     need: RemoteNeed | None = None
+    announced: bool = True

@@ -26,6 +26,7 @@ from telehealth.booking.rules import (
     Policies,
     check_bound,
     check_hold,
+    check_length,
     check_load,
     check_open,
     check_place,
@@ -41,6 +42,7 @@ from telehealth.booking.services.context import (
     checked_slot,
     context_of,
     context_once,
+    holder_of,
     place_of,
     raise_refusal,
     range_of,
@@ -148,8 +150,8 @@ class _Plan:
 
 _BOOK = """SELECT book_appointment(%(confirm)s, %(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
     %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(over)s,
-    %(why_sealed)s, %(bound)s, %(patient)s, %(account)s, %(price_class)s, %(coverage_basis)s, %(companion)s,
-    %(reason_sealed)s, %(consent_purpose)s, %(consent_version)s, %(actor_kind)s, %(actor)s,
+    %(why_sealed)s, %(bound)s, %(patient)s, %(account)s, %(holder)s, %(price_class)s, %(coverage_basis)s,
+    %(companion)s, %(reason_sealed)s, %(consent_purpose)s, %(consent_version)s, %(actor_kind)s, %(actor)s,
     %(access_session)s, %(details)s::jsonb, %(principal)s, %(route)s, %(key)s, %(status)s, %(response)s,
     %(now)s)"""
 
@@ -168,6 +170,7 @@ def _plan(
 ) -> _Plan:
     """Ask the rules; return what is to be written."""
     check_reach(principal, context.facility_id, request.channel)
+    check_length(request.reason)
     if context.patient_id is None:
         raise NoPatient
     over, override = request.overbook is not None, request.override is not None
@@ -220,12 +223,12 @@ def _plan(
 
 def _check_place(context: Context, principal: Principal, request: BookingRequest, start: datetime) -> None:
     """Ask whether the place can be had, or whether the hold on it is the caller's and lives."""
+    blocked = blocks(context, principal, override=request.override is not None)
     if context.hold_id is not None:
-        check_hold(context.hold_account, account_of(principal), live=bool(context.hold_live))
-        check_open(context.session_status)
+        check_hold(context.hold_by, holder_of(principal), live=bool(context.hold_live))
+        check_open(context.session_status, blocked=blocked)
         return
-    override = request.override is not None
-    place = place_of(context, start, blocked=blocks(context, principal, override=override))
+    place = place_of(context, start, blocked=blocked)
     if request.overbook is not None:
         place = replace(place, taken=0)
     check_place(place, online=request.channel == Channel.ONLINE)
@@ -243,7 +246,8 @@ def _carry_out(
     stored: _Stored | None = None,
 ) -> None:
     """Write the plan: the messages first, so that the locks of the ledger are held the shortest."""
-    told = messages.booked(plan.view, plan.recipient, links=links, now=now)
+    tell = messages.booked if plan.request.announced else messages.reminders
+    told = tell(plan.view, plan.recipient, links=links, now=now)
     if told:
         fetch_one(session, *outbox.statement(told, now=now))
     with identity_limits():
@@ -271,6 +275,7 @@ def _booking_parameters(
         "bound": range_of(request.bound),
         "patient": view.patient_id,
         "account": view.account_id,
+        "holder": holder_of(principal),
         "price_class": view.price_class,
         "coverage_basis": view.coverage_basis,
         "companion": view.companion,

@@ -15,13 +15,14 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import CancelReason
 from telehealth.booking.presentation import calendar_file
 from telehealth.booking.queries import AppointmentView
+from telehealth.booking.series_queries import turn_of
 from telehealth.booking.services import cancel as cancel_appointment
 from telehealth.core.clock import business_date
-from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, http_status
+from telehealth.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, http_status
 from telehealth.core.text import whole_number
 from telehealth.directory.queries import service as service_of
 from telehealth.patient_portal.routes.blueprint import pages
-from telehealth.patient_portal.rules import bring
+from telehealth.patient_portal.rules import bring, prepare
 from telehealth.patients.queries import patient
 from telehealth.patients.rules import is_child
 from telehealth.payments.queries import payment_of
@@ -161,6 +162,7 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         ticket = ticket_of_appointment(session, view.id, now()) if view.status == "arrived" else None
         service = service_of(session, view.service.id)
         deposit = payment_of(session, view.id)
+        turn = turn_of(session, view.id)
     birth_date = person.birth_date if person else None
     child = is_child(birth_date, business_date(now()))
     return render_template(
@@ -169,12 +171,26 @@ def _appointment_page(appointment_id: UUID, *, fresh: bool) -> ResponseReturnVal
         else "patient_portal/appointment.html",
         view=view,
         actions=view.actions(principal(), now(), may),
+        why_not=_why_not(view),
         qr=_qr(view.code),
         bring=bring(view.coverage_basis, view.modality, child=child),
-        prepare=service.preparation(current_locale()) if service else (),
+        prepare=prepare(service, view.modality, current_locale()),
         deposit=deposit,
+        turn=turn,
         number=None if ticket is None else public_token(ticket, cipher()),
     )
+
+
+def _why_not(view: AppointmentView) -> list[str]:
+    """Say why one who may change the appointment cannot do so now."""
+    if view.status not in ("booked", "arrived"):
+        return []
+    refused = {
+        t(f"error-{verdict.code}", **verdict.params): None
+        for verdict in view.verdicts(principal(), now(), may)
+        if verdict.action in ("reschedule", "cancel") and verdict.code not in (None, Forbidden.code)
+    }
+    return list(refused)
 
 
 def seen(session: Session, appointment_id: UUID, action: str) -> AppointmentView:

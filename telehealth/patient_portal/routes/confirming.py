@@ -27,7 +27,7 @@ from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import draft_of, held
 from telehealth.patient_portal.routes.slots import gone_page
-from telehealth.patient_portal.rules import bring
+from telehealth.patient_portal.rules import bring, prepare
 from telehealth.patients.rules import is_child
 from telehealth.patients.services import shown
 from telehealth.payments.queries import deposit_terms
@@ -146,7 +146,7 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
         "patient_portal/confirm.html",
         held=view,
         terms=deposit_terms(session, view.service.id),
-        prepare=service.preparation(current_locale()) if service else (),
+        prepare=prepare(service, view.modality, current_locale()),
         draft=draft,
         seen=seen,
         bring=bring(draft.coverage_basis, view.modality, child=child),

@@ -38,6 +38,7 @@ from telehealth.web.localization import current_locale, t
 
 CONSENT = ConsentGiven("booking", "2026-11")  # the words of portal-agree and portal-agree-text
 SHOWN = 24
+SEARCHED = 4 * SHOWN  # several doctors have the same times
 MINE = 50
 LONGEST = 200
 
@@ -216,7 +217,16 @@ def _slip_page(request_id: UUID, errors: dict[str, Any]) -> str:
 def _times(session: Session, view: RequestView, from_day: date | None) -> list[SlotView]:
     if not view.bookable:
         return []
-    return services.slots_for(session, principal(), view, means(), count=SHOWN, from_day=from_day)
+    found = services.slots_for(session, principal(), view, means(), count=SEARCHED, from_day=from_day)
+    return _told_apart(found)[:SHOWN]
+
+
+def _told_apart(slots: list[SlotView]) -> list[SlotView]:
+    """Return the slots that look different on the page, which names no doctors: the first of each time."""
+    first: dict[tuple[object, ...], SlotView] = {}
+    for slot in slots:
+        first.setdefault((slot.start, slot.facility.id, slot.modality), slot)
+    return list(first.values())
 
 
 def _asked_day() -> date | None:

@@ -27,6 +27,7 @@ from telehealth.patient_portal import drafts
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import keep
+from telehealth.patient_portal.rules import prepare
 from telehealth.payments.queries import deposit_terms
 from telehealth.scheduling.errors import SlotUnknown
 from telehealth.scheduling.queries import SlotView, slot_by_id
@@ -212,7 +213,7 @@ def _slot_page(found: SlotView, errors: dict[str, Any], phone: str = "") -> str:
             "patient_portal/slot.html",
             slot=found,
             terms=deposit_terms(session, found.service.id),
-            prepare=service.preparation(current_locale()) if service else (),
+            prepare=prepare(service, found.modality, current_locale()),
             facility=facility_of(session, found.facility.id),
             phone=phone,
             errors=errors,

@@ -100,7 +100,13 @@ def pay_back(given: dict[str, str], payment_id: UUID) -> dict[str, Any]:
         found = _payment(session, payment_id)
         permit("payments.settle", found.facility_id)
         services.refund(
-            session, principal(), payment_id, given["paid_out_ref"], version=if_match(), now=now()
+            session,
+            principal(),
+            payment_id,
+            given["paid_out_ref"],
+            facility_id=found.facility_id,
+            version=if_match(),
+            now=now(),
         )
         return deposit_json(_payment(session, payment_id))
 

@@ -44,7 +44,8 @@ def deposit(appointment_id: UUID) -> ResponseReturnValue:
     code = code_of(found)
     bank = BANKS.get(found.account.bank_bin, found.account.bank_bin) if found.account else ""
     qr = None if code is None else drawn(code, t("payments-qr-title"))
-    return render_template("payments/deposit.html", payment=found, view=view, qr=qr, bank=bank)
+    page = "payments/_state.html" if request.args.get("part") == "state" else "payments/deposit.html"
+    return render_template(page, payment=found, view=view, qr=qr, bank=bank)
 
 
 @pages.get("/desk/payments/<uuid:facility_id>")
@@ -95,7 +96,9 @@ def pay_back(facility_id: UUID, payment_id: UUID) -> ResponseReturnValue:
             raise Unprocessable({"ref": ["payments-ref-missing"]})
         with unit_of_work() as session:
             version = whole_number(request.form.get("version", "")) or 0
-            services.refund(session, principal(), payment_id, ref, version=version, now=now())
+            services.refund(
+                session, principal(), payment_id, ref, facility_id=facility_id, version=version, now=now()
+            )
     except DomainError as error:
         return _worklist_page(facility_id, form_errors(error, "ref"), str(payment_id)), http_status(error)
     flash(t("payments-refund-done"), "success")

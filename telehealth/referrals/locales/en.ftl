@@ -10,6 +10,7 @@ error-no-referrer = This slip comes from outside the system, so it cannot be ret
 error-nothing-to-decide = This day needs no decision, or has been decided about.
 field-referral-same-place = A referral goes to another place.
 field-slip-number-missing = Enter the number on the paper.
+field-slip-number-unknown = No slip with this number and this date was found. Please check the number and the date on the paper.
 field-slip-issuer-missing = Enter the hospital that made the slip.
 field-slip-signed-on = This is not a right date of signature. It cannot lie in the future or more than two years ago.
 field-slip-appointment-on = This is not a right appointment date. It cannot lie before the signature.

@@ -10,6 +10,7 @@ error-no-referrer = Giấy này do cơ sở ngoài hệ thống cấp, nên khô
 error-nothing-to-decide = Ngày khám này không cần duyệt, hoặc đã được duyệt rồi.
 field-referral-same-place = Nơi chuyển đến phải khác nơi chuyển đi.
 field-slip-number-missing = Vui lòng nhập số ghi trên giấy.
+field-slip-number-unknown = Không tìm thấy giấy có số này với ngày ký này. Vui lòng xem lại số và ngày ký trên giấy.
 field-slip-issuer-missing = Vui lòng nhập tên bệnh viện hoặc cơ sở đã cấp giấy.
 field-slip-signed-on = Ngày ký chưa đúng. Ngày ký không thể sau hôm nay hoặc quá hai năm trước.
 field-slip-appointment-on = Ngày hẹn chưa đúng. Ngày hẹn không thể trước ngày ký.

@@ -12,7 +12,7 @@ from telehealth.booking.queries import AppointmentView
 from telehealth.core.clock import business_date
 from telehealth.core.errors import NotFound
 from telehealth.core.ids import new_code, new_id
-from telehealth.core.principal import Principal
+from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.text import clean, search_form
 from telehealth.directory.icd10 import normalise_icd10
 from telehealth.directory.queries import services_of
@@ -33,16 +33,21 @@ from telehealth.referrals.queries import (
     RequestView,
     days_around,
     icd10_context,
-    known_slip,
+    request,
     sealed_clinical,
+    slip_in_system,
 )
-from telehealth.referrals.rules import LATEST_SIGNED_DAYS, number_key, validity
+from telehealth.referrals.rules import (
+    LATEST_SIGNED_DAYS,
+    NUMBER_LENGTH,
+    NUMBER_LETTERS,
+    number_key,
+    ours,
+    validity,
+)
 from telehealth.referrals.services.means import Means, found_request
 from telehealth.referrals.services.trail import happened, note
 from telehealth.referrals.services.using import Use, book
-
-_LETTERS = {RequestKind.REFERRAL: "CK", RequestKind.REEXAMINATION: "HK"}
-_NUMBER_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,8 @@ def issue(
     if asked.kind is RequestKind.REFERRAL and asked.target_facility_id == wanted.facility_id:
         raise BadRequestFields({"target": ["field-referral-same-place"]})
     request_id = new_id()
-    letters = f"{_LETTERS[asked.kind]}{today:%y}"
-    number = f"{letters}-{new_code(_NUMBER_LENGTH)}"
+    letters = f"{NUMBER_LETTERS[asked.kind]}{today:%y}"
+    number = f"{letters}-{new_code(NUMBER_LENGTH)}"
     made = _insert(
         session,
         means,
@@ -143,16 +148,22 @@ def issue(
 def enter(session: Session, principal: Principal, paper: Paper, means: Means) -> RequestView:
     """Type in a paper; the same paper for the same person again is the one that is there.
 
-    A slip that was made here is shown to be theirs by its number, its date and their name.
-    Raises NotFound, BadRequestFields, SlipKnown.
+    A slip that was made here is shown to be theirs by its number, its date and their name; its number is
+    never a paper's. Nobody but the family and staff types for a patient: whoever may only see their
+    appointments, or book them, does not see their slips. Raises NotFound, BadRequestFields, SlipKnown.
     """
     asked, today = paper.asked, business_date(means.now)
+    if principal.kind is PrincipalKind.PATIENT and asked.patient_id not in principal.patient_ids:
+        raise NotFound
     key = number_key(paper.number)
     if not key:
         raise BadRequestFields({"number": ["field-slip-number-missing"]})
     shown = _presented(session, key, paper.signed_on, asked.patient_id, means.now)
     if shown is not None:
         return found_request(session, shown, means)
+    standing = _in_system(session, paper, key, means)
+    if standing is not None:
+        return standing
     _check(session, asked, today, signed_on=paper.signed_on, means=means)
     issuer = clean(paper.issuer_name)
     if not issuer and paper.issuer_id is None:
@@ -180,20 +191,26 @@ def enter(session: Session, principal: Principal, paper: Paper, means: Means) ->
         },
     )
     if not made:
-        return _same_paper(session, asked, issuer_key, key, means)
+        raise SlipKnown
     happened(session, principal, EventKind.ENTERED, request_id, means.now)
     note(session, principal, "slip.enter", request_id, asked.patient_id, paper.facility_id, means.now)
     return found_request(session, request_id, means)
 
 
-def _same_paper(session: Session, asked: Asked, issuer_key: str, key: str, means: Means) -> RequestView:
-    known = known_slip(session, asked.kind, issuer_key, key)
-    if known is None:
+def _in_system(session: Session, paper: Paper, key: str, means: Means) -> RequestView | None:
+    """Return the request of that paper if it is the person's own; None: nobody has typed it in.
+
+    The hospital's name does not count: it may be spelt in many ways, and the slip is good once.
+    """
+    known, own = slip_in_system(session, paper.asked.kind, key, paper.asked.patient_id)
+    view = None if own is None else request(session, own, **means.reading)
+    if view is not None and view.origin == RequestOrigin.PAPER and view.signed_on == paper.signed_on:
+        return view
+    if known:
         raise SlipKnown
-    view = found_request(session, known, means)
-    if view.patient_id != asked.patient_id:
-        raise SlipKnown
-    return view
+    if ours(key):
+        raise BadRequestFields({"number": ["field-slip-number-unknown"]})
+    return None
 
 
 def _presented(session: Session, key: str, signed_on: date, patient_id: UUID, now: datetime) -> UUID | None:

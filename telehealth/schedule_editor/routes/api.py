@@ -509,7 +509,7 @@ def clear_limit(how: Asked, practitioner_id: UUID) -> Response:
 @api.response(201, shown.ScheduleExceptionSchema)
 @api.alt_response(200, schema=shown.SchedulePreviewSchema, description=_DRY)
 def move_session(how: Asked, asked: Asked, session_id: UUID) -> Response:
-    """Move one regular session of one day; the answer is the extra session that takes its place."""
+    """Move one session of one day; the answer is the extra session that takes its place."""
     facility_id = _found(queries.facility_of_session(session(), session_id), "schedule.adjust")
     block, draft = queries.block(session(), facility_id, session_id), MoveDraft(**asked)
     services.allow_days(_editor(facility_id), [block.day, draft.day], now())

@@ -28,7 +28,7 @@ def calendar() -> str:
     by = Grouping.ROOM if request.args.get("by") == Grouping.ROOM else Grouping.DOCTOR
     first = day if one_day else day - timedelta(days=day.weekday())
     found = queries.calendar(
-        session(), facility_id, first, first if one_day else first + timedelta(days=_WEEK - 1)
+        session(), facility_id, first, first if one_day else first + timedelta(days=_WEEK - 1), today
     )
     service, doctor = (forms.read_key(request.args.get(name, "")) for name in ("service", "doctor"))
     shown = _chosen(found.blocks, service, doctor)
@@ -39,7 +39,7 @@ def calendar() -> str:
     return render_template(
         "schedule_editor/calendar.html",
         **frame(facility_id, "calendar"),
-        heads=presentation.heads(found, shown, today),
+        heads=presentation.heads(found, shown),
         rows=rows,
         agenda=[presentation.card(block, found, Grouping.NEITHER) for block in shown if block.day == day],
         agenda_notes=presentation.day_notes(found, day),
@@ -66,14 +66,15 @@ def show_session(session_id: UUID) -> str:
     """Show a session, and what can be done with it."""
     facility_id = place()
     block = queries.block(session(), facility_id, session_id)
-    found = queries.calendar(session(), facility_id, block.day, block.day)
+    today = business_date(now())
+    found = queries.calendar(session(), facility_id, block.day, block.day, today)
     return render_template(
         "schedule_editor/session.html",
         **frame(facility_id, "calendar"),
         card=presentation.card(block, found, Grouping.DOCTOR),
         block=block,
         doctor=presentation.who(found.people.get(block.practitioner_id)),
-        ahead=block.day >= business_date(now()),
+        ahead=block.day >= today,
         start=forms.written_minute(block.start_minute),
         end=forms.written_minute(block.end_minute),
     )

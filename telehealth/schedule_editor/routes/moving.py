@@ -1,5 +1,7 @@
 """Moving one session of one day, without touching the other weeks."""
 
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from flask import render_template, request, url_for
@@ -21,6 +23,8 @@ from telehealth.scheduling import editing
 from telehealth.web.context import now, session
 from telehealth.web.guard import guarded
 
+_SHOWN_AS = ("view", "by")
+
 
 @pages.get("/sessions/<uuid:session_id>/move")
 @guarded("schedule.adjust")
@@ -32,8 +36,10 @@ def move_session(session_id: UUID) -> str:
     given = {
         "day": [asked.get("day", block.day.isoformat())],
         "start_minute": [asked.get("start", forms.written_minute(block.start_minute))],
+        "end_minute": [asked.get("end", forms.written_minute(block.end_minute))],
         "practitioner_id": [asked.get("doctor", str(block.practitioner_id))],
         "room": [asked.get("room", block.room)],
+        **{name: [asked[name]] for name in _SHOWN_AS if name in asked},
     }
     return _page(facility_id, block, given, {})
 
@@ -55,8 +61,18 @@ def do_move(session_id: UUID) -> ResponseReturnValue:
         "calendar",
         asked,
         lambda errors: _page(facility_id, block, forms.form_values(request.form), errors),
-        url_for("schedule_editor.calendar", day=block.day),
+        url_for("schedule_editor.calendar", day=_day_shown(block), **_shown_as()),
     )
+
+
+def _day_shown(block: Block) -> date:
+    """Return the day to go back to: where the session went, as far as that can be read."""
+    return forms.read_day(request.form.get("day", "")) or block.day
+
+
+def _shown_as() -> dict[str, Any]:
+    """Return how the calendar was shown when a session was moved in it."""
+    return {name: request.form[name] for name in _SHOWN_AS if name in request.form}
 
 
 def _page(facility_id: UUID, block: Block, values: Values, errors: Errors) -> str:

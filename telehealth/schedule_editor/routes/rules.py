@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from telehealth.admission import queries as admission
 from telehealth.schedule_editor import forms, presentation, queries
 from telehealth.schedule_editor.routes.blueprint import (
     Errors,
@@ -82,6 +83,7 @@ def _page(facility_id: UUID, errors: Errors) -> str:
         policies=queries.policies(session(), facility_id),
         people=[person for person in people.values() if person.own],
         limits=queries.limits(session(), facility_id),
+        waiting_rooms=admission.arranged(session(), facility_id),
         who=presentation.who,
         minute=forms.written_minute,
         errors=errors,

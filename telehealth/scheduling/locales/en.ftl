@@ -10,6 +10,7 @@ field-slot-radius = The radius must be from 1 to 200 km.
 field-days-whose = Name the facility or the doctor whose days to count.
 error-schedule-in-past = Days that are past cannot be changed. Choose today or later.
 error-schedule-ended = This no longer holds on that day.
+error-session-cannot-open = A session cannot open then: the doctor is on leave, or has one of the same service that begins at that minute. Choose another time.
 error-practitioner-elsewhere = The doctor is rostered at { $place } at the same time, from { $day }. By law nobody works in two places at once.
 error-preview-stale = The schedule has changed since the preview. Look again, then save.
 error-preview-required = See what the change does before saving it.

@@ -10,6 +10,7 @@ field-slot-radius = Bán kính phải từ 1 đến 200 km.
 field-days-whose = Hãy chọn cơ sở hoặc bác sĩ cần xem lịch.
 error-schedule-in-past = Không sửa được những ngày đã qua. Hãy chọn từ hôm nay trở đi.
 error-schedule-ended = Mục này không còn hiệu lực vào ngày đó.
+error-session-cannot-open = Không mở được ca vào giờ đó: bác sĩ đang nghỉ, hoặc đã có ca cùng dịch vụ bắt đầu đúng giờ ấy. Hãy chọn giờ khác.
 error-practitioner-elsewhere = Bác sĩ đã có lịch tại { $place } cùng giờ, từ { $day }. Theo Luật Khám bệnh, chữa bệnh, một người không làm việc ở hai nơi cùng lúc.
 error-preview-stale = Lịch vừa thay đổi so với lúc xem trước. Hãy xem lại rồi lưu.
 error-preview-required = Hãy xem trước thay đổi rồi mới lưu.
