@@ -154,12 +154,14 @@ def test_the_page_leads_through_without_scripts(
 def test_moving_there_oneself_takes_a_turn_too(
     hour: Hour, chief: Employee, web: FlaskClient, lan: Person, desk: Employee
 ):
-    today = slots(web, practitioner=DOCTORS["an"], limit=1)[0]
-    made = book(web, lan, slot_id=today["id"]).json
-    hour.arrange(chief, rate_per_minute=1)
     hour.go_to(NINE + timedelta(seconds=1))
-    morrow = f"{NINE.date() + timedelta(days=1)}T00:00:00+07:00"
-    free = slots(web, practitioner=DOCTORS["an"], limit=2, **{"from": morrow})
+    sessions = {
+        slot["id"].split(".")[0]: slot
+        for slot in slots(web, facility="77001", service="internal", modality="in-person", limit=100)
+    }
+    first, *free = sessions.values()
+    made = book(web, lan, slot_id=first["id"]).json
+    hour.arrange(chief, rate_per_minute=1)
     path, tag = f"/api/v1/appointments/{made['id']}/reschedule", {"If-Match": f'"{made["version"]}"'}
     asked = {"slot_id": free[0]["id"]}
     refused = web.post(path, json=asked, headers={**lan.headers, **tag})

@@ -144,7 +144,7 @@ def test_a_desk_that_books_elsewhere_for_others_is_not_bound(
             known_at(session, who, "77002")
     free = slots(web, facility="77001", limit=2)
     answers = [
-        book(web, other_desk, slot_id=slot["id"], patient_id=str(who.patient_id), channel="online")
+        book(web, other_desk, slot_id=slot["id"], patient_id=str(who.patient_id))
         for who, slot in zip(people, free, strict=True)
     ]
     assert codes(answers) == {"ok": 2}

@@ -1,5 +1,7 @@
 """Missed visits: what follows by degrees, what does not count, and the word asked for on the day before."""
 
+from datetime import timedelta
+
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
@@ -166,12 +168,20 @@ def test_nobody_is_kept_from_the_desk_or_from_walking_in(
     assert answer.status_code == 201, answer.json
 
 
+def must_confirm(days: Days, *people: Person) -> None:
+    """What two missed visits lead to."""
+    with system_unit_of_work(days.engine) as session:
+        for who in people:
+            session.connection().exec_driver_sql(
+                "INSERT INTO booking_restriction VALUES (%s, 'must-confirm', %s, %s)",
+                (who.patient_id, days.clock.now, days.clock.now + timedelta(days=30)),
+            )
+
+
 def test_whose_doctor_is_away_is_not_asked_and_loses_nothing(
     days: Days, web: FlaskClient, lan: Person, minh: Person, engine: Engine
 ):
-    for who in (lan, minh):
-        days.miss(who)
-        days.miss(who)
+    must_confirm(days, lan, minh)
     early, late = days.book(lan, days=2), days.book(minh, days=2)
     disrupt = """INSERT INTO appointment_disruption (id, appointment_id, start_at, found_at)
                  SELECT gen_random_uuid(), id, start_at, updated_at FROM appointment WHERE id = %s"""
@@ -193,9 +203,7 @@ def test_whose_doctor_is_away_is_not_asked_and_loses_nothing(
 def test_one_that_cannot_be_released_keeps_no_other(
     days: Days, web: FlaskClient, lan: Person, minh: Person, owner_engine: Engine
 ):
-    for who in (lan, minh):
-        days.miss(who)
-        days.miss(who)
+    must_confirm(days, lan, minh)
     made = [(who, days.book(who, days=2)) for who in (lan, minh)]
     days.at(9, days=1)
     days.run()
