@@ -22,7 +22,10 @@ def test_who_is_over_a_narrow_limit_does_not_use_up_the_wide_ones(engine: Engine
         except TooMany:
             pass
     with engine.connect() as connection:
-        counted = dict(connection.execute(text("SELECT name, count FROM rate_count")).tuples().all())
+        counted = {
+            row.name: row.count_
+            for row in connection.execute(text("SELECT name, count AS count_ FROM rate_count"))
+        }
     assert counted["otp:address:10m:address"] == 8
     assert counted["otp:phone:10m:contact"] == 8
     for shared in ("otp:foreign:country:hour:44", "otp:foreign:hour", "otp:all:hour"):
@@ -30,7 +33,7 @@ def test_who_is_over_a_narrow_limit_does_not_use_up_the_wide_ones(engine: Engine
 
 
 def test_a_used_up_limit_refuses(engine: Engine):
-    limits = otp_limits("contact", "address")[2:3]
+    limits = otp_limits("another", "address")[2:3]
     with system_unit_of_work(engine) as session:
         for _ in range(3):
             spend(session, limits, now=NOW)

@@ -52,7 +52,13 @@ def test_a_letter_says_the_same_in_plain_text_and_in_html(outgoing: Build) -> No
     assert plain is not None
     assert html is not None
     for body in (plain.get_content(), html.get_content()):
-        for words in ("BV Bà Rịa", "08:30 thứ Ba 24/11", "482913", "http://127.0.0.1:8000/j/abc", MUTE):
+        for words in (
+            "BV Bà Rịa",
+            "08:30 (giờ Việt Nam) thứ Ba 24/11",
+            "482913",
+            "http://127.0.0.1:8000/j/abc",
+            MUTE,
+        ):
             assert words in body
     assert '<html lang="vi">' in html.get_content()
     assert '<th scope="row"' in html.get_content()
