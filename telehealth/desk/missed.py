@@ -11,7 +11,7 @@ from telehealth.attendance.routes import excused
 from telehealth.audit.services import Entry, record
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.core.errors import BadRequest, DomainError, http_status
+from telehealth.core.errors import BadRequest, DomainError, Forbidden, NotFound, http_status
 from telehealth.desk import services
 from telehealth.desk.frame import desk_here, frame, known_person
 from telehealth.web.context import now, permit, principal, unit_of_work
@@ -59,6 +59,8 @@ def confirm(appointment_id: UUID) -> ResponseReturnValue:
     try:
         attempt(unit)
         flash(t("desk-confirmed"), "success")
+    except (NotFound, Forbidden):
+        raise
     except DomainError as refusal:
         flash(error_text(refusal), "error")
     return redirect(url_for("desk.show", appointment_id=appointment_id), 303)

@@ -26,10 +26,20 @@ STRANGERS = (
 )
 REFUSED = {401, 403, 404}
 DOORS = ("/sign-in", "/staff/sign-in", "/kiosk/activate")
-BODIES: dict[str, dict[str, str]] = {
+NOBODY = "00000000-0000-0000-0000-000000000001"
+BODIES: dict[str, dict[str, Any]] = {
     "booking-api.confirm_coverage": {"coverage_basis": "none"},
     "queueing-api.note_print": {"status": "printed"},
     "patients-api.OnePatient": {"sex": "male"},
+    "invitations-api.Invitees": {
+        "name": "Lê Minh",
+        "contact": "0912345678",
+        "relation": "child",
+        "agreed": True,
+    },
+    "schedule-api.move_session": {"day": "2026-12-04", "start": "08:00", "practitioner_id": NOBODY},
+    "identities-api.merge": {"merged_id": NOBODY, "same_person": True},
+    "attendance-api.excuse": {"reason": "sick"},
 }
 STEPS = ("recall", "skip", "park", "return", "start", "done")
 PUBLIC = {"queueing-api.show_queue"}  # how many wait: no person
@@ -78,6 +88,7 @@ def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestRespo
             body = {"slot_id": town.records["free slot"]}
         return caller.api(method, path, headers=version, **({} if method == "GET" else {"json": body}))
     form = {"csrf_token": "csrf", "version": "1", "reason_code": "patient", "note": "x", "agree": "yes"}
+    form |= {"reason": "sick"}
     form |= {"queue": town.records["queues"]["registration"], "press_key": "one press"}
     return caller.browser().open(path, method=method, data=None if method == "GET" else form)
 

@@ -31,6 +31,7 @@ from telehealth.booking.services.context import (
     raise_refusal,
     slot_parameters,
 )
+from telehealth.booking.services.identity import identity_limits
 from telehealth.booking.services.ledger import end_disruption, found_appointment, note, withdraw_offers
 from telehealth.core.answer_link import AnswerLinks
 from telehealth.core.clock import local
@@ -119,7 +120,8 @@ def reschedule(
     if context.facility_id != view.facility.id:
         _take_elsewhere(session, view, context, now)
     why = cipher.seal_text(move.overbook or move.override, f"appointment.overbook_reason_sealed:{view.id}")
-    outcome = _moved(session, context, view, start, move, why, now)
+    with identity_limits():
+        outcome = _moved(session, context, view, start, move, why, now)
     raise_refusal(outcome, context, door_of(move.channel, move.referring_level))
     withdraw_offers(session, appointment_id, now)
     end_disruption(session, appointment_id, now)
