@@ -238,7 +238,7 @@ def test_a_transfer_without_its_words_waits_for_a_person(
     booked = book(web, lan)
     tell(web, clock, amount=50_000, content="chuyen tien kham")
     tell(web, clock, amount=7_000, content="nham", number=2)
-    first, second = worklist(web, desk)["transfers"]
+    second, first = sorted(worklist(web, desk)["transfers"], key=lambda each: each["amount_vnd"])
     path = f"/api/v1/facilities/77001/bank-transfers/{first['id']}"
     wrong = web.post(f"{path}/match", json={"reference": "ABCDEFGH"}, headers=desk.headers)
     assert (wrong.status_code, wrong.json["code"]) == (422, "reference-unknown")
