@@ -10,7 +10,6 @@ from telehealth.payments.codes import PaymentState, TransferState
 # Banks tell of a transfer minutes after it was made; a deposit lapses only when that is over.
 BANK_DELAY = timedelta(minutes=10)
 
-REFERENCE_LENGTH = 14
 _REFERENCE = re.compile(r"(?=(KB[0-9A-F]{12}))")
 _NOT_IN_REFERENCE = re.compile(r"[^0-9A-Z]")
 
