@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,11 +31,14 @@ def execute(server: Server, statement: str) -> list[tuple[object, ...]]:
 
 
 def kill_tree(pid: int) -> None:
+    """Kill a process and its children at one moment; a child that ends meanwhile is gone anyhow."""
     tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     for process in tree:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     for process in tree:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_committed_rows_outlive_a_stop_and_a_start(var: Path, open_server: OpenServer) -> None:

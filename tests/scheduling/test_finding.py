@@ -68,14 +68,14 @@ def _clinic(engine: Engine, clean_database: None, owner_engine: Engine) -> None:
 
 @pytest.fixture
 def owner(owner_engine: Engine) -> Iterator[Session]:
-    """Write rows of nobody: what a search reads, without the bookings behind it."""
-    with Session(owner_engine) as session:
-        session.execute(text("SET session_replication_role = replica"))
-        session.commit()
-        yield session
-        session.rollback()
-        session.execute(text("RESET session_replication_role"))
-        session.commit()
+    """Write rows of nobody, on one connection: what a search reads, without the bookings behind it."""
+    with owner_engine.connect() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        connection.commit()
+        with Session(connection) as session:
+            yield session
+        connection.execute(text("RESET session_replication_role"))
+        connection.commit()
 
 
 def an_on_tuesday(**changes: object) -> SlotQuery:
