@@ -30,7 +30,7 @@ from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, FACILITIES, NOW, TUESDAY, Person, add_person, service_id
 from tests.booking.test_ledger_machine import flaws
 from tests.booking.test_planted_bugs import planted
-from tests.booking.test_races import held_at_the_claim, together
+from tests.booking.test_races import AT_ANY_LOCK, AT_THE_CLAIM, held_at_the_claim, together
 
 RACERS = 12
 CLERK = Principal(
@@ -55,10 +55,6 @@ def own(owner_engine: Engine) -> Callable[..., object]:
             return found.scalar() if found.returns_rows else None
 
     return run
-
-
-_WAITING = """pg_locks WHERE NOT granted AND relation = 'claim'::regclass
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 class Race:
@@ -124,8 +120,10 @@ class Race:
             )
         )
 
-    def run(self, calls: list[Callable[[], str]], waiting: int | None = None) -> Counter[str]:
-        with held_at_the_claim(self.owner_engine, waiting=len(calls) if waiting is None else waiting):
+    def run(
+        self, calls: list[Callable[[], str]], waiting: int | None = None, where: str = AT_THE_CLAIM
+    ) -> Counter[str]:
+        with held_at_the_claim(self.owner_engine, len(calls) if waiting is None else waiting, where):
             return Counter(together(calls))
 
     def after_another(self, call: Callable[[], str]) -> Callable[[], str]:
@@ -133,7 +131,7 @@ class Race:
 
         def called() -> str:
             until = time.monotonic() + 1
-            while not self.count(_WAITING) and time.monotonic() < until:
+            while not self.count(AT_THE_CLAIM) and time.monotonic() < until:
                 time.sleep(0.005)
             return call()
 
@@ -380,9 +378,9 @@ def test_without_the_swap_a_cancelled_appointment_is_moved(
     assert race.booking(crowd[1], f"{an}.540")() == "ok"  # so that no counter falls below nothing
     booked = own("SELECT id FROM appointment ORDER BY start_at LIMIT 1")
     swap = "WHERE x.id = p_id AND x.status = 'booked' AND x.version = p_appointment_version FOR UPDATE"
-    with planted(owner_engine, "move_appointment", swap, "WHERE x.id = p_id"):
+    with planted(owner_engine, "move_appointment", swap, "WHERE x.id = p_id FOR UPDATE"):
         moving = race.after_another(race.moving(booked, f"{an}.500"))
-        told = race.run([race.cancelling(booked), moving])
+        told = race.run([race.cancelling(booked), moving], where=AT_ANY_LOCK)
     assert told["ok"] == 2
     assert race.flaws() != []
 

@@ -117,13 +117,15 @@ def overlaps(engine: Engine) -> int:
         ).scalar_one()
 
 
+AT_THE_CLAIM = """pg_locks WHERE NOT granted AND relation = 'claim'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+AT_ANY_LOCK = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
 @contextmanager
-def held_at_the_claim(owner_engine: Engine, waiting: int) -> Iterator[None]:
+def held_at_the_claim(owner_engine: Engine, waiting: int, where: str = AT_THE_CLAIM) -> Iterator[None]:
     """Let everybody inside read that the slot is free, and stop at the claim until so many wait there."""
-    blocked = text(
-        """SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'claim'::regclass
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    )
+    blocked = text(f"SELECT count(*) FROM {where}")
     opened = threading.Event()
 
     def open_when_they_wait() -> None:
