@@ -9,7 +9,7 @@ import psycopg
 
 from bench import province
 from bench.closed_loop import run as play
-from bench.surroundings import Surroundings, front, percentiles
+from bench.surroundings import SERVERS, Surroundings, front, percentiles
 
 WARM_UP = 400
 
@@ -21,6 +21,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--patients", type=int, default=8000, help="one booking each; more than can be made")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--server", choices=SERVERS, default="one-port")
 
 
 def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, object]:
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
             province.booking_request(person, slot, f"bench-{number}")
             for number, (person, slot) in enumerate(zip(people, slots, strict=False))
         ]
-        with front(database.env, options.port, options.workers) as address:
+        with front(database.env, options.port, options.workers, options.server) as address:
             warm = play(address, requests[:WARM_UP], clients=options.clients, seconds=60)
             _analyse(database.admin_url)
             before = _cpu_seconds(database.admin_url)
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         rows = _rows(database.admin_url)
     return {
         "data": asdict(size),
+        "server": options.server,
         "per_second": round(measured.statuses[201] / measured.seconds, 1),
         "milliseconds": percentiles(measured.milliseconds),
         "statuses": dict(sorted((warm.statuses + measured.statuses).items())),

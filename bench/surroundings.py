@@ -89,23 +89,20 @@ class Surroundings:
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+SERVERS = {
+    # As `run.py` serves pages, API and realtime on one port; as docs/operations.md serves pages and API.
+    "one-port": ("-k", "asgi", "--no-control-socket", "telehealth.asgi:app"),
+    "threads": ("-k", "gthread", "--threads", "16", "--no-control-socket", "wsgi:app"),
+}
+
+
 @contextmanager
-def front(env: Mapping[str, str], port: int, workers: int = 2) -> Iterator[str]:
-    """Serve the product as `run.py` does, without its other processes; yields its address."""
-    command = ["gunicorn", "-k", "asgi", "-w", str(workers), "-b", f"127.0.0.1:{port}", "--no-control-socket"]
+def front(env: Mapping[str, str], port: int, workers: int = 2, server: str = "one-port") -> Iterator[str]:
+    """Serve the product without its other processes, by one of SERVERS; yields its address."""
+    command = ["gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}"]
+    quiet = ["--graceful-timeout", "2", "--log-level", "warning"]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            *command,
-            "--graceful-timeout",
-            "2",
-            "--log-level",
-            "warning",
-            "telehealth.asgi:app",
-        ],
-        env={**env, "PORT": str(port)},
-        cwd=ROOT,
+        [sys.executable, "-m", *command, *quiet, *SERVERS[server]], env={**env, "PORT": str(port)}, cwd=ROOT
     )
     address = f"http://127.0.0.1:{port}"
     try:

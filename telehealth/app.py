@@ -156,8 +156,9 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": {
-            "pool_size": 10,
-            "max_overflow": 6,
+            "pool_size": 16,
+            "max_overflow": 0,
+            "pool_use_lifo": True,
             "pool_timeout": 2,
             "pool_pre_ping": False,
             "connect_args": CONNECT_ARGS,

@@ -86,7 +86,8 @@ RETURNS TABLE (
     family_account uuid, account_phone_sealed bytea, account_email_sealed bytea, restriction text,
     active_count integer, same_day_count integer, same_practitioner_count integer, account_count integer,
     account_day_count integer)
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     h appointment%ROWTYPE;
@@ -189,7 +190,8 @@ COUNTERS = """
 -- nothing but held rows past their time, and only those that it won (RETURNING chain).
 CREATE FUNCTION expire_holds(p_practitioner uuid, p_resources uuid[])
 RETURNS TABLE (session_id uuid, door text)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
     WITH over AS (
         SELECT a.id FROM appointment a
          WHERE a.status = 'held' AND a.hold_until <= app_clock()
@@ -213,7 +215,8 @@ $$;
 CREATE FUNCTION count_places(
     p_session uuid, p_version integer, p_door text, p_over boolean,
     p_freed uuid[], p_freed_doors text[], p_freed_over boolean[])
-RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     d record;
     s clinic_session%ROWTYPE;
@@ -306,7 +309,8 @@ PLACES = """
 CREATE FUNCTION claim_lane(
     p_appointment uuid, p_kind text, p_resource uuid, p_first integer, p_last integer, p_during tstzrange,
     p_hold_until timestamptz, p_door text, p_left uuid[])
-RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_lane integer := p_first;
     v_lost integer[] := '{}';
@@ -350,7 +354,8 @@ CREATE FUNCTION take_place(
     p_appointment uuid, p_session uuid, p_version integer, p_patient uuid, p_start timestamptz,
     p_end timestamptz, p_door text, p_over boolean, p_hold_until timestamptz, p_left uuid[],
     p_left_session uuid, p_left_door text, p_left_over boolean)
-RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     s clinic_session%ROWTYPE;
     r record;
@@ -448,7 +453,8 @@ CREATE FUNCTION book_appointment(
     p_companion boolean, p_reason_sealed bytea, p_consent_purpose text, p_consent_version text,
     p_actor_kind text, p_actor uuid, p_access_session uuid, p_details jsonb,
     p_principal text, p_route text, p_key text, p_status integer, p_response bytea, p_now timestamptz)
-RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF p_confirm THEN
         UPDATE appointment a SET
@@ -507,7 +513,8 @@ CREATE FUNCTION move_appointment(
     p_id uuid, p_appointment_version integer, p_session uuid, p_version integer,
     p_start timestamptz, p_end timestamptz, p_channel text, p_door text, p_over boolean,
     p_over_reason_sealed bytea, p_now timestamptz)
-RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     a appointment%ROWTYPE;
     v_left uuid[];
