@@ -1,4 +1,4 @@
-"""Proving oneself again before what opens the account changes."""
+"""A sign-in that was proven again, and the order of what a hospital's system hears of one record."""
 
 from alembic import op
 
@@ -9,9 +9,13 @@ depends_on = None
 
 UP = """
 ALTER TABLE access_session ADD COLUMN proven_at timestamptz;
+
+CREATE INDEX ix_webhook_delivery_subject ON webhook_delivery (subscription_id, subject, sequence)
+    WHERE state = 'waiting';
 """
 
 DOWN = """
+DROP INDEX ix_webhook_delivery_subject;
 ALTER TABLE access_session DROP COLUMN proven_at;
 """
 
