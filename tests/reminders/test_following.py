@@ -386,7 +386,7 @@ def run(engine: Engine, statement: str, **values: object) -> object:
 
 
 def booked_by(appointments: Appointments, person: Person, by: UUID):
-    """An appointment on Thursday at nine, made by an account for somebody without a telephone of their own."""
+    """An appointment on Thursday at nine, made by an account for somebody without an own telephone."""
     made = appointments.book(person, "an", THURSDAY, 9 * 60)
     run(appointments.engine, "UPDATE appointment SET account_id = :by WHERE id = :id", by=by, id=made.id)
     return made
