@@ -106,6 +106,12 @@ KINDS: Mapping[str, Kind] = {
         _urgent("visit-invitation-moved", "facility time date link", _ELECTRONIC),
         _urgent("visit-invitation-cancelled", "facility time date", _ELECTRONIC),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
+        Kind(
+            "leave-home-now",
+            frozenset({"facility", "number", "room"}),
+            priority=Priority.URGENT,
+            mutable=True,
+        ),
         Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),
         _reply("chat-help", "link"),
         _reply("chat-share", "link"),

@@ -11,7 +11,7 @@ from notifications.preferences import EVERY, Wishes
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "reminders": ("appointment-reminder-day", "appointment-reminder-hours"),
-    "turn": ("turn-near",),
+    "turn": ("turn-near", "leave-home-now"),
 }
 CHANNELS = ("zalo", "sms")
 STOP_ALL = "stop-all"

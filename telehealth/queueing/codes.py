@@ -26,6 +26,25 @@ class PriorityClass(StrEnum):
     MERIT = "merit"
 
 
+class PriorityBasis(StrEnum):
+    """Why a class was set: said by the person, computed, or seen by a member of staff."""
+
+    DECLARED = "declared"
+    BIRTH_DATE = "birth-date"
+    DOCUMENT = "document"
+    SEEN = "seen"
+
+
+class PauseReason(StrEnum):
+    """Why nobody is called for a while."""
+
+    BREAK = "break"
+    EMERGENCY = "emergency"
+    MEETING = "meeting"
+    EQUIPMENT = "equipment"
+    OTHER = "other"
+
+
 class Purpose(StrEnum):
     """What a person who takes a number came for, as the kiosk's first page asks."""
 

@@ -15,6 +15,48 @@ class QueueFull(Conflict):
     code = "queue-full"
 
 
+class WebNumbersGone(Conflict):
+    """The day's numbers for the web are all given, or there are none, or their time is over."""
+
+    code = "web-numbers-gone"
+
+
+class WebNumberTaken(Conflict):
+    """This person took a number from the web at this facility today."""
+
+    code = "web-number-taken"
+
+
+class WebNumberLapsed(Conflict):
+    """The number from the web was not checked in by its time."""
+
+    code = "web-number-lapsed"
+
+
+class QueuePaused(Conflict):
+    """Nobody is called for now."""
+
+    code = "queue-paused"
+
+
+class QueueMerged(Conflict):
+    """Those waiting here are called from another queue today."""
+
+    code = "queue-merged"
+
+
+class LastRoom(Conflict):
+    """People wait and no other room calls them."""
+
+    code = "last-room"
+
+
+class UndoTooLate(Conflict):
+    """Somebody else was called since."""
+
+    code = "undo-too-late"
+
+
 class QueueEmpty(Conflict):
     """Nobody waits."""
 

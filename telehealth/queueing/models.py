@@ -4,22 +4,72 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Table,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import ServicePointKind
-from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, StaffCallKind, TicketStatus
+from telehealth.queueing.codes import (
+    PauseReason,
+    PrintStatus,
+    PriorityBasis,
+    PriorityClass,
+    Purpose,
+    StaffCallKind,
+    TicketStatus,
+)
 
 
 class Queue(Base):
-    """People waiting for one kind of point; a clinic's queue is named for its room."""
+    """People waiting for one kind of point; a clinic's queue is named for its room, or for its doctor.
+
+    How it is run is the facility's to set (rules.QueueSettings); `version` counts those changes.
+    """
 
     __tablename__ = "queue"
     __table_args__ = (
         CheckConstraint(one_of("kind", ServicePointKind), name="kind"),
+        CheckConstraint(
+            "first_number BETWEEN 1 AND 9999 AND coalesce(last_number BETWEEN first_number AND 9999, true)",
+            name="band",
+        ),
+        CheckConstraint(
+            "coalesce(daily_limit >= 0, true) AND web_limit >= 0 AND coalesce(web_limit <= daily_limit, true)"
+            " AND web_until_minute BETWEEN 0 AND 1439",
+            name="contingent",
+        ),
+        CheckConstraint(
+            "priority_run BETWEEN 1 AND 20 AND appointment_run BETWEEN 1 AND 20"
+            " AND early_minutes BETWEEN 0 AND 240 AND late_minutes BETWEEN 0 AND 240",
+            name="order",
+        ),
+        CheckConstraint(
+            "calls_before_missed BETWEEN 1 AND 10 AND max_passed BETWEEN 0 AND 100"
+            " AND return_places BETWEEN 0 AND 20 AND near BETWEEN 0 AND 20"
+            " AND travel_minutes BETWEEN 0 AND 240",
+            name="calling",
+        ),
         UniqueConstraint("facility_id", "code"),
+        Index(
+            "uq_queue_practitioner",
+            "facility_id",
+            "practitioner_id",
+            unique=True,
+            postgresql_where=text("practitioner_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -32,17 +82,72 @@ class Queue(Base):
     minutes_per_visit: Mapped[int] = mapped_column(default=8)
     daily_limit: Mapped[int | None]
     active: Mapped[bool] = mapped_column(default=True)
+    practitioner_id: Mapped[UUID | None] = mapped_column(ForeignKey("practitioner.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    first_number: Mapped[int] = mapped_column(default=1)
+    last_number: Mapped[int | None]
+    web_limit: Mapped[int] = mapped_column(default=0)
+    web_until_minute: Mapped[int] = mapped_column(default=600)
+    priority_run: Mapped[int] = mapped_column(default=2)
+    appointment_run: Mapped[int] = mapped_column(default=2)
+    early_minutes: Mapped[int] = mapped_column(default=30)
+    late_minutes: Mapped[int] = mapped_column(default=15)
+    calls_before_missed: Mapped[int] = mapped_column(default=3)
+    skips_by_itself: Mapped[bool] = mapped_column(default=False)
+    max_passed: Mapped[int] = mapped_column(default=10)
+    return_places: Mapped[int] = mapped_column(default=3)
+    near: Mapped[int] = mapped_column(default=3)
+    travel_minutes: Mapped[int] = mapped_column(default=30)
 
 
 class QueueCounter(Base):
-    """The last number of a queue on a business date (Asia/Ho_Chi_Minh)."""
+    """A queue's business date (Asia/Ho_Chi_Minh): its numbers, and whether it is merged, paused or closed.
+
+    `web` of the numbers were taken from the web. Whoever gives a number locks the row.
+    """
 
     __tablename__ = "queue_counter"
-    __table_args__ = (CheckConstraint("last >= 0", name="last"),)
+    __table_args__ = (
+        CheckConstraint("last >= 0", name="last"),
+        CheckConstraint("last >= first - 1 AND web BETWEEN 0 AND last - first + 1", name="band"),
+        CheckConstraint("merged_into <> queue_id", name="merged"),
+        CheckConstraint(
+            "(paused_at IS NULL) = (paused_reason IS NULL)"
+            " AND (paused_until IS NULL OR paused_until > paused_at)",
+            name="paused",
+        ),
+        CheckConstraint(one_of("paused_reason", PauseReason), name="paused_reason"),
+        Index(
+            "ix_queue_counter_merged_into",
+            "merged_into",
+            "business_date",
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
+    )
 
     queue_id: Mapped[UUID] = mapped_column(ForeignKey("queue.id"), primary_key=True)
     business_date: Mapped[date] = mapped_column(primary_key=True)
     last: Mapped[int]
+    first: Mapped[int] = mapped_column(default=1)
+    web: Mapped[int] = mapped_column(default=0)
+    closed: Mapped[bool] = mapped_column(default=False)
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("queue.id"))
+    paused_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    paused_reason: Mapped[str | None]
+
+
+queue_point = Table(
+    "queue_point",
+    Base.metadata,
+    Column("queue_id", ForeignKey("queue.id"), nullable=False),
+    Column("service_point_id", ForeignKey("service_point.id"), nullable=False),
+    Column("business_date", Date()),
+    Column("open", Boolean(), nullable=False),
+    UniqueConstraint("queue_id", "service_point_id", "business_date", postgresql_nulls_not_distinct=True),
+    Index("ix_queue_point_service_point_id", "service_point_id"),
+)
+"""A point calls from a queue, or no longer does: always (no date), or on one day, which goes before."""
 
 
 class Ticket(Base):
@@ -50,7 +155,8 @@ class Ticket(Base):
 
     `waiting_since` is when the person joined this line or the one they were transferred from.
     `resume_after` holds the place of somebody who came back: how many people the queue shall have
-    called before them. `called_lane` is the lane (rules.Lane) of the last call.
+    called before them. `called_lane` is the lane (rules.Lane) of the last call. A number from the web holds
+    until `web_until` unless its holder came: `here_at`. `priority_basis` is why the class was set.
     """
 
     __tablename__ = "ticket"
@@ -59,6 +165,8 @@ class Ticket(Base):
         CheckConstraint(one_of("priority_class", PriorityClass), name="priority_class"),
         CheckConstraint(one_of("purpose", Purpose), name="purpose"),
         CheckConstraint(one_of("print_status", PrintStatus), name="print_status"),
+        CheckConstraint(one_of("priority_basis", PriorityBasis), name="priority_basis"),
+        CheckConstraint("web_until IS NULL OR patient_id IS NOT NULL", name="web"),
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("queue_id", "business_date", "number"),
         UniqueConstraint("public_token_hash"),
@@ -78,6 +186,24 @@ class Ticket(Base):
         ),
         Index("ix_ticket_appointment_id", "appointment_id"),
         Index("ix_ticket_encounter_id", "encounter_id"),
+        Index(
+            "uq_ticket_web",
+            "patient_id",
+            "facility_id",
+            "business_date",
+            unique=True,
+            postgresql_where=text("web_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_ticket_transferred_from_id",
+            "transferred_from_id",
+            postgresql_where=text("transferred_from_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_ticket_web_absent",
+            "web_until",
+            postgresql_where=text("web_until IS NOT NULL AND here_at IS NULL AND status = 'waiting'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -90,6 +216,7 @@ class Ticket(Base):
     version: Mapped[int] = mapped_column(default=1)
     priority_class: Mapped[str] = mapped_column(default=PriorityClass.NONE)
     priority_set_by: Mapped[str | None]
+    priority_basis: Mapped[str | None]
     appointment_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
     encounter_id: Mapped[UUID | None] = mapped_column(ForeignKey("encounter.id"))
     patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient.id"))
@@ -109,6 +236,9 @@ class Ticket(Base):
     served_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
     near_notified_at: Mapped[datetime | None]
+    leave_notified_at: Mapped[datetime | None]
+    web_until: Mapped[datetime | None]
+    here_at: Mapped[datetime | None]
 
 
 class TicketEvent(Base):

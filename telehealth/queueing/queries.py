@@ -1,7 +1,7 @@
 """Reading queues, lines, tickets and boards. Nothing here names a person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -15,15 +15,16 @@ from telehealth.core.crypto import token_hash
 from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
-from telehealth.queueing.codes import PriorityClass, TicketStatus
-from telehealth.queueing.models import Board, BoardEvent, Queue, StaffCall, Ticket
+from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
+from telehealth.queueing.explanation import Explanation, explain, explain_call
+from telehealth.queueing.models import Board, BoardEvent, Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
-    DEFAULT_POLICY,
     Lane,
-    Placed,
+    QueueSettings,
     Reason,
     Waiting,
     WaitRange,
+    lapsed,
     number_text,
     order,
     places_ahead_of,
@@ -32,8 +33,30 @@ from telehealth.queueing.rules import (
 from telehealth.scheduling.models import ClinicSession
 
 BOARD_CALLS = 6
+_ROOMS_NAMED = 3
+_EXAMPLES = 3
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
+_POINTS = text("SELECT * FROM queue_points(:queue, :day)")
+_OF_POINT = text(
+    """
+    SELECT q.id FROM queue q
+     WHERE q.facility_id = :facility AND q.active
+       AND EXISTS (SELECT FROM queue_points(q.id, :day) p WHERE p.id = :point)
+     ORDER BY q.code
+    """
+)
+_TODAY = text(
+    """
+    SELECT c.closed, c.merged_into, c.paused_at, c.paused_until, c.paused_reason,
+           ARRAY(SELECT m.queue_id FROM queue_counter m
+                  WHERE m.merged_into = q.id AND m.business_date = :day) AS merged_here,
+           ARRAY(SELECT p.name FROM queue_points(q.id, :day) p) AS rooms
+      FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
+     WHERE q.id = :queue
+    """
+)
+_SETTINGS = tuple(field.name for field in fields(QueueSettings))
 
 
 def _select_queues() -> Select[Any]:
@@ -69,10 +92,47 @@ class QueueView:
     service_point_id: UUID | None
     place: str
     prefix: str
-    minutes_per_visit: int
-    daily_limit: int | None
     points: int
     active: bool
+    version: int
+    practitioner_id: UUID | None
+    settings: QueueSettings
+
+    @property
+    def minutes_per_visit(self) -> int:
+        """Return how long a person takes, as configured."""
+        return self.settings.minutes_per_visit
+
+    def place_on(self, day: "QueueDay") -> str:
+        """Return where to wait on a day: a hall by its name, rooms by theirs."""
+        if self.kind is not ServicePointKind.CLINIC or not 0 < day.points <= _ROOMS_NAMED:
+            return self.place
+        return " / ".join(day.rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nobody is called for a while; `until` None: until somebody says so, at most for the day."""
+
+    since: datetime
+    until: datetime | None
+    reason: PauseReason
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDay:
+    """What is different about a queue today; `rooms` are the desks or rooms that call from it."""
+
+    closed: bool
+    merged_into: UUID | None
+    merged_here: tuple[UUID, ...]
+    pause: Pause | None
+    rooms: tuple[str, ...]
+
+    @property
+    def points(self) -> int:
+        """Return how many call."""
+        return len(self.rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +148,50 @@ class LineTicket:
     waiting_since: datetime
     called_at: datetime | None
     service_point_id: UUID | None
+    called_lane: Lane | None
+    priority_set_by: str | None
+    call_count: int
+    version: int
+    web_until: datetime | None
+    here_at: datetime | None
+    places_ahead: int | None
     lane: Lane | None = None
     place: int | None = None
     reason: Reason | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Tell whether the holder may be called: not before coming, with a number from the web."""
+        return self.web_until is None or self.here_at is not None
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """Tell whether a number from the web is over because nobody came with it."""
+        return lapsed(self.web_until, self.here_at, now)
+
+    def as_waiting(self) -> Waiting:
+        """Return what the order needs to know."""
+        return Waiting(
+            id=self.id,
+            number=self.number,
+            waiting_since=self.waiting_since,
+            priority=self.priority,
+            appointment_start=self.appointment_start,
+            places_ahead=self.places_ahead,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A queue on a day: who waits, in order; who is called, served or parked; how fast it goes."""
+    """A queue on a day: who waits, in order; who is called, served or parked; how fast it goes.
+
+    `absent` hold a number from the web and have not come yet: nobody is called by it, and nobody waits
+    for them.
+    """
 
     queue: QueueView
+    day: QueueDay
     waiting: tuple[LineTicket, ...]
+    absent: tuple[LineTicket, ...]
     called: tuple[LineTicket, ...]
     serving: tuple[LineTicket, ...]
     parked: tuple[LineTicket, ...]
@@ -110,14 +203,61 @@ class Line:
         """Return who was called lately and did not come."""
         return tuple(ticket for ticket in self.last_calls if ticket.status is TicketStatus.MISSED)
 
-    def place_of(self, ticket_id: UUID) -> int | None:
-        """Return how many are called before a ticket, if it waits."""
+    def place_of(self, ticket_id: UUID, now: datetime) -> int | None:
+        """Return how many are called before a ticket, if it waits; for one from the web, if they came now."""
+        absent = next((ticket for ticket in self.absent if ticket.id == ticket_id), None)
+        if absent is not None:
+            return self.ahead_of(absent.as_waiting(), now)
         return next((ticket.place for ticket in self.waiting if ticket.id == ticket_id), None)
 
     def wait(self, ahead: int) -> WaitRange:
         """Return how long somebody with so many people ahead may wait."""
         times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
-        return wait_range(ahead, times, self.queue.minutes_per_visit, self.queue.points)
+        return wait_range(ahead, times, self.queue.minutes_per_visit, self.day.points)
+
+    def ahead_of(self, newcomer: Waiting, now: datetime) -> int:
+        """Return how many would be called before somebody who is not in the line yet."""
+        people = [ticket.as_waiting() for ticket in self.waiting]
+        placed = order([*people, newcomer], self.recent, self.queue.settings.policy, now)
+        return next(place.place for place in placed if place.id == newcomer.id)
+
+    def why(self, mine: UUID, theirs: str, now: datetime) -> Explanation | None:
+        """Return why a number, as people read it, is called before a ticket; None where it says nothing."""
+        asker = self._waits(mine)
+        if asker is None:
+            return None
+        wanted = theirs.replace(" ", "").upper()
+        other = next((each for each in self.waiting if each.number_text.upper() == wanted), None)
+        policy = self.queue.settings.policy
+        if other is not None:
+            people = {each.id: each.as_waiting() for each in (*self.waiting, asker)}
+            return explain(list(people.values()), self.recent, policy, now, mine=mine, theirs=other.id)
+        called = next((each for each in self.last_calls if each.number_text.upper() == wanted), None)
+        if called is None or called.called_at is None or called.id == mine:
+            return None
+        return explain_call(asker.as_waiting(), called.as_waiting(), policy, called.called_at)
+
+    def came_later_but_before(self, mine: UUID, now: datetime) -> list[tuple[str, Explanation]]:
+        """Return who took a number after a ticket and is called before it, and why."""
+        asker = self._waits(mine)
+        place = self.place_of(mine, now)
+        if asker is None or place is None:
+            return []
+        later = [
+            each
+            for each in self.waiting
+            if (each.place or 0) < place and each.id != mine and each.waiting_since > asker.waiting_since
+        ]
+        found = [(each.number_text, self.why(mine, each.number_text, now)) for each in later]
+        return [(number, why) for number, why in found if why is not None]
+
+    def _waits(self, ticket_id: UUID) -> LineTicket | None:
+        return next((each for each in (*self.waiting, *self.absent) if each.id == ticket_id), None)
+
+    @property
+    def recent(self) -> list[Lane]:
+        """Return the lanes of the last calls, oldest first."""
+        return _lanes(self.last_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +275,29 @@ class FollowView:
     now_calling: str | None
     people_ahead: int | None
     wait: WaitRange | None
+    line: Line
+    come_by: datetime | None
+    """Until when a number from the web waits for its holder to come."""
+    lapsed: bool
+
+    @property
+    def pause(self) -> Pause | None:
+        """Return whether nobody is called for now."""
+        return self.line.day.pause
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Return until when, if that was said."""
+        return self.pause.until if self.pause else None
+
+    @property
+    def paused_reason(self) -> PauseReason | None:
+        """Return why."""
+        return self.pause.reason if self.pause else None
+
+    def before_me(self, now: datetime) -> list[tuple[str, Explanation]]:
+        """Return the first few who came later and are called before, and why."""
+        return self.line.came_later_but_before(self.ticket_id, now)[:_EXAMPLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,52 +333,58 @@ def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
     return sorted((_queue(row) for row in rows), key=lambda queue: (kinds.index(queue.kind), queue.code))
 
 
+def queue_day(session: Session, queue_id: UUID, day: date, now: datetime) -> QueueDay:
+    """Return what is different about a queue on a day."""
+    row = session.execute(_TODAY, {"queue": queue_id, "day": day}).one()
+    return QueueDay(
+        closed=bool(row.closed),
+        merged_into=row.merged_into,
+        merged_here=tuple(row.merged_here),
+        pause=_pause(row, now),
+        rooms=tuple(row.rooms),
+    )
+
+
+def _pause(row: Row[Any], now: datetime) -> Pause | None:
+    if row.paused_at is None or (row.paused_until is not None and row.paused_until <= now):
+        return None
+    return Pause(row.paused_at, row.paused_until, PauseReason(row.paused_reason))
+
+
 def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
     """Return the state of a queue on a day, its waiting people in the order of calling."""
-    rows = _rows(session, queue, day)
-    waiting = {row.id: row for row in rows if row.status == TicketStatus.WAITING}
+    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
     called_total = rows[0].called_total if rows else 0
-    placed = _placed(rows, [_waiting(row, called_total) for row in waiting.values()], now)
+    tickets = sorted((_ticket(queue, row, called_total) for row in rows), key=_by_call)
+    calls = [each for each in tickets if each.called_at is not None]
+    waiting = {each.id: each for each in tickets if each.status is TicketStatus.WAITING}
+    here = {each.id: each for each in waiting.values() if each.is_here}
+    placed = order([each.as_waiting() for each in here.values()], _lanes(calls), queue.settings.policy, now)
 
     def those(status: TicketStatus) -> tuple[LineTicket, ...]:
-        return tuple(_ticket(queue, row) for row in rows if row.status == status)
+        return tuple(each for each in tickets if each.status is status)
 
     return Line(
         queue=queue,
+        day=queue_day(session, queue.id, day, now),
         waiting=tuple(
-            _ticket(queue, waiting[place.id], lane=place.lane, place=place.place, reason=place.reason)
-            for place in placed
+            replace(here[each.id], lane=each.lane, place=each.place, reason=each.reason) for each in placed
         ),
+        absent=tuple(each for each in waiting.values() if not each.is_here and not each.has_lapsed(now)),
         called=those(TicketStatus.CALLED),
         serving=those(TicketStatus.SERVING),
         parked=those(TicketStatus.PARKED),
-        last_calls=tuple(_ticket(queue, row) for row in rows if row.called_at is not None),
+        last_calls=tuple(calls),
         called_total=called_total,
     )
 
 
-def prospect(
-    session: Session, queue: QueueView, day: date, newcomer: Waiting, now: datetime
-) -> tuple[int, WaitRange]:
-    """Return how many would be called before a newcomer, and how long that may take."""
-    rows = _rows(session, queue, day)
-    called_total = rows[0].called_total if rows else 0
-    waiting = [_waiting(row, called_total) for row in rows if row.status == TicketStatus.WAITING]
-    placed = _placed(rows, [*waiting, newcomer], now)
-    ahead = next(place.place for place in placed if place.id == newcomer.id)
-    calls = [row.called_at for row in rows if row.called_at is not None]
-    return ahead, wait_range(ahead, calls, queue.minutes_per_visit, queue.points)
+def _by_call(ticket: LineTicket) -> tuple[bool, datetime]:
+    return (ticket.called_at is None, ticket.called_at or ticket.waiting_since)
 
 
-def _rows(session: Session, queue: QueueView, day: date) -> Sequence[Row[Any]]:
-    """Everybody in the queue and its last calls; those called come in the order of their calls."""
-    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
-    return sorted(rows, key=lambda row: (row.called_at is None, row.called_at))
-
-
-def _placed(rows: Sequence[Row[Any]], waiting: Sequence[Waiting], now: datetime) -> list[Placed]:
-    recent = [Lane(row.called_lane) for row in rows if row.called_at is not None and row.called_lane]
-    return order(waiting, recent, DEFAULT_POLICY, now)
+def _lanes(calls: Sequence[LineTicket]) -> list[Lane]:
+    return [each.called_lane for each in calls if each.called_lane is not None]
 
 
 def follow(session: Session, public_token: str, now: datetime) -> FollowView | None:
@@ -224,24 +393,34 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
     queue = queue_by_id(session, found.queue_id) if found else None
     if found is None or queue is None:
         return None
-    state = line(session, queue, found.business_date, now)
-    ahead = state.place_of(found.id) if found.business_date == business_date(now) else None
+    state = line(session, calling_queue(session, queue, found.business_date), found.business_date, now)
+    ahead = state.place_of(found.id, now) if found.business_date == business_date(now) else None
     name, code = session.execute(
         select(Facility.name, Facility.code).where(Facility.id == queue.facility_id)
     ).one()
     return FollowView(
         ticket_id=found.id,
         queue=queue,
+        line=state,
         facility_name=name,
         facility_code=code,
         business_date=found.business_date,
         number_text=number_text(queue.prefix, found.number),
         status=TicketStatus(found.status),
-        room=room_name(session, queue, found.service_point_id),
+        room=room_of(session, state, found.service_point_id),
         now_calling=state.last_calls[-1].number_text if state.last_calls else None,
         people_ahead=ahead,
         wait=None if ahead is None else state.wait(ahead),
+        come_by=found.web_until if found.here_at is None else None,
+        lapsed=lapsed(found.web_until, found.here_at, now),
     )
+
+
+def room_of(session: Session, state: Line, service_point_id: UUID | None) -> str:
+    """Return where to go: the desk that called, else the rooms that call from the queue today."""
+    if service_point_id is None:
+        return state.queue.place_on(state.day)
+    return room_name(session, state.queue, service_point_id)
 
 
 def room_name(session: Session, queue: QueueView, service_point_id: UUID | None) -> str:
@@ -287,7 +466,8 @@ def encounter_of_ticket(session: Session, ticket_id: UUID) -> UUID | None:
 
 
 def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime) -> QueueView | None:
-    """Return the queue of the room where a practitioner sits today, the next one not yet over."""
+    """Return a practitioner's own queue, else that of their room today: of the next session not yet over."""
+    own = select(Queue.id).where(Queue.practitioner_id == practitioner_id, Queue.active).limit(1)
     rooms = (
         select(Queue.id)
         .join(ServicePoint, ServicePoint.id == Queue.service_point_id)
@@ -299,31 +479,35 @@ def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime
             ClinicSession.practitioner_id == practitioner_id,
             ClinicSession.business_date == business_date(now),
             Queue.active,
+            Queue.practitioner_id.is_(None),
         )
         .order_by(ClinicSession.end_at < now, ClinicSession.start_at)
         .limit(1)
     )
-    queue_id = session.scalar(rooms)
+    queue_id = session.scalar(own) or session.scalar(rooms)
     return None if queue_id is None else queue_by_id(session, queue_id)
 
 
 def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[BoardCall]:
-    """Return the last calls of a facility's board today, newest first, each number once."""
+    """Return the last calls of a facility's board today, newest first, each number once, none withdrawn."""
     rows = session.scalars(
         select(BoardEvent)
         .where(
             BoardEvent.facility_id == facility_id,
             BoardEvent.business_date == business_date(now),
-            BoardEvent.kind == "called",
+            BoardEvent.kind.in_(("called", "withdrawn")),
         )
         .order_by(BoardEvent.seq.desc())
         .limit(BOARD_CALLS * 3)
     )
-    calls: dict[str, BoardCall] = {}
+    last: dict[str, BoardEvent] = {}
     for row in rows:
-        call = BoardCall(row.seq, str(row.body["number"]), str(row.body["room"]), row.created_at)
-        calls.setdefault(call.number, call)
-    return list(calls.values())[:BOARD_CALLS]
+        last.setdefault(str(row.body["number"]), row)
+    calls = [each for each in last.values() if each.kind == "called"]
+    return [
+        BoardCall(each.seq, str(each.body["number"]), str(each.body["room"]), each.created_at)
+        for each in calls[:BOARD_CALLS]
+    ]
 
 
 def board_seq(session: Session, facility_id: UUID) -> int:
@@ -331,18 +515,19 @@ def board_seq(session: Session, facility_id: UUID) -> int:
     return session.scalar(select(Board.last_seq).where(Board.facility_id == facility_id)) or 0
 
 
-def points_of(session: Session, queue: QueueView) -> list[tuple[UUID, str]]:
-    """Return the desks or rooms that may call from a queue: id and name."""
-    points = select(ServicePoint.id, ServicePoint.name).order_by(ServicePoint.code)
-    if queue.service_point_id is not None:
-        points = points.where(ServicePoint.id == queue.service_point_id)
-    else:
-        points = points.where(
-            ServicePoint.facility_id == queue.facility_id,
-            ServicePoint.kind == queue.kind,
-            ServicePoint.active,
-        )
-    return [(row.id, row.name) for row in session.execute(points)]
+def points_of(session: Session, queue: QueueView, day: date) -> list[tuple[UUID, str]]:
+    """Return the desks or rooms that call from a queue on a day: id and name."""
+    return [(row.id, row.name) for row in session.execute(_POINTS, {"queue": queue.id, "day": day})]
+
+
+def other_lines(session: Session, queue: QueueView, point_id: UUID, now: datetime) -> list[Line]:
+    """Return the other queues that a desk or room calls from today."""
+    day = business_date(now)
+    wanted = {"facility": queue.facility_id, "point": point_id, "day": day}
+    ids = session.scalars(_OF_POINT, wanted).all()
+    others = [queue_by_id(session, each) for each in ids if each != queue.id]
+    lines = [line(session, each, day, now) for each in others if each is not None]
+    return [each for each in lines if each.day.merged_into is None]
 
 
 def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]:
@@ -374,43 +559,41 @@ def _queue(row: Row[Any]) -> QueueView:
         service_point_id=queue.service_point_id,
         place=row.place,
         prefix=queue.prefix,
-        minutes_per_visit=queue.minutes_per_visit,
-        daily_limit=queue.daily_limit,
         points=row.points,
         active=queue.active,
+        version=queue.version,
+        practitioner_id=queue.practitioner_id,
+        settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
     )
 
 
-def _waiting(row: Row[Any], called_total: int) -> Waiting:
-    return Waiting(
-        id=row.id,
-        number=row.number,
-        waiting_since=row.waiting_since,
-        priority=PriorityClass(row.priority_class),
-        appointment_start=row.appointment_start,
-        places_ahead=places_ahead_of(row.resume_after, called_total),
+def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:
+    """Return the queue whose rooms call the people of this one today: itself unless it is merged."""
+    target = session.scalar(
+        select(QueueCounter.merged_into).where(
+            QueueCounter.queue_id == queue.id, QueueCounter.business_date == day
+        )
     )
+    return (queue_by_id(session, target) if target else None) or queue
 
 
-def _ticket(
-    queue: QueueView,
-    row: Row[Any],
-    *,
-    lane: Lane | None = None,
-    place: int | None = None,
-    reason: Reason | None = None,
-) -> LineTicket:
+def _ticket(queue: QueueView, row: Row[Any], called_total: int) -> LineTicket:
+    places = places_ahead_of(row.resume_after, called_total)
     return LineTicket(
         id=row.id,
         number=row.number,
-        number_text=number_text(queue.prefix, row.number),
+        number_text=number_text(row.prefix, row.number),
         status=TicketStatus(row.status),
         priority=PriorityClass(row.priority_class),
         appointment_start=row.appointment_start,
         waiting_since=row.waiting_since,
         called_at=row.called_at,
         service_point_id=row.service_point_id,
-        lane=lane,
-        place=place,
-        reason=reason,
+        called_lane=Lane(row.called_lane) if row.called_lane else None,
+        priority_set_by=row.priority_set_by,
+        call_count=row.call_count,
+        version=row.version,
+        web_until=row.web_until,
+        here_at=row.here_at,
+        places_ahead=None if places is None else min(places, queue.settings.return_places),
     )

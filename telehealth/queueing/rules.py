@@ -50,12 +50,72 @@ class OrderPolicy:
 
 
 DEFAULT_POLICY = OrderPolicy()
-MAX_PASSED = 10
-"""Who comes back after more calls than this takes a new number (Bình Dân hospital's rule)."""
-RETURN_PLACES = 3
-"""Who comes back in time stands after the next this many."""
-NEAR = 3
-"""With so many people ahead the phone is told that the turn is near."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How a facility runs one queue. Minutes of the day are the province's.
+
+    Numbers go from `first_number` to `last_number` (None: no end), at most `daily_limit` a day and
+    `web_limit` of them from the web; whoever took one there comes by `web_until_minute`. After
+    `calls_before_missed` calls a person counts as absent: staff are offered to skip, or
+    (`skips_by_itself`) the next call does. Whoever comes back after more than `max_passed` calls takes a
+    new number (Bình Dân hospital's rule), else stands after the next `return_places`. With `near` people
+    ahead the phone is told; `travel_minutes` is what people need from home.
+    """
+
+    first_number: int = 1
+    last_number: int | None = None
+    daily_limit: int | None = None
+    web_limit: int = 0
+    web_until_minute: int = 600
+    priority_run: int = 2
+    appointment_run: int = 2
+    early_minutes: int = 30
+    late_minutes: int = 15
+    calls_before_missed: int = 3
+    skips_by_itself: bool = False
+    max_passed: int = 10
+    return_places: int = 3
+    near: int = 3
+    travel_minutes: int = 30
+    minutes_per_visit: int = 8
+
+    @property
+    def policy(self) -> OrderPolicy:
+        """Return how the lines are merged."""
+        return OrderPolicy(
+            priority_run=self.priority_run,
+            appointment_run=self.appointment_run,
+            early=timedelta(minutes=self.early_minutes),
+            late=timedelta(minutes=self.late_minutes),
+        )
+
+
+def contradictions(settings: QueueSettings) -> dict[str, list[str]]:
+    """Return what does not fit together, by field."""
+    found: dict[str, list[str]] = {}
+    if settings.last_number is not None and settings.last_number < settings.first_number:
+        found["last_number"] = ["field-queue-band"]
+    if settings.daily_limit is not None and settings.web_limit > settings.daily_limit:
+        found["web_limit"] = ["field-queue-web-limit"]
+    return found
+
+
+def lapsed(web_until: datetime | None, here_at: datetime | None, now: datetime) -> bool:
+    """Tell whether a number from the web has lapsed: its holder did not come by its time."""
+    return web_until is not None and here_at is None and web_until < now
+
+
+def latest_place(walk_ins_ahead: int, came_back: int, policy: OrderPolicy) -> int:
+    """Return the last place that a walk-in can have, however many priorities and appointments wait.
+
+    Before each walk-in's turn at most `appointment_run` appointments are called, and before each of
+    these turns at most `priority_run` priorities.
+    """
+    turns = (walk_ins_ahead + 1) * (policy.appointment_run + 1)
+    return turns * (policy.priority_run + 1) - 1 + came_back
+
 
 CODE_LENGTH = 8
 LONGEST_SCAN = 200
@@ -106,8 +166,9 @@ def order(
 ) -> list[Placed]:
     """Return everybody who waits in the order they will be called, and why.
 
-    `recent` are the lanes of the last calls, oldest first. The result is a permutation of `tickets`
-    and does not depend on the order they are given in.
+    `recent` are the lanes of the last calls, oldest first, without those of people who had come back:
+    these take nobody's turn. The result is a permutation of `tickets`, does not depend on the order
+    they are given in, and stays as it is for the others when the first is called.
     """
     lines = _lines(tickets, policy, now)
     runs = _Runs(recent)
@@ -165,7 +226,7 @@ def _next_lane(
     if lines[Lane.PRIORITY] and (runs.priority < policy.priority_run or not others):
         return Lane.PRIORITY, Reason.PRIORITY
     made_to_wait = bool(lines[Lane.PRIORITY])
-    due = bool(lines[Lane.APPOINTMENT]) and _is_due(lines[Lane.APPOINTMENT][0], policy, now)
+    due = bool(lines[Lane.APPOINTMENT]) and is_due(lines[Lane.APPOINTMENT][0], policy, now)
     if due and (runs.appointment < policy.appointment_run or not lines[Lane.WALK_IN]):
         return Lane.APPOINTMENT, Reason.APPOINTMENT_TIME
     if lines[Lane.WALK_IN]:
@@ -173,7 +234,8 @@ def _next_lane(
     return Lane.APPOINTMENT, Reason.APPOINTMENT_EARLY
 
 
-def _is_due(ticket: Waiting, policy: OrderPolicy, now: datetime) -> bool:
+def is_due(ticket: Waiting, policy: OrderPolicy, now: datetime) -> bool:
+    """Tell whether an appointment's time has come."""
     return ticket.appointment_start is not None and ticket.appointment_start - policy.grace <= now
 
 
@@ -215,13 +277,16 @@ def number_text(prefix: str, number: int) -> str:
 
 
 def places_ahead_of(resume_after: int | None, called_total: int) -> int | None:
-    """Return how many more are called before somebody who came back; None for everybody else."""
-    return None if resume_after is None else max(0, resume_after - called_total)
+    """Return how many more are called before somebody who came back; None for everybody else.
+
+    Below zero where they were due so many calls ago: that keeps their order among each other.
+    """
+    return None if resume_after is None else resume_after - called_total
 
 
-def may_return(called_since: int) -> bool:
+def may_return(called_since: int, max_passed: int) -> bool:
     """Tell whether a missed number still counts after so many calls."""
-    return called_since <= MAX_PASSED
+    return called_since <= max_passed
 
 
 def statutory_class(birth_date: str | None, on: date) -> PriorityClass:
@@ -256,6 +321,9 @@ def _age(born: date, on: date) -> int:
 
 TRANSITIONS: dict[str, frozenset[TicketStatus]] = {
     "recall": frozenset({TicketStatus.CALLED}),
+    "here": frozenset({TicketStatus.WAITING}),
+    "undo-call": frozenset({TicketStatus.CALLED}),
+    "priority": frozenset({TicketStatus.WAITING, TicketStatus.CALLED, TicketStatus.PARKED}),
     "skip": frozenset({TicketStatus.CALLED}),
     "park": frozenset({TicketStatus.WAITING, TicketStatus.CALLED, TicketStatus.SERVING}),
     "start": frozenset({TicketStatus.CALLED}),

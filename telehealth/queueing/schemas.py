@@ -6,7 +6,8 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from telehealth.core.clock import PROVINCE_TZ
-from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose
+from telehealth.queueing.codes import PauseReason, PrintStatus, PriorityBasis, PriorityClass, Purpose
+from telehealth.queueing.explanation import Why
 from telehealth.queueing.rules import LONGEST_SCAN
 from telehealth.web.api import QuerySchema, RequestSchema
 
@@ -109,6 +110,104 @@ class PrintSchema(RequestSchema):
     status = fields.Enum(PrintStatus, by_value=True, required=True)
 
 
+def _whole(low: int, high: int, *, may_lack: bool = False) -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        strict=False,
+        allow_none=may_lack,
+        validate=validate.Range(low, high, error="field-queue-range"),
+        error_messages={"invalid": "field-queue-range", "null": "field-queue-range"},
+        metadata={"minimum": low, "maximum": high},
+    )
+
+
+class QueueSettingsSchema(RequestSchema):
+    """How a queue is run; minutes of the day are the province's. What each does: rules.QueueSettings."""
+
+    first_number = _whole(1, 9999)
+    last_number = _whole(1, 9999, may_lack=True)
+    daily_limit = _whole(0, 9999, may_lack=True)
+    web_limit = _whole(0, 9999)
+    web_until_minute = _whole(0, 1439)
+    priority_run = _whole(1, 20)
+    appointment_run = _whole(1, 20)
+    early_minutes = _whole(0, 240)
+    late_minutes = _whole(0, 240)
+    calls_before_missed = _whole(1, 10)
+    skips_by_itself = fields.Boolean(required=True)
+    max_passed = _whole(0, 100)
+    return_places = _whole(0, 20)
+    near = _whole(0, 20)
+    travel_minutes = _whole(0, 240)
+    minutes_per_visit = _whole(1, 240)
+
+
+class QueueSettingsViewSchema(QueueSettingsSchema):
+    """A queue's settings as they stand; `version` goes into If-Match."""
+
+    version = fields.Integer()
+
+
+class RoomSchema(RequestSchema):
+    """Whether a desk or room calls from a queue: today, or always."""
+
+    open = fields.Boolean(required=True)
+    always = fields.Boolean(load_default=False)
+
+
+class PauseSchema(RequestSchema):
+    """Why nobody is called, and until when; without `until` for the day."""
+
+    reason = fields.Enum(PauseReason, by_value=True, required=True)
+    until = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class MergeSchema(RequestSchema):
+    """Whose rooms call from now on."""
+
+    into = fields.UUID(required=True)
+
+
+class MoveSchema(RequestSchema):
+    """Where a queue goes today."""
+
+    service_point_id = fields.UUID(required=True)
+
+
+class OwnQueueSchema(RequestSchema):
+    """Whose queue it is, and in which room they sit."""
+
+    facility = fields.String(required=True, validate=validate.Length(1, 20))
+    practitioner_id = fields.UUID(required=True)
+    service_point_id = fields.UUID(required=True)
+
+
+class PointSchema(Schema):
+    """A desk or room that calls."""
+
+    id = fields.UUID()
+    name = fields.String()
+
+
+class QueueDaySchema(Schema):
+    """How a queue is arranged today."""
+
+    queue = fields.UUID()
+    points = fields.List(fields.Nested(PointSchema))
+    closed = fields.Boolean()
+    merged_into = fields.UUID(allow_none=True)
+    merged_here = fields.List(fields.UUID())
+    paused_reason = fields.String(allow_none=True)
+    paused_until = Instant(allow_none=True)
+
+
+class PrioritySchema(RequestSchema):
+    """The class that staff confirm, set or (`none`) take away, and what they went by."""
+
+    priority = fields.Enum(PriorityClass, by_value=True, required=True)
+    basis = fields.Enum(PriorityBasis, by_value=True, load_default=PriorityBasis.SEEN)
+
+
 class EmptySchema(RequestSchema):
     """Nothing more to say."""
 
@@ -159,3 +258,22 @@ class FollowSchema(Schema):
     now_calling = fields.String(allow_none=True)
     people_ahead = fields.Integer(allow_none=True)
     wait_range_minutes = fields.Nested(WaitRangeSchema, attribute="wait", allow_none=True)
+    come_by = Instant(
+        allow_none=True, metadata={"description": "Until when to check in a number from the web."}
+    )
+    paused_until = Instant(allow_none=True)
+    paused_reason = fields.String(allow_none=True)
+
+
+class WhyQuerySchema(QuerySchema):
+    """The other number, as it is printed."""
+
+    number = fields.String(required=True, validate=validate.Length(1, 20))
+
+
+class ExplanationSchema(Schema):
+    """Which rule puts a number before another, and what it turns on: a time, or how many in a row."""
+
+    code = fields.Enum(Why, by_value=True)
+    time = Instant(allow_none=True)
+    count = fields.Integer(allow_none=True)

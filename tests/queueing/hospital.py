@@ -50,6 +50,7 @@ class Hospital:
     service_id: UUID = field(default_factory=uuid4)
     account_id: UUID = field(default_factory=uuid4)
     device_id: UUID = field(default_factory=uuid4)
+    admin_id: UUID = field(default_factory=uuid4)
 
     def build(self) -> "Hospital":
         with self.begin() as session:
@@ -98,16 +99,24 @@ class Hospital:
                 token_hash=token_hash(self.kiosk_token), enrolled_at=MONDAY_8AM,
             )
         )  # fmt: skip
-        session.flush()
         session.add(
-            Membership(
-                account_id=self.account_id, role="practitioner", facility_id=self.id,
-                valid_from=MONDAY_8AM - timedelta(days=1),
+            Account(
+                id=self.admin_id, kind="staff", login=f"admin.{self.code}", display_name="Quản trị",
+                created_at=MONDAY_8AM,
             )
         )  # fmt: skip
+        session.flush()
+        for account_id, role in ((self.account_id, "practitioner"), (self.admin_id, "facility-admin")):
+            session.add(
+                Membership(
+                    account_id=account_id, role=role, facility_id=self.id,
+                    valid_from=MONDAY_8AM - timedelta(days=1),
+                )
+            )  # fmt: skip
         for token, owner in (
             (self.staff_token, {"account_id": self.account_id}),
             (self.kiosk_token, {"device_id": self.device_id}),
+            (self.admin_token, {"account_id": self.admin_id}),
         ):
             session.add(
                 AccessSession(
@@ -121,6 +130,10 @@ class Hospital:
         return f"staff token of {self.code}"
 
     @property
+    def admin_token(self) -> str:
+        return f"admin token of {self.code}"
+
+    @property
     def kiosk_token(self) -> str:
         return f"kiosk token of {self.code}"
 
@@ -129,6 +142,13 @@ class Hospital:
         return Principal(
             kind=PrincipalKind.STAFF, id=self.account_id, practitioner_id=self.practitioner_id,
             grants=frozenset({Grant(Role.PRACTITIONER, self.id)}),
+        )  # fmt: skip
+
+    @property
+    def admin(self) -> Principal:
+        return Principal(
+            kind=PrincipalKind.STAFF, id=self.admin_id,
+            grants=frozenset({Grant(Role.FACILITY_ADMIN, self.id)}),
         )  # fmt: skip
 
     @property
@@ -148,6 +168,18 @@ class Hospital:
         with self.begin() as session:
             queue = session.get_one(Queue, self.queue(code))
             queue.daily_limit, queue.active = daily_limit, active
+
+    def settle(self, code: str, **settings: object) -> None:
+        with self.begin() as session:
+            queue = session.get_one(Queue, self.queue(code))
+            for name, value in settings.items():
+                setattr(queue, name, value)
+
+    def point(self, code: str) -> UUID:
+        with self.begin() as session:
+            return session.scalars(
+                select(ServicePoint.id).where(ServicePoint.facility_id == self.id, ServicePoint.code == code)
+            ).one()
 
     def patient(self, birth_date: str = "1980", phone: str | None = None) -> UUID:
         patient_id = uuid4()

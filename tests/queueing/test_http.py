@@ -133,6 +133,9 @@ def test_whoever_holds_the_slip_may_follow_it_and_sees_nothing_personal(
         "now_calling": "1-001",
         "people_ahead": 0,
         "wait_range_minutes": {"low": 0, "high": 5},
+        "come_by": None,
+        "paused_until": None,
+        "paused_reason": None,
     }
     assert client.get(f"{API}/tickets/{'x' * 22}").status_code == 404
     assert client.get(f"{API}/tickets/{'x' * 500}").status_code == 404

@@ -1,5 +1,6 @@
 """The order is a permutation, nobody starves, and each place can be explained."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from telehealth.queueing.rules import (
     Reason,
     Waiting,
     lane_of,
+    latest_place,
     may_return,
     number_text,
     order,
@@ -117,6 +119,82 @@ def test_who_came_back_is_never_later_than_promised(tickets, recent, policy):
             assert place.place <= promised + len(back)
 
 
+@given(lines, histories, policies)
+def test_no_walk_in_is_later_than_the_bound(tickets, recent, policy):
+    back = sum(t.places_ahead is not None for t in tickets)
+    walk_ins = 0
+    for place in order(tickets, recent, policy, NOW):
+        if place.lane is Lane.WALK_IN and place.reason is not Reason.CAME_BACK:
+            assert place.place <= latest_place(walk_ins, back, policy)
+            walk_ins += 1
+
+
+@given(lines, st.lists(people, max_size=120, unique_by=lambda t: t.id), policies)
+def test_no_walk_in_starves_however_many_come_later(tickets, later, policy):
+    """One more comes before each call: the last who walked in is called within the bound all the same."""
+    line = [t for t in tickets if t.places_ahead is None]
+    walk_ins = [t for t in line if lane_of(t, policy, NOW) is Lane.WALK_IN]
+    if not walk_ins:
+        return
+    last = max(walk_ins, key=lambda t: (t.waiting_since, t.number))
+    arrivals = [
+        replace(t, number=1000 + n, waiting_since=NOW, places_ahead=None) for n, t in enumerate(later)
+    ]
+    called: list[Lane] = []
+    for turn in range(latest_place(len(walk_ins) - 1, 0, policy) + 1):
+        line += arrivals[turn : turn + 1]
+        first = order(line, called, policy, NOW)[0]
+        if first.id == last.id:
+            return
+        line = [t for t in line if t.id != first.id]
+        called.append(first.lane)
+    raise AssertionError(last)
+
+
+@given(lines, histories, policies, people)
+def test_who_comes_later_never_passes_one_of_their_own_lane(tickets, recent, policy, newcomer):
+    newcomer = replace(newcomer, number=5000, waiting_since=NOW, places_ahead=None)
+    lane = lane_of(newcomer, policy, NOW)
+    before = {p.id: p.place for p in order(tickets, recent, policy, NOW)}
+    with_them = [p for p in order([*tickets, newcomer], recent, policy, NOW) if p.id != newcomer.id]
+    by_id = {t.id: t for t in tickets}
+    theirs = next(p for p in order([*tickets, newcomer], recent, policy, NOW) if p.id == newcomer.id)
+    for place in order([*tickets, newcomer], recent, policy, NOW):
+        other = by_id.get(place.id)
+        if other is None or other.places_ahead is not None or lane_of(other, policy, NOW) is not lane:
+            continue
+        by_time = lane is Lane.APPOINTMENT
+        earlier = not by_time or other.appointment_start <= newcomer.appointment_start
+        assert (place.place < theirs.place) or not earlier
+    same = [p for p in with_them if lane_of(by_id[p.id], policy, NOW) is lane]
+    assert [p.id for p in same if by_id[p.id].places_ahead is None] == [
+        each for each in sorted(before, key=before.__getitem__)
+        if lane_of(by_id[each], policy, NOW) is lane and by_id[each].places_ahead is None
+    ]  # fmt: skip
+
+
+@given(lines, histories, policies)
+def test_a_call_changes_nothing_for_those_behind(tickets, recent, policy):
+    placed = order(tickets, recent, policy, NOW)
+    if not placed:
+        return
+    first, *rest = placed
+    lanes = [*recent] if first.reason is Reason.CAME_BACK else [*recent, first.lane]
+    left = [
+        replace(t, places_ahead=None if t.places_ahead is None else t.places_ahead - 1)
+        for t in tickets
+        if t.id != first.id
+    ]
+    assert [p.id for p in order(left, lanes, policy, NOW)] == [p.id for p in rest]
+
+
+@given(lines, histories, policies, st.integers(0, 600))
+def test_without_appointments_time_alone_changes_nothing(tickets, recent, policy, minutes):
+    plain = [replace(t, appointment_start=None) for t in tickets]
+    later = NOW + timedelta(minutes=minutes)
+    assert order(plain, recent, policy, NOW) == order(plain, recent, policy, later)
+
+
 def test_walk_ins_go_by_arrival():
     assert numbers(walk_in(2, 5), walk_in(1, 9), walk_in(3, 1)) == [1, 2, 3]
 
@@ -157,8 +235,8 @@ def test_who_came_back_stands_after_the_next_three():
 
 
 def test_a_missed_number_counts_until_ten_have_passed():
-    assert may_return(10)
-    assert not may_return(11)
+    assert may_return(10, 10)
+    assert not may_return(11, 10)
 
 
 def test_the_wait_is_a_range_from_what_was_configured_until_calls_are_known():

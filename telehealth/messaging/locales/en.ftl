@@ -219,6 +219,7 @@ messaging-kind-appointment-reminder-hours = Reminder some hours before
 messaging-kind-appointment-cancelled = Visit cancelled
 messaging-kind-appointment-moved = Visit moved
 messaging-kind-turn-near = Turn is near
+messaging-kind-leave-home-now = Time to leave home
 messaging-kind-video-join = Way into the video room
 messaging-kind-operator-alarm = Alarm for operators
 messaging-channel-zalo = Zalo

@@ -213,6 +213,7 @@ messaging-kind-appointment-reminder-hours = Nhắc lịch trước vài giờ
 messaging-kind-appointment-cancelled = Báo hủy lịch
 messaging-kind-appointment-moved = Báo đổi lịch
 messaging-kind-turn-near = Sắp đến lượt
+messaging-kind-leave-home-now = Mời lên đường
 messaging-kind-video-join = Đường vào phòng khám từ xa
 messaging-kind-operator-alarm = Báo động cho người trực
 messaging-channel-zalo = Zalo

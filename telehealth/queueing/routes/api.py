@@ -17,22 +17,26 @@ from telehealth.core.ids import new_id
 from telehealth.directory import queries as directory
 from telehealth.queueing import queries, services
 from telehealth.queueing.codes import PriorityClass
+from telehealth.queueing.explanation import Explanation
 from telehealth.queueing.queries import FollowView, Line, QueueView
 from telehealth.queueing.schemas import (
     CallSchema,
     CheckInSchema,
     CodeCheckInSchema,
     EmptySchema,
+    ExplanationSchema,
     FollowSchema,
     LineSchema,
     PressSchema,
     PrintSchema,
+    PrioritySchema,
     QueueListSchema,
     QueueSchema,
     QueuesQuerySchema,
     TicketSchema,
     TicketStateSchema,
     TransferSchema,
+    WhyQuerySchema,
 )
 from telehealth.queueing.services import TicketState, TicketView
 from telehealth.queueing.services.steps import STEPS
@@ -127,7 +131,7 @@ def call_next(body: dict[str, Any], queue_id: UUID) -> TicketState:
         )
 
 
-@api.post("/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done):step>")
+@api.post("/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done, here, 'undo-call'):step>")
 @api.doc(parameters=[IF_MATCH])
 @guarded("ticket.step")
 @api.arguments(EmptySchema)
@@ -138,6 +142,26 @@ def take_step(_body: dict[str, Any], ticket_id: UUID, step: str) -> TicketState:
     with unit_of_work() as session:
         permit("ticket.step", queries.facility_of_ticket(session, ticket_id))
         return STEPS[step](session, principal(), ticket_id, now=now(), version=if_match())
+
+
+@api.post("/tickets/<uuid:ticket_id>/priority")
+@api.doc(parameters=[IF_MATCH])
+@guarded("ticket.priority")
+@api.arguments(PrioritySchema)
+@api.response(200, TicketStateSchema)
+def grant_priority(body: dict[str, Any], ticket_id: UUID) -> TicketState:
+    """Confirm, set or take away a statutory class. Needs If-Match."""
+    with unit_of_work() as session:
+        permit("ticket.priority", queries.facility_of_ticket(session, ticket_id))
+        return services.grant_priority(
+            session,
+            principal(),
+            ticket_id,
+            body["priority"],
+            basis=body["basis"],
+            now=now(),
+            version=if_match(),
+        )
 
 
 @api.post("/tickets/<uuid:ticket_id>/transfer")
@@ -182,6 +206,20 @@ def follow(public_token: str) -> FollowView:
         if found is None:
             raise NotFound
         return found
+
+
+@api.get("/tickets/<string:public_token>/why")
+@public
+@api.arguments(WhyQuerySchema, location="query")
+@api.response(200, ExplanationSchema)
+def why(query: dict[str, Any], public_token: str) -> Explanation:
+    """Say why another number is called before the slip's; 404 for one that is not there."""
+    with unit_of_work() as session:
+        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        answer = found.line.why(found.ticket_id, query["number"], now()) if found else None
+    if answer is None:
+        raise NotFound
+    return answer
 
 
 @api.post("/appointments/<uuid:appointment_id>/check-in")

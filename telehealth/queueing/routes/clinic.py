@@ -23,6 +23,7 @@ from telehealth.encounters import queries as encounter_queries
 from telehealth.encounters import services as encounters
 from telehealth.encounters.rules import MAX_NOTE
 from telehealth.queueing import queries, services
+from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.queries import QueueView
 from telehealth.queueing.services.steps import STEPS
 from telehealth.web.context import cipher, may, now, outbox, permit, principal, unit_of_work
@@ -76,7 +77,7 @@ def choose_place() -> ResponseReturnValue:
         if queue is None:
             raise NotFound
         permit("clinic.use", queue.facility_id)
-        if _uuid(point) not in {each for each, _name in queries.points_of(work, queue)}:
+        if _uuid(point) not in {each for each, _name in queries.points_of(work, queue, business_date(now()))}:
             raise NotFound
     cookie[_QUEUE], cookie[_POINT] = queue_id, point
     return redirect(url_for("clinic.day"), 303)
@@ -92,13 +93,36 @@ def call_next() -> ResponseReturnValue:
         if queue is None:
             raise NotFound
         permit("queue.call", queue.facility_id)
+        other = request.form.get("queue")
         services.call_next(
-            work, principal(), queue.id, now=now(), cipher=cipher(), outbox=outbox(), service_point_id=point
+            work,
+            principal(),
+            _uuid(other) if other else queue.id,
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+            service_point_id=point,
         )
     return redirect(url_for("clinic.day"), 303)
 
 
-@clinic.post("/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done):step>")
+@clinic.post("/tickets/<uuid:ticket_id>/priority")
+@guarded("ticket.priority")
+def grant_priority(ticket_id: UUID) -> ResponseReturnValue:
+    """Confirm, set or take away a statutory class, as the person stands before one."""
+    try:
+        priority = PriorityClass(request.form.get("priority", ""))
+    except ValueError as error:
+        raise Unprocessable({"priority": ["error-invalid"]}) from error
+    with unit_of_work() as work:
+        permit("ticket.priority", queries.facility_of_ticket(work, ticket_id))
+        services.grant_priority(work, principal(), ticket_id, priority, now=now())
+    return redirect(url_for("clinic.day"), 303)
+
+
+@clinic.post(
+    "/tickets/<uuid:ticket_id>/<any(recall, skip, park, return, start, done, here, 'undo-call'):step>"
+)
 @guarded("ticket.step")
 @attempted
 def take_step(ticket_id: UUID, step: str) -> ResponseReturnValue:
@@ -145,9 +169,22 @@ def moved_on(error: Conflict) -> ResponseReturnValue:
 
 def _state(work: Session, queue: QueueView, point: UUID | None) -> dict[str, Any]:
     line = queries.line(work, queue, business_date(now()), now())
-    mine = [each for each in (*line.called, *line.serving) if each.service_point_id in (None, point)]
+    others = [] if point is None else queries.other_lines(work, queue, point, now())
+    lines = [line, *others]
+    mine = [
+        each
+        for one in lines
+        for each in (*one.called, *one.serving)
+        if each.service_point_id in (None if one is line else point, point)
+    ]
     current = max(mine, key=lambda each: (each.status == "serving", each.called_at), default=None)
-    return {"line": line, "mine": mine, "current": current}
+    return {
+        "line": line,
+        "mine": mine,
+        "current": current,
+        "others": [(each.queue, len(each.waiting)) for each in others],
+        "classes": [(each.value, t(f"queue-priority-{each.value}")) for each in PriorityClass][1:],
+    }
 
 
 def _visit(work: Session, facility_id: UUID, current: queries.LineTicket | None) -> dict[str, Any]:
@@ -195,7 +232,7 @@ def _places(work: Session, facility_id: UUID) -> list[tuple[str, str]]:
     return [
         (f"{queue.id}/{point}", name)
         for queue in queries.queues_of(work, facility_id)
-        for point, name in queries.points_of(work, queue)
+        for point, name in queries.points_of(work, queue, business_date(now()))
     ]
 
 

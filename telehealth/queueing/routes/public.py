@@ -13,6 +13,7 @@ from telehealth.web.guard import public
 pages = Blueprint("queueing", __name__, template_folder="../templates")
 
 LONGEST_TOKEN = 64
+LONGEST_NUMBER = 20
 
 
 @pages.get("/board/<string:facility_code>")
@@ -34,6 +35,7 @@ def follow(public_token: str) -> ResponseReturnValue:
         found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
     if found is None:
         raise NotFound
+    asked = request.args.get("number", "").strip()[:LONGEST_NUMBER]
     part = "queueing/_follow_state.html" if request.args.get("part") == "state" else "queueing/follow.html"
     return render_template(
         part,
@@ -41,5 +43,8 @@ def follow(public_token: str) -> ResponseReturnValue:
         token=public_token,
         today=found.business_date == business_date(now()),
         share=url_for("queueing.follow", public_token=public_token, _external=True),
+        asked=asked,
+        answer=found.line.why(found.ticket_id, asked, now()) if asked else None,
+        before_me=found.before_me(now()),
         now=now(),
     )

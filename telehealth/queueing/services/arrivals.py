@@ -168,7 +168,7 @@ def _earlier_ticket(session: Session, appointment_id: UUID, now: datetime) -> Ti
 
 
 def _queue_of(session: Session, appointment: Appointment) -> QueueView:
-    """The room's own queue; a session without a room is announced at registration."""
+    """The doctor's own queue, else the room's; a session without a room is announced at registration."""
     room = select(ClinicSession.room).where(ClinicSession.id == appointment.clinic_session_id)
     queue_id = session.scalar(
         select(Queue.id)
@@ -176,9 +176,13 @@ def _queue_of(session: Session, appointment: Appointment) -> QueueView:
         .where(
             Queue.facility_id == appointment.facility_id,
             Queue.active,
-            or_(ServicePoint.code == room.scalar_subquery(), Queue.kind == ServicePointKind.REGISTRATION),
+            or_(
+                Queue.practitioner_id == appointment.practitioner_id,
+                (ServicePoint.code == room.scalar_subquery()) & Queue.practitioner_id.is_(None),
+                Queue.kind == ServicePointKind.REGISTRATION,
+            ),
         )
-        .order_by(Queue.kind != ServicePointKind.CLINIC)
+        .order_by(Queue.practitioner_id.is_(None), Queue.kind != ServicePointKind.CLINIC)
         .limit(1)
     )
     if queue_id is None:

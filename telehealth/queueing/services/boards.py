@@ -1,6 +1,7 @@
 """Telling boards and those who follow a queue."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -19,7 +20,7 @@ _ANNOUNCE = text(
         RETURNING last_seq
     ), shown AS (
         INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
-        SELECT :facility, last_seq, 'called', cast(:body AS jsonb), :day, :now FROM turn
+        SELECT :facility, last_seq, :event, cast(:body AS jsonb), :day, :now FROM turn
         RETURNING seq
     )
     SELECT seq, pg_notify('board', cast(:facility AS text)) FROM shown
@@ -33,8 +34,22 @@ def announce(session: Session, facility_id: UUID, *, number: str, room: str, kin
 
     `kind` is `call` or `recall`. Take it last: the board stays locked until the transaction ends.
     """
-    body = json.dumps({"number": number, "room": room, "kind": kind}, ensure_ascii=False)
-    parameters = {"facility": facility_id, "body": body, "day": business_date(now), "now": now}
+    return _show(session, facility_id, "called", {"number": number, "room": room, "kind": kind}, now)
+
+
+def withdraw(session: Session, facility_id: UUID, *, number: str, now: datetime) -> int:
+    """Take a call off the facility's board and return the sequence number of that; take it last, too."""
+    return _show(session, facility_id, "withdrawn", {"number": number}, now)
+
+
+def _show(session: Session, facility_id: UUID, event: str, body: Mapping[str, str], now: datetime) -> int:
+    parameters = {
+        "facility": facility_id,
+        "event": event,
+        "body": json.dumps(body, ensure_ascii=False),
+        "day": business_date(now),
+        "now": now,
+    }
     return int(session.execute(_ANNOUNCE, parameters).one().seq)
 
 

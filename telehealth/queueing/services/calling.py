@@ -1,7 +1,7 @@
 """Calling the next person."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,22 +12,27 @@ from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound, Unprocessable
 from telehealth.core.principal import Principal
-from telehealth.queueing.errors import QueueEmpty
+from telehealth.queueing.errors import QueueEmpty, QueueMerged, QueuePaused
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import LineTicket, QueueView, line, points_of, queue_by_id
+from telehealth.queueing.queries import (
+    Line,
+    LineTicket,
+    QueueView,
+    line,
+    points_of,
+    queue_by_id,
+)
+from telehealth.queueing.rules import Reason
 from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.near import tell_those_near
-from telehealth.queueing.services.steps import TicketState, note_step, state_of
-
-# One call of a queue at a time: the second reads the line as the first left it. Otherwise it would pass
-# over those whom the first is just telling that their turn is near, and call somebody behind them.
-_TAKE_TURN = text("SELECT FROM queue WHERE id = :queue FOR NO KEY UPDATE")
+from telehealth.queueing.services.steps import TicketState, note_step, skip, state_of
+from telehealth.queueing.services.turns import take_turn
 
 # Somebody whom another step is just moving is passed over and stays first in line.
 _CALL_FIRST = text(
     """
-    UPDATE ticket SET status = 'called', version = version + 1, called_at = :now, call_count = call_count + 1,
-           service_point_id = :service_point, resume_after = NULL,
+    UPDATE ticket SET status = 'called', version = version + 1, called_at = :now, call_count = 1,
+           service_point_id = :service_point,
            called_lane = (cast(:lanes AS text[]))[array_position(cast(:ids AS uuid[]), id)]
     WHERE id = (
         SELECT t.id FROM unnest(cast(:ids AS uuid[])) WITH ORDINALITY AS listed (id, place)
@@ -52,29 +57,56 @@ def call_next(
 ) -> TicketState:
     """Call whoever is next to a desk or room, show it on the board, warn those who are near.
 
-    `service_point_id` may be left out where the queue leads to one room. Raises NotFound, QueueEmpty,
-    Unprocessable for a point of another queue.
+    `service_point_id` may be left out where one room calls from the queue. Raises NotFound, QueueEmpty,
+    QueuePaused, QueueMerged, Unprocessable for a point of another queue.
     """
     queue = queue_by_id(session, queue_id)
     if queue is None:
         raise NotFound
-    point = _point(session, queue, service_point_id)
-    session.execute(_TAKE_TURN, {"queue": queue.id})
-    waiting = line(session, queue, business_date(now), now).waiting
-    called = _first(session, waiting, point, now)
+    day = business_date(now)
+    point = _point(session, queue, service_point_id, day)
+    take_turn(session, queue.id)
+    state = line(session, queue, day, now)
+    _refuse(session, state)
+    if queue.settings.skips_by_itself:
+        _skip_absent(session, principal, state, point, now)
+    called = _first(session, state.waiting, point, now)
     ticket = session.get_one(Ticket, called, populate_existing=True)
     note_step(session, principal, ticket, "call", now=now)
     tell_those_near(session, queue, now=now, cipher=cipher, outbox=outbox)
-    state = state_of(session, ticket, queue)
-    announce(session, queue.facility_id, number=state.number_text, room=state.room, kind="call", now=now)
-    tell_followers(session, queue.id)
-    return state
+    taken = state_of(session, ticket, _given_by(session, ticket, queue))
+    announce(session, queue.facility_id, number=taken.number_text, room=taken.room, kind="call", now=now)
+    for each in (queue.id, *state.day.merged_here):
+        tell_followers(session, each)
+    return taken
+
+
+def _given_by(session: Session, ticket: Ticket, queue: QueueView) -> QueueView:
+    """The queue whose number it is: another than the one that calls where they are merged."""
+    return queue if ticket.queue_id == queue.id else queue_by_id(session, ticket.queue_id) or queue
+
+
+def _refuse(session: Session, state: Line) -> None:
+    if state.day.merged_into is not None:
+        target = queue_by_id(session, state.day.merged_into)
+        raise QueueMerged(queue=target.name if target else "")
+    if state.day.pause is not None:
+        raise QueuePaused
+
+
+def _skip_absent(
+    session: Session, principal: Principal, state: Line, point: UUID | None, now: datetime
+) -> None:
+    """Go on without whom this point called often enough and who did not come."""
+    for each in state.called:
+        if each.service_point_id == point and each.call_count >= state.queue.settings.calls_before_missed:
+            skip(session, principal, each.id, now=now)
 
 
 def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, now: datetime) -> UUID:
     parameters = {
         "ids": [ticket.id for ticket in waiting],
-        "lanes": [ticket.lane.value if ticket.lane else None for ticket in waiting],
+        "lanes": [_lane(ticket) for ticket in waiting],
         "service_point": point,
         "now": now,
     }
@@ -84,9 +116,15 @@ def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, 
     return called
 
 
-def _point(session: Session, queue: QueueView, asked: UUID | None) -> UUID | None:
+def _lane(ticket: LineTicket) -> str | None:
+    """Whose turn a call takes; somebody who came back takes nobody's."""
+    return None if ticket.lane is None or ticket.reason is Reason.CAME_BACK else ticket.lane.value
+
+
+def _point(session: Session, queue: QueueView, asked: UUID | None, day: date) -> UUID | None:
+    open_today = [point for point, _name in points_of(session, queue, day)]
     if asked is None:
-        return queue.service_point_id
-    if asked not in {point for point, _name in points_of(session, queue)}:
+        return open_today[0] if len(open_today) == 1 else queue.service_point_id
+    if asked not in open_today:
         raise Unprocessable({"service_point_id": ["field-service-point-other"]})
     return asked

@@ -1,7 +1,9 @@
 """Telling phones that a turn is near."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
@@ -16,66 +18,99 @@ from telehealth.directory.naming import short_name
 from telehealth.patients.queries import recipient_of
 from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, line, room_name
-from telehealth.queueing.rules import NEAR, number_text
+from telehealth.queueing.queries import Line, LineTicket, QueueView, line
 
 _WORTH_TELLING = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What it takes to write to people."""
+
+    now: datetime
+    cipher: FieldCipher
+    outbox: Outbox
 
 
 def tell_those_near(
     session: Session, queue: QueueView, *, now: datetime, cipher: FieldCipher, outbox: Outbox
 ) -> int:
-    """Tell whoever now has three people ahead or fewer, once a ticket, and return how many were told.
+    """Tell whose turn is near, and who had better leave home; return how many were told, once a ticket each.
 
-    Somebody whom another step is just moving is passed over: nobody waits here for a lock, and the next
-    call tells whoever is still near.
+    Near is who has `near` people ahead or fewer. Home leaves who holds a number from the web, has not come,
+    and would wait no longer than the way takes. Somebody whom another step is just moving is passed over:
+    nobody waits here for a lock, and the next call tells whoever is still near.
     """
-    waiting = line(session, queue, business_date(now), now).waiting
-    close = [ticket.id for ticket in waiting if ticket.place is not None and ticket.place <= NEAR]
+    state = line(session, queue, business_date(now), now)
+    near = [each for each in state.waiting if (each.place or 0) <= queue.settings.near]
+    telling = Telling(now, cipher, outbox)
+    return _tell(session, state, near, "turn-near", telling) + tell_to_leave(session, state, telling)
+
+
+def tell_to_leave(session: Session, state: Line, telling: Telling) -> int:
+    """Tell those who would be in time if they left home now."""
+    soon = [each for each in state.absent if _would_be_in_time(state, each, telling.now)]
+    return _tell(session, state, soon, "leave-home-now", telling)
+
+
+def _would_be_in_time(state: Line, ticket: LineTicket, now: datetime) -> bool:
+    wait = state.wait(state.ahead_of(ticket.as_waiting(), now))
+    return wait.low <= state.queue.settings.travel_minutes
+
+
+_TOLD_AT = {"turn-near": "near_notified_at", "leave-home-now": "leave_notified_at"}
+
+
+def _tell(session: Session, state: Line, tickets: Sequence[LineTicket], kind: str, telling: Telling) -> int:
+    texts = {each.id: each.number_text for each in tickets}
+    fresh = _fresh(session, list(texts), _TOLD_AT[kind], telling.now)
+    if not fresh:
+        return 0
+    name = session.scalar(select(Facility.name).where(Facility.id == state.queue.facility_id)) or ""
+    words = {"facility": short_name(name), "room": state.queue.place_on(state.day)}
+    told = [_message(session, row, kind, words | {"number": texts[row.id]}, telling) for row in fresh]
+    found = [message for message in told if message is not None]
+    return telling.outbox.enqueue(session, found, now=telling.now)
+
+
+def _fresh(session: Session, ids: Sequence[UUID], column: str, now: datetime) -> Sequence[Any]:
+    told_at = getattr(Ticket, column)
     free = (
         select(Ticket.id)
         .where(
-            Ticket.id.in_(close),
+            Ticket.id.in_(ids),
             Ticket.status == TicketStatus.WAITING,
-            Ticket.near_notified_at.is_(None),
+            told_at.is_(None),
             Ticket.patient_id.is_not(None),
         )
         .order_by(Ticket.id)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    fresh = session.execute(
+    fresh: Sequence[Any] = session.execute(
         update(Ticket)
         .where(Ticket.id.in_(free))
-        .values(near_notified_at=now)
-        .returning(Ticket.id, Ticket.number, Ticket.patient_id, Ticket.appointment_id)
+        .values({column: now})
+        .returning(Ticket.id, Ticket.patient_id, Ticket.appointment_id, Ticket.issued_by, Ticket.web_until)
         .execution_options(synchronize_session=False)
     ).all()
-    if not fresh:
-        return 0
-    name = session.scalar(select(Facility.name).where(Facility.id == queue.facility_id)) or ""
-    words = {"facility": short_name(name), "room": room_name(session, queue, None)}
-    told = [_message(session, queue, row, words, now, cipher) for row in fresh]
-    return outbox.enqueue(session, [message for message in told if message is not None], now=now)
+    return fresh
 
 
 def _message(
-    session: Session,
-    queue: QueueView,
-    row: Row[UUID, int, UUID | None, UUID | None],
-    words: Mapping[str, str],
-    now: datetime,
-    cipher: FieldCipher,
+    session: Session, row: Row[Any], kind: str, words: Mapping[str, str], telling: Telling
 ) -> Message | None:
     account_id = session.scalar(select(Appointment.account_id).where(Appointment.id == row.appointment_id))
-    recipient = recipient_of(session, row.patient_id, account_id, cipher)
+    if account_id is None and row.web_until is not None:
+        account_id = row.issued_by
+    recipient = recipient_of(session, row.patient_id, account_id, telling.cipher)
     if recipient is None:
         return None
     return Message(
-        kind="turn-near",
+        kind=kind,
         recipient=recipient,
-        params={**words, "number": number_text(queue.prefix, row.number)},
-        dedupe_key=f"turn-near:{row.id}",
-        not_before=now,
-        expires_at=now + _WORTH_TELLING,
+        params=words,
+        dedupe_key=f"{kind}:{row.id}",
+        not_before=telling.now,
+        expires_at=telling.now + _WORTH_TELLING,
         subject=row.appointment_id or row.id,
     )

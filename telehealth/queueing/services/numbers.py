@@ -12,13 +12,13 @@ from telehealth.audit import services as audit
 from telehealth.audit.services import Entry
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher, token_hash
-from telehealth.core.errors import NotFound
+from telehealth.core.errors import Conflict, NotFound
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
-from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, TicketStatus
-from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull
+from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
+from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull, WebNumbersGone
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, line, prospect, queue_by_id, room_name
+from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_of
 from telehealth.queueing.rules import Waiting, WaitRange, number_text
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
@@ -28,23 +28,29 @@ ISSUE = text(
     WITH pressed AS (
         SELECT FROM ticket WHERE issued_by = :issued_by AND press_key = :press_key
     ), counter AS (
-        INSERT INTO queue_counter (queue_id, business_date, last)
-        SELECT q.id, :day, 1 FROM queue q
-        WHERE q.id = :queue AND q.active AND coalesce(q.daily_limit, 1) > 0
+        INSERT INTO queue_counter (queue_id, business_date, first, last, web)
+        SELECT q.id, :day, q.first_number, q.first_number, :web FROM queue q
+        WHERE q.id = :queue AND q.active AND coalesce(q.daily_limit, 1) > 0 AND q.web_limit >= :web
           AND NOT EXISTS (SELECT FROM pressed)
-        ON CONFLICT (queue_id, business_date) DO UPDATE SET last = queue_counter.last + 1
-        WHERE queue_counter.last <
-              coalesce((SELECT q.daily_limit FROM queue q WHERE q.id = excluded.queue_id), 2147483647)
+        ON CONFLICT (queue_id, business_date) DO UPDATE
+           SET last = queue_counter.last + 1, web = queue_counter.web + excluded.web
+        WHERE NOT queue_counter.closed AND queue_counter.merged_into IS NULL
+          AND EXISTS (
+              SELECT FROM queue q WHERE q.id = excluded.queue_id
+                 AND queue_counter.last < coalesce(q.last_number, 2147483647)
+                 AND queue_counter.last - queue_counter.first + 1 < coalesce(q.daily_limit, 2147483647)
+                 AND (excluded.web = 0 OR queue_counter.web < q.web_limit))
         RETURNING last
     ), issued AS (
         INSERT INTO ticket (
             id, queue_id, facility_id, business_date, number, public_token_hash, status, version,
-            priority_class, priority_set_by, appointment_id, encounter_id, patient_id, appointment_start,
-            purpose, transferred_from_id, issued_by, press_key, print_status, issued_at, waiting_since,
-            call_count)
+            priority_class, priority_set_by, priority_basis, appointment_id, encounter_id, patient_id,
+            appointment_start, purpose, transferred_from_id, issued_by, press_key, print_status, issued_at,
+            waiting_since, web_until, call_count)
         SELECT :id, :queue, :facility, :day, counter.last, :token_hash, 'waiting', 1,
-               :priority, :priority_set_by, :appointment, :encounter, :patient, :appointment_start,
-               :purpose, :transferred_from, :issued_by, :press_key, 'unprinted', :now, :waiting_since, 0
+               :priority, :priority_set_by, :priority_basis, :appointment, :encounter, :patient,
+               :appointment_start, :purpose, :transferred_from, :issued_by, :press_key, 'unprinted', :now,
+               :waiting_since, :web_until, 0
         FROM counter
         ON CONFLICT (issued_by, press_key) DO NOTHING
         RETURNING id, number
@@ -57,7 +63,18 @@ ISSUE = text(
 )
 
 # Two of the same press at once: the later one gives its number back while the counter's row is still its own.
-_GIVE_BACK = text("UPDATE queue_counter SET last = last - 1 WHERE queue_id = :queue AND business_date = :day")
+_GIVE_BACK = text(
+    "UPDATE queue_counter SET last = last - 1, web = web - :web"
+    " WHERE queue_id = :queue AND business_date = :day"
+)
+_WHY_NOT = text(
+    """
+    SELECT q.active AND NOT coalesce(c.closed, false) AS open, c.merged_into,
+           coalesce(c.web, 0) >= q.web_limit AS web_gone
+      FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
+     WHERE q.id = :queue
+    """
+)
 
 
 _AFTER_ALL = 2**31 - 1
@@ -76,6 +93,18 @@ class Holder:
     appointment_start: datetime | None = None
     waiting_since: datetime | None = None
     transferred_from_id: UUID | None = None
+    priority_basis: PriorityBasis | None = None
+    web_until: datetime | None = None
+
+    @property
+    def basis(self) -> PriorityBasis | None:
+        """Return why the class was set; where nobody said, what follows from who did."""
+        if self.priority is PriorityClass.NONE or self.priority_basis is not None:
+            return self.priority_basis
+        return _BASES.get(self.priority_set_by or "", PriorityBasis.SEEN)
+
+
+_BASES = {"self": PriorityBasis.DECLARED, "birth-date": PriorityBasis.BIRTH_DATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +163,15 @@ def issue(
     now: datetime,
     cipher: FieldCipher,
 ) -> TicketView:
-    """Give the next number of a queue. Raises QueueClosed, QueueFull, PressReused."""
+    """Give the next number of a queue, or of the one that it is merged into today.
+
+    Raises QueueClosed, QueueFull, WebNumbersGone, PressReused.
+    """
     day, ticket_id = business_date(now), new_id()
     token = public_token(ticket_id, cipher)
     # Read first: while the counter's row is held, nobody else gets a number.
-    ahead, wait = prospect(session, queue, day, _newcomer(ticket_id, holder, now), now)
+    state = line(session, queue, day, now)
+    ahead = state.ahead_of(_newcomer(ticket_id, holder, now), now)
     parameters = {
         "id": ticket_id,
         "queue": queue.id,
@@ -147,6 +180,9 @@ def issue(
         "token_hash": token_hash(token),
         "priority": holder.priority.value,
         "priority_set_by": holder.priority_set_by,
+        "priority_basis": holder.basis,
+        "web": int(holder.web_until is not None),
+        "web_until": holder.web_until,
         "appointment": holder.appointment_id,
         "encounter": holder.encounter_id,
         "patient": holder.patient_id,
@@ -162,13 +198,17 @@ def issue(
     outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
         if outcome.counted is not None:
-            session.execute(_GIVE_BACK, {"queue": queue.id, "day": day})
+            session.execute(_GIVE_BACK, {"queue": queue.id, "day": day, "web": parameters["web"]})
+        target = _instead(session, queue, day) if outcome.counted is None else None
         earlier = _pressed_before(session, principal, press_key)
-        if earlier is None:
-            raise QueueFull if queue.active else QueueClosed
-        if not _same_press(earlier, queue, day, holder):
-            raise PressReused
-        return view(session, earlier, queue, now=now, cipher=cipher)
+        if earlier is not None:
+            if not _same_press(earlier, {queue.id, target}, day, holder):
+                raise PressReused
+            return view(session, earlier, _of(session, earlier), now=now, cipher=cipher)
+        merged = queue_by_id(session, target) if target else None
+        if merged is None:
+            raise _refusal(session, queue, day, holder)
+        return issue(session, principal, merged, holder, press_key=press_key, now=now, cipher=cipher)
     if holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket_id, holder.patient_id, queue.facility_id)
         audit.record(session, principal, entry, now=now)
@@ -177,7 +217,7 @@ def issue(
         number_text=number_text(queue.prefix, outcome.number),
         public_token=token,
         queue=queue,
-        room=queue.place,
+        room=queue.place_on(state.day),
         business_date=day,
         status=TicketStatus.WAITING,
         version=1,
@@ -186,8 +226,30 @@ def issue(
         issued_at=now,
         appointment_start=holder.appointment_start,
         people_ahead=ahead,
-        wait_range=wait,
+        wait_range=state.wait(ahead),
     )
+
+
+def _instead(session: Session, queue: QueueView, day: date) -> UUID | None:
+    """Return the queue that this one is merged into today."""
+    target = calling_queue(session, queue, day)
+    return None if target.id == queue.id else target.id
+
+
+def _refusal(session: Session, queue: QueueView, day: date, holder: Holder) -> Conflict:
+    row = session.execute(_WHY_NOT, {"queue": queue.id, "day": day}).one()
+    if not row.open:
+        return QueueClosed()
+    if holder.web_until is not None and row.web_gone:
+        return WebNumbersGone()
+    return QueueFull()
+
+
+def _of(session: Session, ticket: Ticket) -> QueueView:
+    queue = queue_by_id(session, ticket.queue_id)
+    if queue is None:
+        raise NotFound
+    return queue
 
 
 def _newcomer(ticket_id: UUID, holder: Holder, now: datetime) -> Waiting:
@@ -206,10 +268,9 @@ def _pressed_before(session: Session, principal: Principal, press_key: str) -> T
     ).one_or_none()
 
 
-def _same_press(earlier: Ticket, queue: QueueView, day: date, holder: Holder) -> bool:
+def _same_press(earlier: Ticket, queues: set[UUID | None], day: date, holder: Holder) -> bool:
     """Tell whether the press asked for the number it got; a page left open may press for somebody else."""
     asked = (
-        queue.id,
         day,
         holder.appointment_id,
         holder.patient_id,
@@ -218,7 +279,6 @@ def _same_press(earlier: Ticket, queue: QueueView, day: date, holder: Holder) ->
         holder.transferred_from_id,
     )
     given = (
-        earlier.queue_id,
         earlier.business_date,
         earlier.appointment_id,
         earlier.patient_id,
@@ -226,21 +286,21 @@ def _same_press(earlier: Ticket, queue: QueueView, day: date, holder: Holder) ->
         earlier.purpose,
         earlier.transferred_from_id,
     )
-    return asked == given
+    return earlier.queue_id in queues and asked == given
 
 
 def view(
     session: Session, ticket: Ticket, queue: QueueView, *, now: datetime, cipher: FieldCipher
 ) -> TicketView:
     """Return a ticket with its present place."""
-    state = line(session, queue, ticket.business_date, now)
-    ahead = state.place_of(ticket.id)
+    state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
+    ahead = state.place_of(ticket.id, now)
     return TicketView(
         id=ticket.id,
         number_text=number_text(queue.prefix, ticket.number),
         public_token=public_token(ticket.id, cipher),
         queue=queue,
-        room=room_name(session, queue, ticket.service_point_id),
+        room=room_of(session, state, ticket.service_point_id),
         business_date=ticket.business_date,
         status=TicketStatus(ticket.status),
         version=ticket.version,

@@ -30,7 +30,7 @@ def ensure_queues(session: Session, facility_id: UUID) -> int:
 
     One queue for each hall (registration, cashier and so on) and one for each clinic room.
     Emergencies have none: they are no place in an order. Running it again changes only what the
-    points changed; limits and minutes that staff set stay.
+    points changed; what staff set stays, and so do doctors' own queues.
     """
     return _ensure(session, ServicePoint.facility_id == facility_id, Queue.facility_id == facility_id)
 
@@ -47,7 +47,12 @@ def _ensure(session: Session, points_of: ColumnElement[bool], queues_of: ColumnE
     rows += [_room(point) for point in points if point.kind == ServicePointKind.CLINIC]
     session.execute(
         update(Queue)
-        .where(queues_of, Queue.active, Queue.id.not_in([row["id"] for row in rows]))
+        .where(
+            queues_of,
+            Queue.active,
+            Queue.practitioner_id.is_(None),
+            Queue.id.not_in([row["id"] for row in rows]),
+        )
         .values(active=False)
         .execution_options(synchronize_session=False)
     )

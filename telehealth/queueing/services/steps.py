@@ -1,6 +1,6 @@
 """What becomes of a number after it was called: each step a compare-and-swap, noted and audited.
 
-Locks are taken in the order appointment, counter, ticket, board.
+Locks are taken in the order appointment, queue, counter, ticket, board.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -21,13 +21,27 @@ from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.encounters import services as encounters
 from telehealth.encounters.services import Visit
-from telehealth.queueing.codes import PriorityClass, TicketStatus
-from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn
+from telehealth.queueing.codes import PriorityBasis, PriorityClass, TicketStatus
+from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn, UndoTooLate, WebNumberLapsed
 from telehealth.queueing.models import Ticket, TicketEvent
-from telehealth.queueing.queries import QueueView, queue_by_id, room_name
-from telehealth.queueing.rules import RETURN_PLACES, TRANSITIONS, may_return, number_text
-from telehealth.queueing.services.boards import announce, tell_followers
+from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_name
+from telehealth.queueing.rules import TRANSITIONS, lapsed, may_return, number_text
+from telehealth.queueing.services.boards import announce, tell_followers, withdraw
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by
+from telehealth.queueing.services.turns import take_turn
+
+_CALLED_SINCE = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM ticket t JOIN ticket mine ON mine.id = :ticket
+         WHERE t.facility_id = mine.facility_id AND t.business_date = mine.business_date
+           AND t.service_point_id IS NOT DISTINCT FROM mine.service_point_id AND t.called_at > mine.called_at
+           AND (t.service_point_id IS NOT NULL OR t.queue_id = mine.queue_id))
+    """
+)
+_CALLED_BEFORE = text(
+    "SELECT max(at) FROM ticket_event WHERE ticket_id = :ticket AND kind = 'call' AND at < :called_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +96,47 @@ def park(
 def come_back(
     session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
 ) -> TicketState:
-    """Let a parked number in next, and a missed one after the next three.
+    """Let a parked number in next, and a missed one after the next few (`return_places`).
 
-    Raises ReturnTooLate when more than ten people were called since a missed one.
+    Raises ReturnTooLate when more than `max_passed` people were called since a missed one.
     """
     ticket, queue = _take(session, ticket_id, "return", version)
-    called_total, called_since = _calls(session, ticket)
+    state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
+    rules = state.queue.settings
     places = 0
     if ticket.status == TicketStatus.MISSED:
-        if not may_return(called_since):
-            raise ReturnTooLate
-        places = RETURN_PLACES
+        if not may_return(_called_since(session, ticket), rules.max_passed):
+            raise ReturnTooLate(passed=rules.max_passed)
+        places = rules.return_places
         if ticket.appointment_id is not None:
             booking.mark_arrived(session, principal, ticket.appointment_id, now=now)
-    values = {"status": TicketStatus.WAITING, "resume_after": called_total + places}
+    values = {"status": TicketStatus.WAITING, "resume_after": state.called_total + places}
     ticket = _swap(session, principal, ticket, "return", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def undo_call(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+) -> TicketState:
+    """Take back the last call of a desk or room: the person stands where they stood, the board forgets it.
+
+    Raises NotFound, TicketMovedOn, PreconditionFailed, and UndoTooLate when the point called somebody since.
+    """
+    ticket, queue = _take(session, ticket_id, "undo-call", version)
+    take_turn(session, calling_queue(session, queue, ticket.business_date).id)
+    if session.scalar(_CALLED_SINCE, {"ticket": ticket.id}):
+        raise UndoTooLate
+    earlier = session.scalar(_CALLED_BEFORE, {"ticket": ticket.id, "called_at": ticket.called_at})
+    values = {
+        "status": TicketStatus.WAITING,
+        "called_at": earlier,
+        "called_lane": None,
+        "call_count": 0,
+        "service_point_id": None,
+    }
+    number = state_of(session, ticket, queue).number_text
+    ticket = _swap(session, principal, ticket, "undo-call", values, now=now)
+    withdraw(session, queue.facility_id, number=number, now=now)
     return state_of(session, ticket, queue)
 
 
@@ -151,6 +191,7 @@ def transfer(
     holder = Holder(
         priority=PriorityClass(ticket.priority_class),
         priority_set_by=ticket.priority_set_by,
+        priority_basis=PriorityBasis(ticket.priority_basis) if ticket.priority_basis else None,
         patient_id=ticket.patient_id,
         encounter_id=ticket.encounter_id,
         appointment_id=ticket.appointment_id,
@@ -165,18 +206,52 @@ def transfer(
     return moved
 
 
-def grant_priority(
-    session: Session, principal: Principal, ticket_id: UUID, priority: PriorityClass, *, now: datetime
+def here(
+    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
 ) -> TicketState:
-    """Set or take away a statutory class; the trail keeps who did."""
-    ticket, queue = _take(session, ticket_id, "park", None)
-    values = {"priority_class": priority.value, "priority_set_by": set_by(principal)}
-    ticket = _swap(session, principal, ticket, "grant-priority", values, now=now)
+    """Let somebody with a number from the web into the line: they have come.
+
+    Their place is that of their number; whose turn passed meanwhile stands after the next few, like those
+    who missed a call. Raises NotFound, TicketMovedOn, WebNumberLapsed, PreconditionFailed.
+    """
+    ticket, queue = _take(session, ticket_id, "here", version)
+    if lapsed(ticket.web_until, ticket.here_at, now):
+        raise WebNumberLapsed
+    if ticket.web_until is None or ticket.here_at is not None:
+        return state_of(session, ticket, queue)
+    state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
+    values: dict[str, Any] = {"here_at": now}
+    if any(each.waiting_since > ticket.waiting_since for each in state.last_calls):
+        values["resume_after"] = state.called_total + state.queue.settings.return_places
+    ticket = _swap(session, principal, ticket, "here", values, now=now)
+    return state_of(session, ticket, queue)
+
+
+def grant_priority(
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    priority: PriorityClass,
+    *,
+    now: datetime,
+    basis: PriorityBasis = PriorityBasis.SEEN,
+    version: int | None = None,
+) -> TicketState:
+    """Confirm, set or take away a statutory class; the ticket and the trail keep who did and why."""
+    ticket, queue = _take(session, ticket_id, "priority", version)
+    values = {
+        "priority_class": priority.value,
+        "priority_set_by": set_by(principal),
+        "priority_basis": None if priority is PriorityClass.NONE else basis.value,
+    }
+    confirms = priority is not PriorityClass.NONE and priority == ticket.priority_class
+    step = "confirm-priority" if confirms else "grant-priority"
+    ticket = _swap(session, principal, ticket, step, values, now=now)
     return state_of(session, ticket, queue)
 
 
 def state_of(session: Session, ticket: Ticket, queue: QueueView) -> TicketState:
-    """Return a ticket as staff see it."""
+    """Return a ticket of a queue as staff see it."""
     return TicketState(
         id=ticket.id,
         queue_id=ticket.queue_id,
@@ -251,18 +326,14 @@ def _begin_visit(session: Session, principal: Principal, ticket: Ticket, now: da
     return encounter_id
 
 
-def _calls(session: Session, ticket: Ticket) -> tuple[int, int]:
-    """How many tickets of the queue were called that day, and how many of them after this one."""
-    of_queue = select(
-        func.count(),
-        func.count().filter(Ticket.called_at > (ticket.called_at or ticket.issued_at)),
-    ).where(
+def _called_since(session: Session, ticket: Ticket) -> int:
+    """How many tickets of the queue were called that day after this one."""
+    after = select(func.count()).where(
         Ticket.queue_id == ticket.queue_id,
         Ticket.business_date == ticket.business_date,
-        Ticket.called_at.is_not(None),
+        Ticket.called_at > (ticket.called_at or ticket.issued_at),
     )
-    total, since = session.execute(of_queue).one()
-    return total, since
+    return session.scalar(after) or 0
 
 
 Step = Callable[..., TicketState]
@@ -273,5 +344,7 @@ STEPS: dict[str, Step] = {
     "return": come_back,
     "start": start,
     "done": done,
+    "here": here,
+    "undo-call": undo_call,
 }
 """The steps that need nothing but the ticket, by the names of the API and of the buttons."""
