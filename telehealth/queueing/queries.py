@@ -16,7 +16,7 @@ from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PriorityClass, TicketStatus
-from telehealth.queueing.models import Board, BoardEvent, Queue, StaffCall, Ticket
+from telehealth.queueing.models import Queue, StaffCall, Ticket
 from telehealth.queueing.rules import (
     DEFAULT_POLICY,
     Lane,
@@ -31,7 +31,6 @@ from telehealth.queueing.rules import (
 )
 from telehealth.scheduling.models import ClinicSession
 
-BOARD_CALLS = 6
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
 
@@ -135,16 +134,6 @@ class FollowView:
     now_calling: str | None
     people_ahead: int | None
     wait: WaitRange | None
-
-
-@dataclass(frozen=True, slots=True)
-class BoardCall:
-    """A number that was called, and where to."""
-
-    seq: int
-    number: str
-    room: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,30 +294,6 @@ def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime
     )
     queue_id = session.scalar(rooms)
     return None if queue_id is None else queue_by_id(session, queue_id)
-
-
-def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[BoardCall]:
-    """Return the last calls of a facility's board today, newest first, each number once."""
-    rows = session.scalars(
-        select(BoardEvent)
-        .where(
-            BoardEvent.facility_id == facility_id,
-            BoardEvent.business_date == business_date(now),
-            BoardEvent.kind == "called",
-        )
-        .order_by(BoardEvent.seq.desc())
-        .limit(BOARD_CALLS * 3)
-    )
-    calls: dict[str, BoardCall] = {}
-    for row in rows:
-        call = BoardCall(row.seq, str(row.body["number"]), str(row.body["room"]), row.created_at)
-        calls.setdefault(call.number, call)
-    return list(calls.values())[:BOARD_CALLS]
-
-
-def board_seq(session: Session, facility_id: UUID) -> int:
-    """Return the number of the board's last event, 0 before the first."""
-    return session.scalar(select(Board.last_seq).where(Board.facility_id == facility_id)) or 0
 
 
 def points_of(session: Session, queue: QueueView) -> list[tuple[UUID, str]]:

@@ -12,12 +12,16 @@ from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound, Unprocessable
 from telehealth.core.principal import Principal
+from telehealth.queueing.codes import BoardEventKind
 from telehealth.queueing.errors import QueueEmpty
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import LineTicket, QueueView, line, points_of, queue_by_id
 from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.near import tell_those_near
 from telehealth.queueing.services.steps import TicketState, note_step, state_of
+
+FOLLOWING = 3
+"""So many of those who are next stand on the board beside a call."""
 
 # One call of a queue at a time: the second reads the line as the first left it. Otherwise it would pass
 # over those whom the first is just telling that their turn is near, and call somebody behind them.
@@ -65,10 +69,10 @@ def call_next(
     ticket = session.get_one(Ticket, called, populate_existing=True)
     note_step(session, principal, ticket, "call", now=now)
     tell_those_near(session, queue, now=now, cipher=cipher, outbox=outbox)
-    state = state_of(session, ticket, queue)
-    announce(session, queue.facility_id, number=state.number_text, room=state.room, kind="call", now=now)
+    following = [each.number_text for each in waiting if each.id != called][:FOLLOWING]
+    announce(session, queue, ticket, BoardEventKind.CALLED, now=now, following=following)
     tell_followers(session, queue.id)
-    return state
+    return state_of(session, ticket, queue)
 
 
 def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, now: datetime) -> UUID:

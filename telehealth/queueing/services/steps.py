@@ -21,7 +21,7 @@ from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.encounters import services as encounters
 from telehealth.encounters.services import Visit
-from telehealth.queueing.codes import PriorityClass, TicketStatus
+from telehealth.queueing.codes import BoardEventKind, PriorityClass, TicketStatus
 from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn
 from telehealth.queueing.models import Ticket, TicketEvent
 from telehealth.queueing.queries import QueueView, queue_by_id, room_name
@@ -51,9 +51,8 @@ def recall(
     """Call the same person again. Raises NotFound, TicketMovedOn, PreconditionFailed."""
     ticket, queue = _take(session, ticket_id, "recall", version)
     ticket = _swap(session, principal, ticket, "recall", {"call_count": Ticket.call_count + 1}, now=now)
-    state = state_of(session, ticket, queue)
-    announce(session, queue.facility_id, number=state.number_text, room=state.room, kind="recall", now=now)
-    return state
+    announce(session, queue, ticket, BoardEventKind.CALLED, now=now, again=True)
+    return state_of(session, ticket, queue)
 
 
 def skip(
@@ -67,6 +66,7 @@ def skip(
     if ticket.appointment_id is not None and (ticket.appointment_start or now) <= now:
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
+    announce(session, queue, ticket, BoardEventKind.MISSED, now=now)
     return state_of(session, ticket, queue)
 
 
@@ -88,8 +88,8 @@ def come_back(
     """
     ticket, queue = _take(session, ticket_id, "return", version)
     called_total, called_since = _calls(session, ticket)
-    places = 0
-    if ticket.status == TicketStatus.MISSED:
+    places, missed = 0, ticket.status == TicketStatus.MISSED
+    if missed:
         if not may_return(called_since):
             raise ReturnTooLate
         places = RETURN_PLACES
@@ -97,6 +97,8 @@ def come_back(
             booking.mark_arrived(session, principal, ticket.appointment_id, now=now)
     values = {"status": TicketStatus.WAITING, "resume_after": called_total + places}
     ticket = _swap(session, principal, ticket, "return", values, now=now)
+    if missed:
+        announce(session, queue, ticket, BoardEventKind.RETURNED, now=now)
     return state_of(session, ticket, queue)
 
 
