@@ -21,6 +21,8 @@ from telehealth.anomalies import routes as anomaly_routes
 from telehealth.answers.routes import pages as answer_pages
 from telehealth.attendance import policies as attendance_policies
 from telehealth.attendance import routes as attendance_routes
+from telehealth.boards import policies as board_policies
+from telehealth.boards import routes as board_routes
 from telehealth.booking import policies as booking_policies
 from telehealth.booking.once import init_once
 from telehealth.booking.routes import api as booking_api
@@ -107,6 +109,7 @@ def policy() -> Policy:
         payment_policies.RULES,
         push_policies.RULES,
         scheduling_policies.RULES,
+        board_policies.RULES,
         booking_policies.RULES,
         calendar_policies.RULES,
         encounter_policies.RULES,
@@ -227,6 +230,9 @@ def _register(app: Flask) -> None:
         payment_routes.webhook,
         answer_pages,
         invitation_routes.pages,
+        board_routes.pages,
+        board_routes.areas,
+        board_routes.hall,
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
@@ -253,6 +259,7 @@ def _register(app: Flask) -> None:
         referral_routes.api,
         payment_routes.api,
         closure_routes.api,
+        board_routes.api,
         queueing_routes.api,
         queueing_routes.arranging_api,
         identity_routes.api,

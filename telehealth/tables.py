@@ -8,6 +8,7 @@ from telehealth.admission import models as _admission
 from telehealth.anomalies import models as _anomalies
 from telehealth.attendance import models as _attendance
 from telehealth.audit import models as _audit
+from telehealth.boards import models as _boards
 from telehealth.booking import models as _booking
 from telehealth.calendars import models as _calendars
 from telehealth.closures import models as _closures
@@ -33,6 +34,7 @@ _REGISTERED = (
     _anomalies,
     _attendance,
     _audit,
+    _boards,
     _booking,
     _closures,
     _calendars,

@@ -9,5 +9,6 @@ RULES: Mapping[str, Rule] = {
     "export.enter": Rule(frozenset({Role.DESK, Role.FACILITY_ADMIN})),
     "export.appointments": at_facility(Role.DESK, Role.FACILITY_ADMIN),
     "export.sessions": at_facility(Role.DESK, Role.FACILITY_ADMIN),
+    "export.queues": at_facility(Role.DESK, Role.FACILITY_ADMIN),
     "export.rosters": at_facility(Role.FACILITY_ADMIN),
 }

@@ -1,11 +1,13 @@
 """Reading lists a page at a time: however long, memory and locks stay small."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from telehealth.boards.figures import finest
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.core.clock import local
 from telehealth.directory.hours import WEEKDAYS, format_minute
@@ -91,6 +93,26 @@ def sessions(session: Session, facility_id: UUID, span: Span, locale: str) -> It
             row.places,
             row.booked,
             row.online_booked,
+        ]
+
+
+def queues(session: Session, facility_id: UUID, span: Span, today: date) -> Iterator[list[Cell]]:
+    """Yield how long people waited and who left, as COLUMNS has it, by day, hour, queue and room."""
+    for day, hour, queue, each in finest(session, facility_id, span.first, span.last, today=today):
+        yield [
+            day.isoformat(),
+            hour,
+            queue,
+            each.key,
+            each.issued,
+            each.called,
+            each.served,
+            each.missed,
+            each.abandoned,
+            each.moved,
+            each.open,
+            each.median,
+            each.p85,
         ]
 
 

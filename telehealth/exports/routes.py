@@ -68,6 +68,15 @@ def export_rosters(asked: dict[str, Any]) -> Response:
     return _exported(Subject.ROSTERS, asked)
 
 
+@api.get("/exports/queues")
+@guarded("export.queues")
+@api.arguments(ExportSchema, location="query")
+@api.doc(responses=_FILES)
+def export_queues(asked: dict[str, Any]) -> Response:
+    """Export how long people of some days waited in a facility's queues and who left: figures, no patient."""
+    return _exported(Subject.QUEUES, asked)
+
+
 @pages.get("/exports")
 @guarded("export.enter")
 def choose() -> str:
@@ -99,11 +108,11 @@ def _exported(subject: Subject, asked: dict[str, Any]) -> Response:
         details = {"format": kind.value, "from": span.first.isoformat(), "to": span.last.isoformat()}
         entry = Entry(f"export.{subject}", "List", None, facility_id=place.id, details=details)
         record(work, principal(), entry, now=now())
-    locale = current_locale()
+    locale, today = current_locale(), business_date(now())
 
     def pieces() -> Iterator[bytes]:
         with unit_of_work() as work:
-            header, rows = _table(work, subject, place, span, locale)
+            header, rows = _table(work, subject, place, span, locale, today)
             yield from as_csv(header, rows) if kind is Format.CSV else as_xlsx(subject.value, header, rows)
 
     answer = Response(stream_with_context(pieces()), mimetype=MEDIA[kind])
@@ -114,12 +123,14 @@ def _exported(subject: Subject, asked: dict[str, Any]) -> Response:
 
 
 def _table(
-    session: Session, subject: Subject, place: FacilityView, span: Span, locale: str
+    session: Session, subject: Subject, place: FacilityView, span: Span, locale: str, today: date
 ) -> tuple[Sequence[str], Iterable[Sequence[Cell]]]:
     if subject is Subject.APPOINTMENTS:
         return COLUMNS[subject], queries.appointments(session, place.id, span, locale)
     if subject is Subject.SESSIONS:
         return COLUMNS[subject], queries.sessions(session, place.id, span, locale)
+    if subject is Subject.QUEUES:
+        return COLUMNS[subject], queries.queues(session, place.id, span, today)
     lines = list(queries.rosters(session, place.id))
     header = columns_used(lines, PROVINCE["rosters"])
     return header, [[line[column] for column in header] for line in lines]

@@ -19,6 +19,7 @@ class Subject(StrEnum):
     APPOINTMENTS = "appointments"
     SESSIONS = "sessions"
     ROSTERS = "rosters"
+    QUEUES = "queues"
 
 
 class Format(StrEnum):
@@ -56,6 +57,21 @@ COLUMNS = {
         "places",
         "booked",
         "booked_online",
+    ),
+    Subject.QUEUES: (
+        "date",
+        "hour",
+        "queue",
+        "room",
+        "numbers",
+        "called",
+        "served",
+        "no_show",
+        "abandoned",
+        "sent_on",
+        "waiting",
+        "median_minutes",
+        "p85_minutes",
     ),
 }
 

@@ -65,6 +65,18 @@ class PrintStatus(StrEnum):
     FAILED = "failed"
 
 
+class BoardEventKind(StrEnum):
+    """What a board is told: a number called, or called by mistake; one that did not come, one that is back;
+    that an area is arranged anew.
+    """
+
+    CALLED = "called"
+    WITHDRAWN = "withdrawn"
+    MISSED = "missed"
+    RETURNED = "returned"
+    AREA = "area"
+
+
 class StaffCallKind(StrEnum):
     """Why a kiosk calls for people."""
 

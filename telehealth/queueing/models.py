@@ -274,6 +274,8 @@ class BoardEvent(Base):
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     kind: Mapped[str]
     body: Mapped[dict[str, Any]]
+    queue_id: Mapped[UUID | None] = mapped_column(ForeignKey("queue.id"))
+    service_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_point.id"))
     business_date: Mapped[date]
     created_at: Mapped[datetime]
 

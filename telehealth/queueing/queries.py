@@ -17,7 +17,7 @@ from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
 from telehealth.queueing.explanation import Explanation, explain, explain_call
-from telehealth.queueing.models import Board, BoardEvent, Queue, QueueCounter, StaffCall, Ticket
+from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
     Lane,
     QueueSettings,
@@ -32,7 +32,6 @@ from telehealth.queueing.rules import (
 )
 from telehealth.scheduling.models import ClinicSession
 
-BOARD_CALLS = 6
 _ROOMS_NAMED = 3
 _EXAMPLES = 3
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
@@ -301,16 +300,6 @@ class FollowView:
 
 
 @dataclass(frozen=True, slots=True)
-class BoardCall:
-    """A number that was called, and where to."""
-
-    seq: int
-    number: str
-    room: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class StaffCallView:
     """An open call from a kiosk."""
 
@@ -486,33 +475,6 @@ def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime
     )
     queue_id = session.scalar(own) or session.scalar(rooms)
     return None if queue_id is None else queue_by_id(session, queue_id)
-
-
-def board_calls(session: Session, facility_id: UUID, now: datetime) -> list[BoardCall]:
-    """Return the last calls of a facility's board today, newest first, each number once, none withdrawn."""
-    rows = session.scalars(
-        select(BoardEvent)
-        .where(
-            BoardEvent.facility_id == facility_id,
-            BoardEvent.business_date == business_date(now),
-            BoardEvent.kind.in_(("called", "withdrawn")),
-        )
-        .order_by(BoardEvent.seq.desc())
-        .limit(BOARD_CALLS * 3)
-    )
-    last: dict[str, BoardEvent] = {}
-    for row in rows:
-        last.setdefault(str(row.body["number"]), row)
-    calls = [each for each in last.values() if each.kind == "called"]
-    return [
-        BoardCall(each.seq, str(each.body["number"]), str(each.body["room"]), each.created_at)
-        for each in calls[:BOARD_CALLS]
-    ]
-
-
-def board_seq(session: Session, facility_id: UUID) -> int:
-    """Return the number of the board's last event, 0 before the first."""
-    return session.scalar(select(Board.last_seq).where(Board.facility_id == facility_id)) or 0
 
 
 def points_of(session: Session, queue: QueueView, day: date) -> list[tuple[UUID, str]]:

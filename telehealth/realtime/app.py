@@ -176,6 +176,7 @@ async def healthz(request: Request) -> Response:
 routes = [
     WebSocketRoute("/rt/rooms", rooms_socket),
     Route("/rt/boards/{facility_code}", board),
+    Route("/rt/boards/{facility_code}/{area_code}", board),
     Route("/rt/tickets/{public_token}", ticket),
     Route("/rt/media/test", line_test, methods=["POST"]),
     Route("/rt/healthz", healthz),

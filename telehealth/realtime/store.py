@@ -6,7 +6,7 @@ numbers become visible in their order, and a reader that saw one has missed none
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from telehealth.core.join_ticket import ParticipantRole
 from telehealth.realtime.rooms import Departure, Presence, Room
 
 BOARD_REPLAY = 50
-BOARD_RECENT = 40
+BOARD_RECENT = 400
 
 _PRESENT = """
     SELECT p.client_id, p.participant_id, p.role, p.ticket_jti, m.seq, m.body
@@ -115,20 +115,34 @@ _FORGET = """
 
 _TODAY = "business_date = (app_clock() AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
 
+# A board of an area sees the calls of its queues and rooms; `area` null is the whole facility.
+_SHOWN = """(%(queues)s::uuid[] IS NULL OR queue_id = ANY (%(queues)s::uuid[])
+             OR service_point_id = ANY (%(rooms)s::uuid[])
+             OR (kind = 'area' AND body->>'area' = %(code)s::text))"""
+
 _BOARD_AFTER = f"""
-    SELECT seq, kind, body, created_at FROM board_event
-    WHERE facility_id = %(facility)s AND seq > %(after)s AND {_TODAY}
+    SELECT seq, kind, body, created_at, queue_id, service_point_id FROM board_event
+    WHERE facility_id = %(facility)s AND seq > %(after)s AND {_TODAY} AND {_SHOWN}
     ORDER BY seq LIMIT %(limit)s
 """
 
 # The last rows by their number first: the day alone has no index, and a board's history is long.
-_BOARD_CALLS = f"""
-    SELECT seq, kind, body, created_at FROM (
-        SELECT seq, kind, body, created_at, business_date FROM board_event
+_BOARD_LAST = f"""
+    SELECT seq, kind, body, created_at, queue_id, service_point_id FROM (
+        SELECT seq, kind, body, created_at, queue_id, service_point_id, business_date FROM board_event
         WHERE facility_id = %(facility)s ORDER BY seq DESC LIMIT %(limit)s
     ) last
-    WHERE kind = 'called' AND {_TODAY}
+    WHERE kind <> 'area' AND {_TODAY} AND {_SHOWN}
     ORDER BY seq
+"""
+
+_AREA = """
+    SELECT a.code, coalesce(array_agg(q.queue_id) FILTER (WHERE q.queue_id IS NOT NULL), '{}') AS queues,
+           (SELECT coalesce(array_agg(r.service_point_id), '{}')
+              FROM board_area_room r WHERE r.area_id = a.id) AS rooms
+    FROM board_area a LEFT JOIN board_area_queue q ON q.area_id = a.id
+    WHERE a.facility_id = %(facility)s AND a.code = %(code)s
+    GROUP BY a.id
 """
 
 
@@ -180,6 +194,15 @@ class Relayed:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardArea:
+    """The queues and rooms that a board of an area shows."""
+
+    code: str
+    queues: Collection[UUID]
+    rooms: Collection[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class BoardEvent:
     """One event of a facility's board."""
 
@@ -187,6 +210,8 @@ class BoardEvent:
     kind: str
     body: Mapping[str, Any]
     created_at: datetime
+    queue_id: UUID | None
+    service_point_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,15 +505,22 @@ class Store:
             row = await cursor.fetchone()
         return None if row is None else row[0]
 
-    async def board_events(self, facility_id: UUID, *, after: int) -> list[BoardEvent]:
-        """Return today's events of a board after a number, oldest first, at most `BOARD_REPLAY` + 1."""
-        return await self._board(
-            _BOARD_AFTER, {"facility": facility_id, "after": after, "limit": BOARD_REPLAY + 1}
-        )
+    async def board_area(self, facility_id: UUID, code: str) -> BoardArea | None:
+        """Return an area of a facility by its address."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_AREA, {"facility": facility_id, "code": code})
+            row = await cursor.fetchone()
+        return None if row is None else BoardArea(row[0], frozenset(row[1]), frozenset(row[2]))
 
-    async def board_calls(self, facility_id: UUID) -> list[BoardEvent]:
-        """Return today's calls among a board's last events, oldest first."""
-        return await self._board(_BOARD_CALLS, {"facility": facility_id, "limit": BOARD_RECENT})
+    async def board_events(
+        self, facility_id: UUID, *, after: int, area: BoardArea | None = None
+    ) -> list[BoardEvent]:
+        """Return today's events of a board after a number, oldest first, at most `BOARD_REPLAY` + 1."""
+        return await self._board(_BOARD_AFTER, facility_id, area, {"after": after, "limit": BOARD_REPLAY + 1})
+
+    async def board_last(self, facility_id: UUID, area: BoardArea | None = None) -> list[BoardEvent]:
+        """Return what of a facility's last events a board shows today, oldest first."""
+        return await self._board(_BOARD_LAST, facility_id, area, {"limit": BOARD_RECENT})
 
     async def board_head(self, facility_id: UUID) -> int:
         """Return the number of the board's last event, 0 when it never had one."""
@@ -499,12 +531,24 @@ class Store:
             row = await cursor.fetchone()
         return int(row[0]) if row else 0
 
-    async def _board(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[BoardEvent]:
+    async def _board(
+        self,
+        statement: LiteralString,
+        facility_id: UUID,
+        area: BoardArea | None,
+        parameters: Mapping[str, Any],
+    ) -> list[BoardEvent]:
+        shown = {
+            "facility": facility_id,
+            "code": area.code if area else None,
+            "queues": list(area.queues) if area else None,
+            "rooms": list(area.rooms) if area else None,
+        }
         async with (
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(BoardEvent)) as cursor,
         ):
-            await cursor.execute(statement, parameters)
+            await cursor.execute(statement, {**shown, **parameters})
             return await cursor.fetchall()
 
     async def ticket(self, public_token: str) -> TicketPlace | None:

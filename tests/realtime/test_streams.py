@@ -44,6 +44,15 @@ A_QUEUE = {
     "minutes_per_visit": 8,
     "active": True,
 }
+AN_AREA = {
+    "name": "Sảnh A",
+    "least_seconds": 6,
+    "languages": "vi-en",
+    "dialect": "south",
+    "volume": 80,
+    "muted": False,
+    "version": 1,
+}
 A_TICKET = {
     "business_date": "2026-11-30",
     "number": 1,
@@ -112,15 +121,41 @@ class Board:
         )
 
     def call(self, seq: int, number: str, at: datetime | None = None) -> None:
+        self.tell(seq, "called", {"number": number}, at=at)
+
+    def tell(
+        self,
+        seq: int,
+        kind: str,
+        body: dict[str, Any],
+        *,
+        queue: UUID | None = None,
+        point: UUID | None = None,
+        at: datetime | None = None,
+    ) -> None:
         at = at or datetime.now(UTC)
         self.database.execute(
             """
-            INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
-            VALUES (%s, %s, 'called', %s, %s, %s)
+            INSERT INTO board_event (facility_id, seq, kind, body, queue_id, service_point_id, business_date,
+                                     created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
             """,
-            (self.id, seq, json.dumps({"number": number}), business_date(at), at),
+            (self.id, seq, kind, json.dumps(body), queue, point, business_date(at), at),
         )
         self.database.execute("SELECT pg_notify('board', %s)", (str(self.id),))
+
+    def queue(self, code: str) -> UUID:
+        queue = uuid4()
+        insert(self.database, "queue", A_QUEUE | {"id": queue, "facility_id": self.id, "code": code})
+        return queue
+
+    def area(self, code: str, *queues: UUID) -> str:
+        """Give an area boards of its own; returns the address of their stream."""
+        area = uuid4()
+        insert(self.database, "board_area", AN_AREA | {"id": area, "facility_id": self.id, "code": code})
+        for queue in queues:
+            insert(self.database, "board_area_queue", {"area_id": area, "queue_id": queue})
+        return f"{self.path}/{code}"
 
 
 @pytest.fixture
@@ -172,6 +207,82 @@ def test_yesterdays_calls_are_not_shown(one: Server, board: Board) -> None:
         assert stream.event()["calls"] == []
 
 
+def test_a_board_of_an_area_gets_its_own_calls_and_after_an_absence_all_of_them(
+    one: Server, two: Server, board: Board
+) -> None:
+    ours, theirs = board.queue("P1"), board.queue("P2")
+    path = board.area("sanh-a", ours)
+    board.tell(1, "called", {"number": "B001"}, queue=theirs)
+    board.tell(2, "called", {"number": "A001"}, queue=ours)
+    with following(one, path) as stream:
+        snapshot = stream.event()
+        assert [call["number"] for call in snapshot["calls"]] == ["A001"]
+        assert snapshot["id"] == "2"
+    # Busy neighbours push nothing of ours out of what is replayed.
+    for seq in range(3, 103):
+        board.tell(seq, "called", {"number": f"B{seq:03}"}, queue=theirs)
+    for seq in range(103, 123):
+        board.tell(seq, "called", {"number": f"A{seq:03}"}, queue=ours)
+    with following(two, path, 2) as stream:
+        assert [stream.event()["number"] for _ in range(20)] == [f"A{seq:03}" for seq in range(103, 123)]
+        board.tell(123, "called", {"number": "B123"}, queue=theirs)
+        board.tell(124, "called", {"number": "A124"}, queue=ours)
+        assert stream.event()["number"] == "A124"
+
+
+def test_a_call_carries_the_clips_that_speak_it(one: Server, board: Board) -> None:
+    body = {
+        "number": "5-021",
+        "room": "Phòng khám 5",
+        "place": "clinic",
+        "door": "5",
+        "kind": "call",
+        "next": [],
+    }
+    with following(one, board.path) as stream:
+        stream.event()
+        board.tell(1, "called", body, queue=board.queue("P5"))
+        say = stream.event()["say"]
+    assert say["vi"] == ["call", "five", ",", "two", "tens", "one-after-tens", ",", "to", "clinic", "five"]
+    assert say["en"][:4] == ["call", "five", ",", "twenty"]
+
+
+def test_who_did_not_come_and_what_was_a_mistake_reach_the_board(one: Server, board: Board) -> None:
+    board.call(1, "A001")
+    board.call(2, "A002")
+    board.call(3, "A003")
+    for seq, kind, number in (
+        (4, "missed", "A001"), (5, "missed", "A002"), (6, "returned", "A001"), (7, "withdrawn", "A003"),
+    ):  # fmt: skip
+        board.tell(seq, kind, {"number": number})
+    with following(one, board.path) as stream:
+        snapshot = stream.event()
+        assert snapshot["missed"] == ["A002"]
+        assert [call["number"] for call in snapshot["calls"]] == ["A001", "A002"]
+        board.tell(8, "missed", {"number": "A001"})
+        assert stream.event()["name"] == "missed"
+
+
+def test_a_board_whose_area_is_arranged_anew_comes_back_and_sees_by_the_new_rule(
+    one: Server, board: Board, database: Database
+) -> None:
+    ours, theirs = board.queue("P1"), board.queue("P2")
+    path = board.area("sanh-a", ours)
+    with following(one, path) as stream, following(one, board.path) as whole:
+        stream.event()
+        whole.event()
+        area = database.execute("SELECT id FROM board_area WHERE facility_id = %s", (board.id,)).fetchone()[0]
+        insert(database, "board_area_queue", {"area_id": area, "queue_id": theirs})
+        board.tell(1, "area", {"area": "sanh-a"})
+        assert stream.event()["name"] == "area"
+        with pytest.raises(EOFError):
+            stream.event()
+        board.tell(2, "called", {"number": "B001"}, queue=theirs)
+        assert whole.event()["number"] == "B001"
+    with following(one, path, 1) as stream:
+        assert stream.event()["number"] == "B001"
+
+
 @pytest.mark.parametrize("last", ["abc", "-1", "9" * 40, "99"])
 def test_an_odd_last_event_id_begins_anew(one: Server, board: Board, last: str) -> None:
     board.call(1, "A001")
@@ -179,7 +290,9 @@ def test_an_odd_last_event_id_begins_anew(one: Server, board: Board, last: str) 
         assert stream.event()["name"] == "snapshot"
 
 
-@pytest.mark.parametrize("path", ["/rt/boards/NOWHERE", "/rt/boards/" + "x" * 500, "/rt/tickets/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/rt/boards/NOWHERE", "/rt/boards/" + "x" * 500, "/rt/tickets/nothing", "/rt/boards/NO/area"]
+)
 def test_what_is_not_there_is_404(one: Server, path: str) -> None:
     with following(one, path) as stream:
         assert stream.status == 404

@@ -3,19 +3,26 @@ export interface Call {
   seq: number;
   number: string;
   room: string;
+  room_en?: string;
+  queue?: string;
+  next?: string[];
+  at?: string;
+  /** The clips that speak it, by language. */
+  say?: Record<string, string[]>;
 }
 
 /** The parts of a page that announcements need; a test gives its own. */
 export interface Stage {
-  show: (call: Call) => void;
+  /** Shows a call; what it returns ends when the call was spoken. */
+  show: (call: Call) => Promise<void> | void;
   after: (milliseconds: number, then: () => void) => void;
 }
 
 export const LEAST_SHOWN_MS = 6_000;
 
 /**
- * Calls one after the other, each for long enough to be read and heard: a second call never wipes out the first.
- * An event that was seen before (a reconnect repeats some) is passed over.
+ * Calls one after the other, each for long enough to be read and until it was spoken: a second call never wipes out
+ * the first. An event that was seen before (a reconnect repeats some) is passed over.
  */
 export class Announcements {
   private waiting: Call[] = [];
@@ -24,7 +31,7 @@ export class Announcements {
   constructor(
     private readonly stage: Stage,
     private seen: number,
-    private readonly leastShown = LEAST_SHOWN_MS,
+    public leastShown = LEAST_SHOWN_MS,
   ) {}
 
   add(call: Call): void {
@@ -34,11 +41,18 @@ export class Announcements {
     if (!this.busy) this.next();
   }
 
+  /** Forgets a number that was called by mistake and not yet shown. */
+  drop(number: string): void {
+    this.waiting = this.waiting.filter((call) => call.number !== number);
+  }
+
   private next(): void {
     const call = this.waiting.shift();
     this.busy = call !== undefined;
     if (!call) return;
-    this.stage.show(call);
-    this.stage.after(this.waiting.length > 6 ? this.leastShown / 2 : this.leastShown, () => this.next());
+    const spoken = Promise.resolve(this.stage.show(call)).catch(() => undefined);
+    const least = this.waiting.length > 6 ? this.leastShown / 2 : this.leastShown;
+    const read = new Promise<void>((resolve) => this.stage.after(least, resolve));
+    void Promise.all([spoken, read]).then(() => this.next());
   }
 }

@@ -16,3 +16,5 @@ exports-to = To
 exports-to-hint = 31 days at most.
 exports-format = Kind of file
 exports-do = Download
+exports-queues = Waiting
+exports-queues-hint = How long people waited, who was served, absent or left, by day, hour, queue and room. Nobody's name.

@@ -16,3 +16,5 @@ exports-to = Đến ngày
 exports-to-hint = Nhiều nhất 31 ngày.
 exports-format = Loại tệp
 exports-do = Tải về
+exports-queues = Chờ khám
+exports-queues-hint = Thời gian chờ, số đã phục vụ, vắng, bỏ về theo ngày, giờ, hàng chờ và phòng. Không có tên người khám.

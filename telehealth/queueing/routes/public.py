@@ -1,11 +1,10 @@
-"""What anybody may look at: a facility's board, and the page behind a slip."""
+"""What anybody may look at: the page behind a slip."""
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from telehealth.core.clock import business_date
 from telehealth.core.errors import NotFound
-from telehealth.directory import queries as directory
 from telehealth.queueing import queries
 from telehealth.web.context import now, unit_of_work
 from telehealth.web.guard import public
@@ -14,17 +13,6 @@ pages = Blueprint("queueing", __name__, template_folder="../templates")
 
 LONGEST_TOKEN = 64
 LONGEST_NUMBER = 20
-
-
-@pages.get("/board/<string:facility_code>")
-@public
-def board(facility_code: str) -> str:
-    """Show the numbers being called in a hall."""
-    with unit_of_work() as session:
-        facility = directory.facility_by_code(session, facility_code)
-        calls = queries.board_calls(session, facility.id, now())
-        seq = queries.board_seq(session, facility.id)
-    return render_template("queueing/board.html", facility=facility, calls=calls, seq=seq, now=now())
 
 
 @pages.get("/t/<string:public_token>")

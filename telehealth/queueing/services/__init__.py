@@ -1,7 +1,7 @@
 """Writing queues: making them, giving numbers, calling people, telling boards."""
 
 from telehealth.queueing.services.arrivals import check_in, find_by_code
-from telehealth.queueing.services.boards import announce
+from telehealth.queueing.services.boards import announce, tell_boards
 from telehealth.queueing.services.calling import call_next
 from telehealth.queueing.services.numbers import TicketView, note_print, public_token, take_number
 from telehealth.queueing.services.setup import ensure_all_queues, ensure_queues
@@ -39,5 +39,6 @@ __all__ = [
     "skip",
     "start",
     "take_number",
+    "tell_boards",
     "transfer",
 ]

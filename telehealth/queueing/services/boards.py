@@ -1,14 +1,20 @@
 """Telling boards and those who follow a queue."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import business_date
+from telehealth.directory.models import ServicePoint
+from telehealth.queueing.codes import BoardEventKind
+from telehealth.queueing.models import Ticket
+from telehealth.queueing.places import Place, place_of
+from telehealth.queueing.queries import QueueView
+from telehealth.queueing.rules import number_text
 
 # The board's row stays locked until commit, so numbers become visible in their order: a reconnect that
 # asks for what came after one number cannot skip another.
@@ -19,8 +25,9 @@ _ANNOUNCE = text(
         ON CONFLICT (facility_id) DO UPDATE SET last_seq = board.last_seq + 1
         RETURNING last_seq
     ), shown AS (
-        INSERT INTO board_event (facility_id, seq, kind, body, business_date, created_at)
-        SELECT :facility, last_seq, :event, cast(:body AS jsonb), :day, :now FROM turn
+        INSERT INTO board_event (facility_id, seq, kind, body, queue_id, service_point_id, business_date,
+                                 created_at)
+        SELECT :facility, last_seq, :kind, cast(:body AS jsonb), :queue, :point, :day, :now FROM turn
         RETURNING seq
     )
     SELECT seq, pg_notify('board', cast(:facility AS text)) FROM shown
@@ -29,24 +36,53 @@ _ANNOUNCE = text(
 _CHANGED = text("SELECT pg_notify('queue', cast(:queue AS text))")
 
 
-def announce(session: Session, facility_id: UUID, *, number: str, room: str, kind: str, now: datetime) -> int:
-    """Show a call on the facility's board and return its sequence number.
+def announce(
+    session: Session,
+    queue: QueueView,
+    ticket: Ticket,
+    kind: BoardEventKind,
+    *,
+    now: datetime,
+    again: bool = False,
+    following: Sequence[str] = (),
+    point: UUID | None = None,
+) -> int:
+    """Tell the facility's boards of a number and return the event's sequence number.
 
-    `kind` is `call` or `recall`. Take it last: the board stays locked until the transaction ends.
+    `again`: it was called before. `following`: who is next in that queue. `point`: where it was called to, if
+    the ticket says so no longer. Take it last: the board stays locked until the transaction ends.
     """
-    return _show(session, facility_id, "called", {"number": number, "room": room, "kind": kind}, now)
+    point = point or ticket.service_point_id
+    place = _place(session, queue, point)
+    body: dict[str, object] = {
+        "number": number_text(queue.prefix, ticket.number),
+        "room": place.vi,
+        "room_en": place.en,
+        "place": place.kind.value,
+        "door": place.door,
+    }
+    if kind is BoardEventKind.CALLED:
+        body |= {"kind": "recall" if again else "call", "next": list(following)}
+    return tell_boards(session, queue.facility_id, kind, body, now=now, queue=queue.id, point=point)
 
 
-def withdraw(session: Session, facility_id: UUID, *, number: str, now: datetime) -> int:
-    """Take a call off the facility's board and return the sequence number of that; take it last, too."""
-    return _show(session, facility_id, "withdrawn", {"number": number}, now)
-
-
-def _show(session: Session, facility_id: UUID, event: str, body: Mapping[str, str], now: datetime) -> int:
+def tell_boards(
+    session: Session,
+    facility_id: UUID,
+    kind: BoardEventKind,
+    body: dict[str, object],
+    *,
+    now: datetime,
+    queue: UUID | None = None,
+    point: UUID | None = None,
+) -> int:
+    """Append one event to what a facility's boards are told; returns its sequence number."""
     parameters = {
         "facility": facility_id,
-        "event": event,
+        "kind": kind.value,
         "body": json.dumps(body, ensure_ascii=False),
+        "queue": queue,
+        "point": point,
         "day": business_date(now),
         "now": now,
     }
@@ -56,3 +92,14 @@ def _show(session: Session, facility_id: UUID, event: str, body: Mapping[str, st
 def tell_followers(session: Session, queue_id: UUID) -> None:
     """Hint that a queue changed; once a transaction, however often it is called."""
     session.execute(_CHANGED, {"queue": queue_id})
+
+
+def _place(session: Session, queue: QueueView, point_id: UUID | None) -> Place:
+    """The desk that called, else the queue's own room or hall."""
+    wanted = point_id or queue.service_point_id
+    if wanted is None:
+        return place_of(queue.kind)
+    found = session.execute(
+        select(ServicePoint.code, ServicePoint.name, ServicePoint.kind).where(ServicePoint.id == wanted)
+    ).one()
+    return place_of(queue.kind, found.code, found.name)

@@ -12,6 +12,7 @@ from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound, Unprocessable
 from telehealth.core.principal import Principal
+from telehealth.queueing.codes import BoardEventKind
 from telehealth.queueing.errors import QueueEmpty, QueueMerged, QueuePaused
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import (
@@ -27,6 +28,9 @@ from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.near import tell_those_near
 from telehealth.queueing.services.steps import TicketState, note_step, skip, state_of
 from telehealth.queueing.services.turns import take_turn
+
+FOLLOWING = 3
+"""So many of those who are next stand on the board beside a call."""
 
 # Somebody whom another step is just moving is passed over and stays first in line.
 _CALL_FIRST = text(
@@ -74,11 +78,12 @@ def call_next(
     ticket = session.get_one(Ticket, called, populate_existing=True)
     note_step(session, principal, ticket, "call", now=now)
     tell_those_near(session, queue, now=now, cipher=cipher, outbox=outbox)
-    taken = state_of(session, ticket, _given_by(session, ticket, queue))
-    announce(session, queue.facility_id, number=taken.number_text, room=taken.room, kind="call", now=now)
+    following = [each.number_text for each in state.waiting if each.id != called][:FOLLOWING]
+    giver = _given_by(session, ticket, queue)
+    announce(session, giver, ticket, BoardEventKind.CALLED, now=now, following=following)
     for each in (queue.id, *state.day.merged_here):
         tell_followers(session, each)
-    return taken
+    return state_of(session, ticket, giver)
 
 
 def _given_by(session: Session, ticket: Ticket, queue: QueueView) -> QueueView:

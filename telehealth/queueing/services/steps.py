@@ -21,12 +21,12 @@ from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.encounters import services as encounters
 from telehealth.encounters.services import Visit
-from telehealth.queueing.codes import PriorityBasis, PriorityClass, TicketStatus
+from telehealth.queueing.codes import BoardEventKind, PriorityBasis, PriorityClass, TicketStatus
 from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn, UndoTooLate, WebNumberLapsed
 from telehealth.queueing.models import Ticket, TicketEvent
 from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_name
 from telehealth.queueing.rules import TRANSITIONS, lapsed, may_return, number_text
-from telehealth.queueing.services.boards import announce, tell_followers, withdraw
+from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by
 from telehealth.queueing.services.turns import take_turn
 
@@ -65,9 +65,8 @@ def recall(
     """Call the same person again. Raises NotFound, TicketMovedOn, PreconditionFailed."""
     ticket, queue = _take(session, ticket_id, "recall", version)
     ticket = _swap(session, principal, ticket, "recall", {"call_count": Ticket.call_count + 1}, now=now)
-    state = state_of(session, ticket, queue)
-    announce(session, queue.facility_id, number=state.number_text, room=state.room, kind="recall", now=now)
-    return state
+    announce(session, queue, ticket, BoardEventKind.CALLED, now=now, again=True)
+    return state_of(session, ticket, queue)
 
 
 def skip(
@@ -81,6 +80,7 @@ def skip(
     if ticket.appointment_id is not None and (ticket.appointment_start or now) <= now:
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
+    announce(session, queue, ticket, BoardEventKind.MISSED, now=now)
     return state_of(session, ticket, queue)
 
 
@@ -103,8 +103,8 @@ def come_back(
     ticket, queue = _take(session, ticket_id, "return", version)
     state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
     rules = state.queue.settings
-    places = 0
-    if ticket.status == TicketStatus.MISSED:
+    places, missed = 0, ticket.status == TicketStatus.MISSED
+    if missed:
         if not may_return(_called_since(session, ticket), rules.max_passed):
             raise ReturnTooLate(passed=rules.max_passed)
         places = rules.return_places
@@ -112,6 +112,8 @@ def come_back(
             booking.mark_arrived(session, principal, ticket.appointment_id, now=now)
     values = {"status": TicketStatus.WAITING, "resume_after": state.called_total + places}
     ticket = _swap(session, principal, ticket, "return", values, now=now)
+    if missed:
+        announce(session, queue, ticket, BoardEventKind.RETURNED, now=now)
     return state_of(session, ticket, queue)
 
 
@@ -134,9 +136,9 @@ def undo_call(
         "call_count": 0,
         "service_point_id": None,
     }
-    number = state_of(session, ticket, queue).number_text
+    called_to = ticket.service_point_id
     ticket = _swap(session, principal, ticket, "undo-call", values, now=now)
-    withdraw(session, queue.facility_id, number=number, now=now)
+    announce(session, queue, ticket, BoardEventKind.WITHDRAWN, now=now, point=called_to)
     return state_of(session, ticket, queue)
 
 
