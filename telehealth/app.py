@@ -68,6 +68,7 @@ from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.queueing import services as queueing_services
 from telehealth.referrals import policies as referral_policies
 from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
@@ -75,6 +76,9 @@ from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.visits import policies as visit_policies
+from telehealth.visits import routes as visit_routes
+from telehealth.visits import services as visit_services
 from telehealth.waitlist import policies as waitlist_policies
 from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
@@ -90,6 +94,9 @@ from telehealth.webhooks import policies as webhook_policies
 from telehealth.webhooks import routes as webhook_routes
 
 MAX_BODY = 2 * 1024 * 1024
+
+# Queues know nothing of visits; whoever is through at one goes on by this path.
+queueing_services.go_by(visit_services.OutpatientPath())
 
 
 def policy() -> Policy:
@@ -119,6 +126,7 @@ def policy() -> Policy:
         anomaly_policies.RULES,
         admission_policies.RULES,
         referral_policies.RULES,
+        visit_policies.RULES,
         webhook_policies.RULES,
     )
 
@@ -251,6 +259,7 @@ def _register(app: Flask) -> None:
         payment_routes.api,
         closure_routes.api,
         queueing_routes.api,
+        visit_routes.api,
         identity_routes.api,
         invitation_routes.api,
         messaging_routes.api,

@@ -33,7 +33,7 @@ from telehealth.scheduling.models import ClinicSession
 
 BOARD_CALLS = 6
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
-_BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
+_BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
 
 
 def _select_queues() -> Select[Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -47,12 +47,13 @@ ISSUE = text(
                :purpose, :transferred_from, :issued_by, :press_key, 'unprinted', :now, :waiting_since, 0
         FROM counter
         ON CONFLICT (issued_by, press_key) DO NOTHING
-        RETURNING id, number
+        RETURNING id, number, visit_id
     ), noted AS (
         INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id)
         SELECT id, 'issued', :now, :actor_kind, :issued_by FROM issued
     )
-    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number
+    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number,
+           (SELECT visit_code(visit_id) FROM issued) AS visit_code
     """
 )
 
@@ -80,10 +81,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A number that was given: what the slip shows. `room` is where to wait."""
+    """A number that was given: what the slip shows. `room` is where to wait; `visit_code` is the day's."""
 
     id: UUID
     number_text: str
+    visit_code: str | None
     public_token: str
     queue: QueueView
     room: str
@@ -175,6 +177,7 @@ def issue(
     return TicketView(
         id=ticket_id,
         number_text=number_text(queue.prefix, outcome.number),
+        visit_code=outcome.visit_code,
         public_token=token,
         queue=queue,
         room=queue.place,
@@ -238,6 +241,7 @@ def view(
     return TicketView(
         id=ticket.id,
         number_text=number_text(queue.prefix, ticket.number),
+        visit_code=session.scalar(select(func.visit_code(ticket.visit_id))),
         public_token=public_token(ticket.id, cipher),
         queue=queue,
         room=room_name(session, queue, ticket.service_point_id),

@@ -1,6 +1,6 @@
 """What becomes of a number after it was called: each step a compare-and-swap, noted and audited.
 
-Locks are taken in the order appointment, counter, ticket, board.
+Locks are taken in the order visit, appointment, counter, ticket, board.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from telehealth.queueing.queries import QueueView, queue_by_id, room_name
 from telehealth.queueing.rules import RETURN_PLACES, TRANSITIONS, may_return, number_text
 from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by
+from telehealth.queueing.services.onward import Ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,12 @@ def skip(
 ) -> TicketState:
     """Go on without a person who did not come.
 
-    Their appointment, once its time has come, becomes a no-show until they return.
+    The appointment of somebody who never came in becomes a no-show, once its time has come, until they
+    return.
     """
     ticket, queue = _take(session, ticket_id, "skip", version)
-    if ticket.appointment_id is not None and (ticket.appointment_start or now) <= now:
+    due = queue.kind is ServicePointKind.CLINIC and (ticket.appointment_start or now) <= now
+    if ticket.appointment_id is not None and due:
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
     return state_of(session, ticket, queue)
@@ -116,19 +119,61 @@ def start(
 
 
 def done(
-    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    version: int | None = None,
 ) -> TicketState:
-    """Finish with a person. In a clinic room the visit ends and the appointment is fulfilled."""
-    ticket, queue = _take(session, ticket_id, "done", version)
+    """Finish with a person and hand them on: the next number is given in the same transaction.
+
+    In a clinic room the encounter ends and the appointment is fulfilled, unless the person comes back with
+    results.
+    """
+    ticket, queue = _hold(session, ticket_id, "done", version)
     values: dict[str, Any] = {"status": TicketStatus.DONE, "done_at": now}
     if queue.kind is ServicePointKind.CLINIC:
-        if ticket.appointment_id is not None:
-            booking.mark_fulfilled(session, principal, ticket.appointment_id, now=now)
-        encounter_id = _begin_visit(session, principal, ticket, now)
-        encounters.finish(session, principal, encounter_id, now=now)
-        values["encounter_id"] = encounter_id
+        values["encounter_id"] = _leave_room(session, principal, ticket, now)
     ticket = _swap(session, principal, ticket, "done", values, now=now)
+    if ticket.visit_id is not None:
+        Ways.path.hand_on(session, principal, ticket.visit_id, queue, now=now, cipher=cipher)
     return state_of(session, ticket, queue)
+
+
+def take(
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    step: str,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    version: int | None = None,
+) -> TicketState:
+    """Take a step by its name in the API and on the buttons."""
+    if step == "done":
+        return done(session, principal, ticket_id, now=now, cipher=cipher, version=version)
+    return _STEPS[step](session, principal, ticket_id, now=now, version=version)
+
+
+def withdraw(session: Session, principal: Principal, ticket_id: UUID, *, now: datetime) -> None:
+    """Take a number out of its line because nothing is left to do there; nobody is handed on."""
+    ticket, _queue = _take(session, ticket_id, "withdraw", None)
+    standing = ticket.status in (TicketStatus.WAITING, TicketStatus.PARKED)
+    values = {"status": TicketStatus.CANCELLED if standing else TicketStatus.DONE, "done_at": now}
+    _swap(session, principal, ticket, "withdraw", values, now=now)
+
+
+def let_in_soon(
+    session: Session, principal: Principal, ticket_id: UUID, places: int, *, now: datetime
+) -> None:
+    """Put somebody who comes back with results near the front: after so many others, not at the end."""
+    ticket, _queue = _take(session, ticket_id, "let-in-soon", None)
+    if ticket.resume_after is None:
+        called_total, _since = _calls(session, ticket)
+        _swap(session, principal, ticket, "return", {"resume_after": called_total + places}, now=now)
 
 
 def transfer(
@@ -142,7 +187,7 @@ def transfer(
     version: int | None = None,
 ) -> TicketView:
     """Move a person to another queue of the facility: a new number there, the old waiting time kept."""
-    ticket, queue = _take(session, ticket_id, "transfer", version)
+    ticket, queue = _hold(session, ticket_id, "transfer", version)
     target = queue_by_id(session, to_queue_id)
     if target is None or target.facility_id != queue.facility_id:
         raise NotFound
@@ -219,6 +264,14 @@ def _take(session: Session, ticket_id: UUID, action: str, version: int | None) -
     return ticket, queue
 
 
+def _hold(session: Session, ticket_id: UUID, action: str, version: int | None) -> tuple[Ticket, QueueView]:
+    """Take a ticket whose visit nobody else moves meanwhile."""
+    visit_id = session.scalar(select(Ticket.visit_id).where(Ticket.id == ticket_id))
+    if visit_id is not None:
+        Ways.path.hold(session, visit_id)
+    return _take(session, ticket_id, action, version)
+
+
 def _swap(
     session: Session,
     principal: Principal,
@@ -251,6 +304,16 @@ def _begin_visit(session: Session, principal: Principal, ticket: Ticket, now: da
     return encounter_id
 
 
+def _leave_room(session: Session, principal: Principal, ticket: Ticket, now: datetime) -> UUID:
+    away = ticket.visit_id is not None and Ways.path.comes_back(session, ticket.visit_id, ticket.queue_id)
+    if not away and ticket.appointment_id is not None:
+        booking.mark_fulfilled(session, principal, ticket.appointment_id, now=now)
+    encounter_id = _begin_visit(session, principal, ticket, now)
+    if not away:
+        encounters.finish(session, principal, encounter_id, now=now)
+    return encounter_id
+
+
 def _calls(session: Session, ticket: Ticket) -> tuple[int, int]:
     """How many tickets of the queue were called that day, and how many of them after this one."""
     of_queue = select(
@@ -266,12 +329,11 @@ def _calls(session: Session, ticket: Ticket) -> tuple[int, int]:
 
 
 Step = Callable[..., TicketState]
-STEPS: dict[str, Step] = {
+_STEPS: dict[str, Step] = {
     "recall": recall,
     "skip": skip,
     "park": park,
     "return": come_back,
     "start": start,
-    "done": done,
 }
 """The steps that need nothing but the ticket, by the names of the API and of the buttons."""
