@@ -42,6 +42,7 @@ from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.series import series_pages as desk_series
+from telehealth.desk.visits import visits as desk_visits
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
@@ -225,6 +226,7 @@ def _register(app: Flask) -> None:
         desk_waitlist,
         desk_missed,
         desk_series,
+        desk_visits,
         attendance_routes.pages,
         anomaly_routes.pages,
         admission_routes.pages,
@@ -236,6 +238,7 @@ def _register(app: Flask) -> None:
         queueing_routes.pages,
         queueing_routes.kiosk,
         queueing_routes.clinic,
+        visit_routes.pages,
         delegation_routes.pages,
         portal_pages,
         referral_routes.pages,

@@ -20,7 +20,7 @@ from telehealth.queueing.rules import number_text
 from telehealth.visits.codes import Category, Coverage, EventState, ResultsAt, TestsFirst
 from telehealth.visits.errors import VisitUnknown
 from telehealth.visits.models import Visit, VisitEvent, VisitOrder, VisitPath
-from telehealth.visits.rules import STATION, Facts, Hold, Order, Path, Stop, next_stop
+from telehealth.visits.rules import STATION, Facts, Hold, Order, Path, Stop, after, next_stop
 
 OPEN = (TicketStatus.WAITING, TicketStatus.CALLED, TicketStatus.SERVING, TicketStatus.PARKED)
 STANDING = (*OPEN, TicketStatus.MISSED)
@@ -101,7 +101,10 @@ class VisitView:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What the holder of a slip may see of the visit: no test is named."""
+    """What the holder of a slip may see of the visit: no test is named.
+
+    `next` is what comes after the number that counts now; None where the doctor decides it, or nothing does.
+    """
 
     code: str
     ended: bool
@@ -320,13 +323,15 @@ def journey(session: Session, public_token: str, now: datetime) -> Journey | Non
         orders=orders,
     )
     queues = queues_of(session, visit.facility_id)
-    rows = session.execute(_TICKETS_BY_TOKEN, key).all()
-    coming = None if visit.ended else _next_place(session, facts, visit.facility_id, queues)
+    legs = _legs(session, session.execute(_TICKETS_BY_TOKEN, key).all(), queues)
+    here = next((leg for leg in reversed(legs) if leg.status in OPEN), None)
+    then = facts if here is None else after(facts, here.kind)
+    ahead = None if visit.ended or then is None else _next_place(session, then, visit.facility_id, queues)
     return Journey(
         code=visit.code,
         ended=visit.ended,
-        legs=_legs(session, rows, queues),
-        next=coming,
+        legs=legs,
+        next=ahead,
         tests=sum(1 for each in orders if not each.read),
         ready=sum(1 for each in orders if each.ready and not each.read),
     )

@@ -1,7 +1,7 @@
 """Where a person goes next: a pure function of what is known of the visit and of the facility's rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -133,6 +133,27 @@ def useful(kind: ServicePointKind, facts: Facts, path: Path) -> bool:
     if kind is ServicePointKind.PHARMACY:
         return facts.prescribed and not facts.dispensed
     return any(STATION[each.category] is kind for each in _performable(facts, path))
+
+
+def after(facts: Facts, kind: ServicePointKind) -> Facts | None:
+    """Return what will be known once a person is through at a station; None where a doctor decides it."""
+    if kind is ServicePointKind.CLINIC:
+        return None
+    if kind is ServicePointKind.CASHIER:
+        paid = tuple(replace(each, paid=True) for each in facts.orders)
+        return replace(facts, orders=paid, settled=facts.settled or facts.prescribed)
+    if kind is ServicePointKind.RESULTS:
+        fetched = tuple(replace(each, collected=each.collected or each.ready) for each in facts.orders)
+        return replace(facts, orders=fetched)
+    performed = tuple(
+        replace(each, performed=each.performed or STATION[each.category] is kind) for each in facts.orders
+    )
+    return replace(
+        facts,
+        orders=performed,
+        registered=facts.registered or kind is ServicePointKind.REGISTRATION,
+        dispensed=facts.dispensed or kind is ServicePointKind.PHARMACY,
+    )
 
 
 def _to_be_seen(facts: Facts, path: Path) -> Stop | Hold | None:

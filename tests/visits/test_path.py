@@ -249,5 +249,5 @@ def test_a_number_shows_the_visits_present_number_on_its_page(wards: Wards):
         shown = follow(session, first.public_token, MONDAY_8AM)
         seen = queries.journey(session, first.public_token, MONDAY_8AM)
     assert (shown.number_text, shown.people_ahead) == ("T001", 0)
-    assert (seen.code, seen.next.why, seen.tests) == (first.visit_code, "pay", 1)
+    assert (seen.code, seen.next.why, seen.tests) == (first.visit_code, "test", 1)
     assert queueing.public_token(first.id, hospital.cipher) == first.public_token
