@@ -44,6 +44,7 @@ from telehealth.desk.missed import missed as desk_missed
 from telehealth.desk.people import pages as desk_people_pages
 from telehealth.desk.routes import pages as desk_pages
 from telehealth.desk.series import series_pages as desk_series
+from telehealth.desk.visits import visits as desk_visits
 from telehealth.desk.waiting import waiting as desk_waitlist
 from telehealth.directory.cli import directory_commands
 from telehealth.directory.routes import api as directory_api
@@ -70,6 +71,7 @@ from telehealth.push import policies as push_policies
 from telehealth.push import routes as push_routes
 from telehealth.queueing import policies as queueing_policies
 from telehealth.queueing import routes as queueing_routes
+from telehealth.queueing import services as queueing_services
 from telehealth.referrals import policies as referral_policies
 from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
@@ -78,6 +80,9 @@ from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
 from telehealth.settings import Settings
+from telehealth.visits import policies as visit_policies
+from telehealth.visits import routes as visit_routes
+from telehealth.visits import services as visit_services
 from telehealth.waitlist import policies as waitlist_policies
 from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
@@ -93,6 +98,9 @@ from telehealth.webhooks import policies as webhook_policies
 from telehealth.webhooks import routes as webhook_routes
 
 MAX_BODY = 2 * 1024 * 1024
+
+# Queues know nothing of visits; whoever is through at one goes on by this path.
+queueing_services.go_by(visit_services.OutpatientPath())
 
 
 def policy() -> Policy:
@@ -123,6 +131,7 @@ def policy() -> Policy:
         anomaly_policies.RULES,
         admission_policies.RULES,
         referral_policies.RULES,
+        visit_policies.RULES,
         webhook_policies.RULES,
     )
 
@@ -222,6 +231,7 @@ def _register(app: Flask) -> None:
         desk_waitlist,
         desk_missed,
         desk_series,
+        desk_visits,
         attendance_routes.pages,
         anomaly_routes.pages,
         admission_routes.pages,
@@ -237,6 +247,7 @@ def _register(app: Flask) -> None:
         queueing_routes.kiosk,
         queueing_routes.clinic,
         queueing_routes.halls,
+        visit_routes.pages,
         delegation_routes.pages,
         portal_pages,
         referral_routes.pages,
@@ -262,6 +273,7 @@ def _register(app: Flask) -> None:
         board_routes.api,
         queueing_routes.api,
         queueing_routes.arranging_api,
+        visit_routes.api,
         identity_routes.api,
         invitation_routes.api,
         messaging_routes.api,

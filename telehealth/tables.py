@@ -25,6 +25,7 @@ from telehealth.payments import models as _payments
 from telehealth.queueing import models as _queueing
 from telehealth.referrals import models as _referrals
 from telehealth.scheduling import models as _scheduling
+from telehealth.visits import models as _visits
 from telehealth.waitlist import models as _waitlist
 from telehealth.webhooks import models as _webhooks
 
@@ -50,6 +51,7 @@ _REGISTERED = (
     _queueing,
     _referrals,
     _scheduling,
+    _visits,
     _waitlist,
     _webhooks,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -65,7 +65,9 @@ def open_visit(session: Session, principal: Principal, visit: Visit, *, now: dat
             updated_at=now,
         )
         .on_conflict_do_nothing(
-            index_elements=["appointment_id"], index_where=Encounter.status != EncounterStatus.CANCELLED
+            # In words, not as a parameter: of a statement that is planned once, no index is found by one.
+            index_elements=["appointment_id"],
+            index_where=text("status <> 'cancelled'"),
         )
         .returning(Encounter.id)
     )

@@ -156,7 +156,8 @@ class Ticket(Base):
     `waiting_since` is when the person joined this line or the one they were transferred from.
     `resume_after` holds the place of somebody who came back: how many people the queue shall have
     called before them. `called_lane` is the lane (rules.Lane) of the last call. A number from the web holds
-    until `web_until` unless its holder came: `here_at`. `priority_basis` is why the class was set.
+    until `web_until` unless its holder came: `here_at`. `priority_basis` is why the class was set. `visit_id`
+    is given by the database: each number belongs to a visit.
     """
 
     __tablename__ = "ticket"
@@ -204,6 +205,13 @@ class Ticket(Base):
             "web_until",
             postgresql_where=text("web_until IS NOT NULL AND here_at IS NULL AND status = 'waiting'"),
         ),
+        Index("ix_ticket_visit_id", "visit_id"),
+        Index(
+            "uq_ticket_visit_id",
+            "visit_id",
+            unique=True,
+            postgresql_where=text("status IN ('called', 'serving')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -223,6 +231,7 @@ class Ticket(Base):
     appointment_start: Mapped[datetime | None]
     purpose: Mapped[str] = mapped_column(default=Purpose.OTHER)
     transferred_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    visit_id: Mapped[UUID | None] = mapped_column(ForeignKey("visit.id"))
     issued_by: Mapped[UUID | None]
     press_key: Mapped[str | None]
     print_status: Mapped[str] = mapped_column(default="unprinted")

@@ -35,7 +35,7 @@ from telehealth.scheduling.models import ClinicSession
 _ROOMS_NAMED = 3
 _EXAMPLES = 3
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
-_BY_TOKEN = text("SELECT * FROM ticket_by_token(:token_hash)")
+_BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
 _POINTS = text("SELECT * FROM queue_points(:queue, :day)")
 _OF_POINT = text(
     """

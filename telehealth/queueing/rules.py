@@ -331,6 +331,10 @@ TRANSITIONS: dict[str, frozenset[TicketStatus]] = {
     "return": frozenset({TicketStatus.MISSED, TicketStatus.PARKED}),
     "transfer": frozenset({TicketStatus.WAITING, TicketStatus.CALLED, TicketStatus.SERVING}),
     "cancel": frozenset({TicketStatus.WAITING, TicketStatus.PARKED}),
+    "withdraw": frozenset(
+        {TicketStatus.WAITING, TicketStatus.PARKED, TicketStatus.CALLED, TicketStatus.SERVING}
+    ),
+    "let-in-soon": frozenset({TicketStatus.WAITING}),
 }
 """From which status each action starts."""
 

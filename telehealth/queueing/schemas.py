@@ -213,10 +213,11 @@ class EmptySchema(RequestSchema):
 
 
 class TicketSchema(Schema):
-    """A number that was given."""
+    """A number that was given; `visit` is the code of the day's visit, as the slip says it."""
 
     id = fields.UUID()
     number = fields.String(attribute="number_text")
+    visit = fields.String(attribute="visit_code", allow_none=True)
     public_token = fields.String()
     queue = fields.UUID(attribute="queue.id")
     queue_name = fields.String(attribute="queue.name")

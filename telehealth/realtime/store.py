@@ -555,7 +555,7 @@ class Store:
         """Return the queue ticket that a public token follows."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
-                "SELECT id, queue_id, status FROM ticket_by_token(%s)",
+                "SELECT id, queue_id, status FROM ticket_by_token(ticket_now(%s))",
                 (token_hash(public_token),),
             )
             row = await cursor.fetchone()

@@ -33,10 +33,10 @@ CARELESS = text(
 
 
 def step(hospital: Hospital, name: str, ticket_id: UUID, **more: object) -> services.TicketState:
-    from telehealth.queueing.services.steps import STEPS
-
     with hospital.begin() as session:
-        return STEPS[name](session, hospital.doctor, ticket_id, now=MONDAY_8AM, **more)
+        return services.take(
+            session, hospital.doctor, ticket_id, name, now=MONDAY_8AM, cipher=hospital.cipher, **more
+        )
 
 
 def wait_until_blocked(hospital: Hospital, other: Future[services.TicketState]) -> None:

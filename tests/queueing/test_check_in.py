@@ -114,7 +114,7 @@ def test_who_was_seen_gets_no_other_number(hospital: Hospital):
     slip = hospital.check_in(appointment)
     hospital.call()
     with hospital.begin() as session:
-        services.done(session, hospital.doctor, slip.id, now=MONDAY_8AM)
+        services.done(session, hospital.doctor, slip.id, now=MONDAY_8AM, cipher=hospital.cipher)
     with pytest.raises(CheckInNotBooked):
         hospital.check_in(appointment)
 

@@ -39,7 +39,6 @@ from telehealth.queueing.schemas import (
     WhyQuerySchema,
 )
 from telehealth.queueing.services import TicketState, TicketView
-from telehealth.queueing.services.steps import STEPS
 from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
@@ -141,7 +140,9 @@ def take_step(_body: dict[str, Any], ticket_id: UUID, step: str) -> TicketState:
     """Move a ticket on. Needs If-Match."""
     with unit_of_work() as session:
         permit("ticket.step", queries.facility_of_ticket(session, ticket_id))
-        return STEPS[step](session, principal(), ticket_id, now=now(), version=if_match())
+        return services.take(
+            session, principal(), ticket_id, step, now=now(), cipher=cipher(), version=if_match()
+        )
 
 
 @api.post("/tickets/<uuid:ticket_id>/priority")

@@ -25,7 +25,6 @@ from telehealth.encounters.rules import MAX_NOTE
 from telehealth.queueing import queries, services
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.queries import QueueView
-from telehealth.queueing.services.steps import STEPS
 from telehealth.web.context import cipher, may, now, outbox, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import guarded
@@ -129,7 +128,7 @@ def take_step(ticket_id: UUID, step: str) -> ResponseReturnValue:
     """Move a ticket on."""
     with unit_of_work() as work:
         permit("ticket.step", queries.facility_of_ticket(work, ticket_id))
-        STEPS[step](work, principal(), ticket_id, now=now())
+        services.take(work, principal(), ticket_id, step, now=now(), cipher=cipher())
     return redirect(url_for("clinic.day"), 303)
 
 

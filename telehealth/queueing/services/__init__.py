@@ -4,6 +4,7 @@ from telehealth.queueing.services.arrivals import check_in, find_by_code
 from telehealth.queueing.services.boards import announce, tell_boards
 from telehealth.queueing.services.calling import call_next
 from telehealth.queueing.services.numbers import TicketView, note_print, public_token, take_number
+from telehealth.queueing.services.onward import go_by
 from telehealth.queueing.services.setup import ensure_all_queues, ensure_queues
 from telehealth.queueing.services.staff import answer_staff_call, call_staff
 from telehealth.queueing.services.steps import (
@@ -11,11 +12,14 @@ from telehealth.queueing.services.steps import (
     come_back,
     done,
     grant_priority,
+    let_in_soon,
     park,
     recall,
     skip,
     start,
+    take,
     transfer,
+    withdraw,
 )
 
 __all__ = [
@@ -31,14 +35,18 @@ __all__ = [
     "ensure_all_queues",
     "ensure_queues",
     "find_by_code",
+    "go_by",
     "grant_priority",
+    "let_in_soon",
     "note_print",
     "park",
     "public_token",
     "recall",
     "skip",
     "start",
+    "take",
     "take_number",
     "tell_boards",
     "transfer",
+    "withdraw",
 ]

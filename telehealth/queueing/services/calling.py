@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from notifications import Outbox
@@ -32,7 +33,8 @@ from telehealth.queueing.services.turns import take_turn
 FOLLOWING = 3
 """So many of those who are next stand on the board beside a call."""
 
-# Somebody whom another step is just moving is passed over and stays first in line.
+# Somebody whom another step is just moving is passed over and stays first in line; so is who is called or
+# served elsewhere at this moment.
 _CALL_FIRST = text(
     """
     UPDATE ticket SET status = 'called', version = version + 1, called_at = :now, call_count = 1,
@@ -41,12 +43,17 @@ _CALL_FIRST = text(
     WHERE id = (
         SELECT t.id FROM unnest(cast(:ids AS uuid[])) WITH ORDINALITY AS listed (id, place)
         JOIN ticket t ON t.id = listed.id
-        WHERE t.status = 'waiting'
+        WHERE t.status = 'waiting' AND NOT EXISTS (
+            SELECT FROM ticket other
+            WHERE other.visit_id = t.visit_id AND other.status IN ('called', 'serving'))
         ORDER BY listed.place LIMIT 1
         FOR UPDATE OF t SKIP LOCKED)
     RETURNING id
     """
 )
+
+_CALLED_ELSEWHERE = "23505"
+"""unique_violation: another line called the same visit at the same moment, and was first."""
 
 
 def call_next(
@@ -115,7 +122,17 @@ def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, 
         "service_point": point,
         "now": now,
     }
-    called: UUID | None = session.execute(_CALL_FIRST, parameters).scalar_one_or_none()
+    for _ in waiting:
+        try:
+            with session.begin_nested():
+                called: UUID | None = session.execute(_CALL_FIRST, parameters).scalar_one_or_none()
+        except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) != _CALLED_ELSEWHERE:
+                raise
+        else:
+            break
+    else:
+        called = None
     if called is None:
         raise QueueEmpty
     return called

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -53,12 +53,13 @@ ISSUE = text(
                :waiting_since, :web_until, 0
         FROM counter
         ON CONFLICT (issued_by, press_key) DO NOTHING
-        RETURNING id, number
+        RETURNING id, number, visit_id
     ), noted AS (
         INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id)
         SELECT id, 'issued', :now, :actor_kind, :issued_by FROM issued
     )
-    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number
+    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number,
+           (SELECT visit_code(visit_id) FROM issued) AS visit_code
     """
 )
 
@@ -109,10 +110,11 @@ _BASES = {"self": PriorityBasis.DECLARED, "birth-date": PriorityBasis.BIRTH_DATE
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A number that was given: what the slip shows. `room` is where to wait."""
+    """A number that was given: what the slip shows. `room` is where to wait; `visit_code` is the day's."""
 
     id: UUID
     number_text: str
+    visit_code: str | None
     public_token: str
     queue: QueueView
     room: str
@@ -215,6 +217,7 @@ def issue(
     return TicketView(
         id=ticket_id,
         number_text=number_text(queue.prefix, outcome.number),
+        visit_code=outcome.visit_code,
         public_token=token,
         queue=queue,
         room=queue.place_on(state.day),
@@ -298,6 +301,7 @@ def view(
     return TicketView(
         id=ticket.id,
         number_text=number_text(queue.prefix, ticket.number),
+        visit_code=session.scalar(select(func.visit_code(ticket.visit_id))),
         public_token=public_token(ticket.id, cipher),
         queue=queue,
         room=room_of(session, state, ticket.service_point_id),

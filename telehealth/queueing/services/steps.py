@@ -1,6 +1,6 @@
 """What becomes of a number after it was called: each step a compare-and-swap, noted and audited.
 
-Locks are taken in the order appointment, queue, counter, ticket, board.
+Locks are taken in the order visit, appointment, queue, counter, ticket, board.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by
 from telehealth.queueing.rules import TRANSITIONS, lapsed, may_return, number_text
 from telehealth.queueing.services.boards import announce, tell_followers
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by
+from telehealth.queueing.services.onward import Ways
 from telehealth.queueing.services.turns import take_turn
 
 _CALLED_SINCE = text(
@@ -74,10 +75,12 @@ def skip(
 ) -> TicketState:
     """Go on without a person who did not come.
 
-    Their appointment, once its time has come, becomes a no-show until they return.
+    The appointment of somebody who never came in becomes a no-show, once its time has come, until they
+    return.
     """
     ticket, queue = _take(session, ticket_id, "skip", version)
-    if ticket.appointment_id is not None and (ticket.appointment_start or now) <= now:
+    due = queue.kind is ServicePointKind.CLINIC and (ticket.appointment_start or now) <= now
+    if ticket.appointment_id is not None and due:
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
     announce(session, queue, ticket, BoardEventKind.MISSED, now=now)
@@ -158,19 +161,61 @@ def start(
 
 
 def done(
-    session: Session, principal: Principal, ticket_id: UUID, *, now: datetime, version: int | None = None
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    version: int | None = None,
 ) -> TicketState:
-    """Finish with a person. In a clinic room the visit ends and the appointment is fulfilled."""
-    ticket, queue = _take(session, ticket_id, "done", version)
+    """Finish with a person and hand them on: the next number is given in the same transaction.
+
+    In a clinic room the encounter ends and the appointment is fulfilled, unless the person comes back with
+    results.
+    """
+    ticket, queue = _hold(session, ticket_id, "done", version)
     values: dict[str, Any] = {"status": TicketStatus.DONE, "done_at": now}
     if queue.kind is ServicePointKind.CLINIC:
-        if ticket.appointment_id is not None:
-            booking.mark_fulfilled(session, principal, ticket.appointment_id, now=now)
-        encounter_id = _begin_visit(session, principal, ticket, now)
-        encounters.finish(session, principal, encounter_id, now=now)
-        values["encounter_id"] = encounter_id
+        values["encounter_id"] = _leave_room(session, principal, ticket, now)
     ticket = _swap(session, principal, ticket, "done", values, now=now)
+    if ticket.visit_id is not None:
+        Ways.path.hand_on(session, principal, ticket.visit_id, queue, now=now, cipher=cipher)
     return state_of(session, ticket, queue)
+
+
+def take(
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    step: str,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
+    version: int | None = None,
+) -> TicketState:
+    """Take a step by its name in the API and on the buttons."""
+    if step == "done":
+        return done(session, principal, ticket_id, now=now, cipher=cipher, version=version)
+    return _STEPS[step](session, principal, ticket_id, now=now, version=version)
+
+
+def withdraw(session: Session, principal: Principal, ticket_id: UUID, *, now: datetime) -> None:
+    """Take a number out of its line because nothing is left to do there; nobody is handed on."""
+    ticket, _queue = _take(session, ticket_id, "withdraw", None)
+    standing = ticket.status in (TicketStatus.WAITING, TicketStatus.PARKED)
+    values = {"status": TicketStatus.CANCELLED if standing else TicketStatus.DONE, "done_at": now}
+    _swap(session, principal, ticket, "withdraw", values, now=now)
+
+
+def let_in_soon(
+    session: Session, principal: Principal, ticket_id: UUID, places: int, *, now: datetime
+) -> None:
+    """Put somebody who comes back with results near the front: after so many others, not at the end."""
+    ticket, queue = _take(session, ticket_id, "let-in-soon", None)
+    if ticket.resume_after is None:
+        state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
+        _swap(session, principal, ticket, "return", {"resume_after": state.called_total + places}, now=now)
 
 
 def transfer(
@@ -184,7 +229,7 @@ def transfer(
     version: int | None = None,
 ) -> TicketView:
     """Move a person to another queue of the facility: a new number there, the old waiting time kept."""
-    ticket, queue = _take(session, ticket_id, "transfer", version)
+    ticket, queue = _hold(session, ticket_id, "transfer", version)
     target = queue_by_id(session, to_queue_id)
     if target is None or target.facility_id != queue.facility_id:
         raise NotFound
@@ -296,6 +341,14 @@ def _take(session: Session, ticket_id: UUID, action: str, version: int | None) -
     return ticket, queue
 
 
+def _hold(session: Session, ticket_id: UUID, action: str, version: int | None) -> tuple[Ticket, QueueView]:
+    """Take a ticket whose visit nobody else moves meanwhile."""
+    visit_id = session.scalar(select(Ticket.visit_id).where(Ticket.id == ticket_id))
+    if visit_id is not None:
+        Ways.path.hold(session, visit_id)
+    return _take(session, ticket_id, action, version)
+
+
 def _swap(
     session: Session,
     principal: Principal,
@@ -328,6 +381,16 @@ def _begin_visit(session: Session, principal: Principal, ticket: Ticket, now: da
     return encounter_id
 
 
+def _leave_room(session: Session, principal: Principal, ticket: Ticket, now: datetime) -> UUID:
+    away = ticket.visit_id is not None and Ways.path.comes_back(session, ticket.visit_id, ticket.queue_id)
+    if not away and ticket.appointment_id is not None:
+        booking.mark_fulfilled(session, principal, ticket.appointment_id, now=now)
+    encounter_id = _begin_visit(session, principal, ticket, now)
+    if not away:
+        encounters.finish(session, principal, encounter_id, now=now)
+    return encounter_id
+
+
 def _called_since(session: Session, ticket: Ticket) -> int:
     """How many tickets of the queue were called that day after this one."""
     after = select(func.count()).where(
@@ -339,13 +402,12 @@ def _called_since(session: Session, ticket: Ticket) -> int:
 
 
 Step = Callable[..., TicketState]
-STEPS: dict[str, Step] = {
+_STEPS: dict[str, Step] = {
     "recall": recall,
     "skip": skip,
     "park": park,
     "return": come_back,
     "start": start,
-    "done": done,
     "here": here,
     "undo-call": undo_call,
 }

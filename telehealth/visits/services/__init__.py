@@ -1,0 +1,30 @@
+"""Writing visits: handing on, what is said of them, setting them right."""
+
+from telehealth.visits.services.events import (
+    CONSOLE,
+    CONSOLE_ORDERS,
+    Answer,
+    NewEvent,
+    OrderRef,
+    dismiss,
+    receive,
+    retry,
+)
+from telehealth.visits.services.path import OutpatientPath, end_day
+from telehealth.visits.services.repair import finish, move, set_path
+
+__all__ = [
+    "CONSOLE",
+    "CONSOLE_ORDERS",
+    "Answer",
+    "NewEvent",
+    "OrderRef",
+    "OutpatientPath",
+    "dismiss",
+    "end_day",
+    "finish",
+    "move",
+    "receive",
+    "retry",
+    "set_path",
+]
