@@ -29,8 +29,8 @@ from telehealth.queueing.services import numbers
 from telehealth.settings import Settings
 
 WARM_UP = 200
-GAPS = """SELECT coalesce(sum(last - given), 0) FROM (
-    SELECT c.last, (SELECT count(*) FROM ticket t
+GAPS = """SELECT coalesce(sum(last - first + 1 - given), 0) FROM (
+    SELECT c.last, c.first, (SELECT count(*) FROM ticket t
                      WHERE t.queue_id = c.queue_id AND t.business_date = c.business_date) AS given
       FROM queue_counter c) counted"""
 COUNTER = str(numbers.ISSUE).split("counter AS (", 1)[1].split("), issued AS", 1)[0]

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0031"
-down_revision = "0027"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
@@ -137,6 +137,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE t.status IN ('waiting', 'called', 'serving', 'parked') OR t.id IN (SELECT c.id FROM called c)
 $$;
 
+-- Whoever takes a number from the web is known where they take it, as whoever books is.
+CREATE FUNCTION know_for_web_number(p_patient uuid, p_facility uuid, p_now timestamptz) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO patient_facility (patient_id, facility_id, created_at)
+    SELECT p_patient, p_facility, p_now WHERE app_sees_patient(p_patient)
+    ON CONFLICT DO NOTHING
+$$;
+
 -- The number behind a slip; where its holder was moved to another line, the number they have there.
 CREATE FUNCTION ticket_by_token(p_token_hash bytea)
 RETURNS TABLE (id uuid, queue_id uuid, facility_id uuid, business_date date, number integer, status text,
@@ -157,6 +165,7 @@ OLD_LINE = """
 DROP FUNCTION ticket_by_token(bytea);
 DROP FUNCTION queue_line(uuid, date);
 DROP FUNCTION queue_points(uuid, date);
+DROP FUNCTION know_for_web_number(uuid, uuid, timestamptz);
 
 CREATE FUNCTION ticket_by_token(p_token_hash bytea)
 RETURNS TABLE (id uuid, queue_id uuid, facility_id uuid, business_date date, number integer, status text,

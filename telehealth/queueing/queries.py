@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, select, text
+from sqlalchemy import Row, Select, case, false, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
-from telehealth.core.clock import business_date
+from telehealth.core.clock import at_local, business_date, minute_of_day
 from telehealth.core.crypto import token_hash
 from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
@@ -565,6 +565,51 @@ def _queue(row: Row[Any]) -> QueueView:
         practitioner_id=queue.practitioner_id,
         settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WebQueue:
+    """A queue that gives numbers from the web today: how many are left, and by when to come."""
+
+    id: UUID
+    name: str
+    facility_code: str
+    facility_name: str
+    left: int
+    until: datetime
+
+
+def web_queues(session: Session, now: datetime, facility_id: UUID | None = None) -> list[WebQueue]:
+    """Return the queues with numbers for the web left today, by facility and name."""
+    day = business_date(now)
+    given = func.coalesce(QueueCounter.web, 0)
+    today = (QueueCounter.queue_id == Queue.id) & (QueueCounter.business_date == day)
+    wanted = (
+        select(Queue, Facility.name.label("place"), Facility.code.label("place_code"), given.label("given"))
+        .join(Facility, Facility.id == Queue.facility_id)
+        .outerjoin(QueueCounter, today)
+        .where(
+            Queue.active,
+            Queue.web_limit > given,
+            Queue.web_until_minute > minute_of_day(now),
+            func.coalesce(QueueCounter.closed, false()).is_(False),
+            QueueCounter.merged_into.is_(None),
+        )
+        .order_by(Facility.name_sort, Queue.name)
+    )
+    if facility_id is not None:
+        wanted = wanted.where(Queue.facility_id == facility_id)
+    return [
+        WebQueue(
+            row.Queue.id,
+            row.Queue.name,
+            row.place_code,
+            row.place,
+            row.Queue.web_limit - row.given,
+            at_local(day, row.Queue.web_until_minute),
+        )
+        for row in session.execute(wanted)
+    ]
 
 
 def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:

@@ -335,6 +335,15 @@ TRANSITIONS: dict[str, frozenset[TicketStatus]] = {
 """From which status each action starts."""
 
 
+_SLIP = re.compile(r"(?:^|/t/)([A-Za-z0-9_-]{22})(?:[/?#].*)?$")
+
+
+def read_slip(scanned: str) -> str | None:
+    """Return the public token in what the QR of a number holds; None where there is none."""
+    found = _SLIP.search(scanned.strip())
+    return None if found is None else found[1]
+
+
 def read_code(given: str) -> str | None:
     """Return the booking code in what was typed or scanned, as it is stored; None where there is none.
 

@@ -243,10 +243,18 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 @api.response(201, TicketSchema)
 @attempted
 def check_in_by_code(body: dict[str, Any]) -> TicketView:
-    """Check in by the booking code. A device stands at its own facility; staff of several name one."""
+    """Check in by the booking code, or by the slip of a number from the web.
+
+    A device stands at its own facility; staff of several name one.
+    """
     with unit_of_work() as session:
         facility_id = _where(session, body["facility"])
         permit("appointment.check-in", facility_id)
+        arrived = services.arrive_by_slip(
+            session, principal(), body["code"], facility_id, now=now(), cipher=cipher()
+        )
+        if arrived is not None:
+            return arrived
         appointment_id = services.find_by_code(session, body["code"], facility_id)
         return _check_in(session, appointment_id, body["priority"])
 

@@ -11,18 +11,22 @@ from telehealth.queueing.services.steps import (
     come_back,
     done,
     grant_priority,
+    here,
     park,
     recall,
     skip,
     start,
     transfer,
+    undo_call,
 )
+from telehealth.queueing.services.web import arrive_by_slip, leaves_now, take_web_number, tidy_web_numbers
 
 __all__ = [
     "TicketState",
     "TicketView",
     "announce",
     "answer_staff_call",
+    "arrive_by_slip",
     "call_next",
     "call_staff",
     "check_in",
@@ -32,6 +36,8 @@ __all__ = [
     "ensure_queues",
     "find_by_code",
     "grant_priority",
+    "here",
+    "leaves_now",
     "note_print",
     "park",
     "public_token",
@@ -39,5 +45,8 @@ __all__ = [
     "skip",
     "start",
     "take_number",
+    "take_web_number",
+    "tidy_web_numbers",
     "transfer",
+    "undo_call",
 ]
