@@ -18,7 +18,7 @@ from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull, WebNumbersGone
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_of
+from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
 from telehealth.queueing.rules import Waiting, WaitRange, number_text
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
@@ -170,8 +170,7 @@ def issue(
     day, ticket_id = business_date(now), new_id()
     token = public_token(ticket_id, cipher)
     # Read first: while the counter's row is held, nobody else gets a number.
-    state = line(session, queue, day, now)
-    ahead = state.ahead_of(_newcomer(ticket_id, holder, now), now)
+    told = prospect(session, queue, day, now, _newcomer(ticket_id, holder, now))
     parameters = {
         "id": ticket_id,
         "queue": queue.id,
@@ -217,7 +216,7 @@ def issue(
         number_text=number_text(queue.prefix, outcome.number),
         public_token=token,
         queue=queue,
-        room=queue.place_on(state.day),
+        room=told.room,
         business_date=day,
         status=TicketStatus.WAITING,
         version=1,
@@ -225,8 +224,8 @@ def issue(
         print_status=PrintStatus.UNPRINTED,
         issued_at=now,
         appointment_start=holder.appointment_start,
-        people_ahead=ahead,
-        wait_range=state.wait(ahead),
+        people_ahead=told.people_ahead,
+        wait_range=told.wait,
     )
 
 
