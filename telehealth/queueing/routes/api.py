@@ -98,11 +98,12 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
 def take_number(body: dict[str, Any], queue_id: UUID) -> TicketView:
     """Give the next number. The same Idempotency-Key gives the same number again."""
     with unit_of_work() as session:
-        permit("ticket.issue", _queue(session, queue_id).facility_id)
+        queue = _queue(session, queue_id)
+        permit("ticket.issue", queue.facility_id)
         return services.take_number(
             session,
             principal(),
-            queue_id,
+            queue,
             priority=body["priority"],
             purpose=body["purpose"],
             press_key=press_key(),

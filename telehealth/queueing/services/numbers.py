@@ -130,7 +130,7 @@ class TicketView:
 def take_number(
     session: Session,
     principal: Principal,
-    queue_id: UUID,
+    queue: QueueView | UUID,
     *,
     priority: PriorityClass,
     press_key: str,
@@ -143,7 +143,10 @@ def take_number(
 
     Raises NotFound, QueueClosed, QueueFull, PressReused.
     """
-    queue = _queue(session, queue_id)
+    if isinstance(queue, UUID):
+        queue = _queue(session, queue)
+    if not queue.active:
+        raise QueueClosed
     holder = Holder(
         priority=priority,
         priority_set_by=set_by(principal) if priority is not PriorityClass.NONE else None,
@@ -339,6 +342,4 @@ def _queue(session: Session, queue_id: UUID) -> QueueView:
     queue = queue_by_id(session, queue_id)
     if queue is None:
         raise NotFound
-    if not queue.active:
-        raise QueueClosed
     return queue
