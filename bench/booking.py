@@ -38,9 +38,9 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         with front(database.env, options.port, options.workers, options.server) as address:
             warm = play(address, requests[:WARM_UP], clients=options.clients, seconds=60)
             _analyse(database.admin_url)
-            before = _cpu_seconds(database.admin_url)
+            before = cpu_seconds(database.admin_url)
             measured = play(address, requests[WARM_UP:], clients=options.clients, seconds=options.seconds)
-            spent = _cpu_seconds(database.admin_url) - before
+            spent = cpu_seconds(database.admin_url) - before
         acknowledged = warm.statuses[201] + measured.statuses[201]
         rows = _rows(database.admin_url)
     return {
@@ -79,7 +79,7 @@ def _analyse(admin_url: str) -> None:
         admin.execute("ANALYZE")
 
 
-def _cpu_seconds(admin_url: str) -> float:
+def cpu_seconds(admin_url: str) -> float:
     """Return what the front's processes and the database's backends have used of the processors so far.
 
     On a machine that others use too this says more than the rate.

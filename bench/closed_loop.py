@@ -23,13 +23,22 @@ class Answers:
 
 
 def run(
-    address: str, requests: Sequence[bytes], *, clients: int, seconds: float, keep_bodies: bool = False
+    address: str,
+    requests: Sequence[bytes],
+    *,
+    clients: int,
+    seconds: float,
+    keep_bodies: bool = False,
+    per_second: float = 0,
 ) -> Answers:
-    """Send requests in order over kept connections, one at a time each, until time or requests are over."""
+    """Send requests in order over kept connections, one at a time each, until time or requests are over.
+
+    `per_second`: no more of them than that, by the clock; 0: as fast as the answers come.
+    """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_in_process, args=(sender, address, list(requests), clients, seconds, keep_bodies)
+        target=_in_process, args=(sender, address, list(requests), clients, seconds, keep_bodies, per_second)
     )
     process.start()
     sender.close()
@@ -46,9 +55,16 @@ def race(address: str, requests: Sequence[bytes]) -> Answers:
 
 
 def _in_process(
-    sender: object, address: str, requests: list[bytes], clients: int, seconds: float, keep_bodies: bool
+    sender: object,
+    address: str,
+    requests: list[bytes],
+    clients: int,
+    seconds: float,
+    keep_bodies: bool,
+    per_second: float,
 ) -> None:
-    answers = _Loop(address, requests, clients, seconds, keep_bodies=keep_bodies).play()
+    loop = _Loop(address, requests, clients, seconds, keep_bodies=keep_bodies, per_second=per_second)
+    answers = loop.play()
     sender.send(answers)  # type: ignore[attr-defined]
 
 
@@ -65,7 +81,14 @@ class _Client:
 
 class _Loop:
     def __init__(
-        self, address: str, requests: Sequence[bytes], clients: int, seconds: float, *, keep_bodies: bool
+        self,
+        address: str,
+        requests: Sequence[bytes],
+        clients: int,
+        seconds: float,
+        *,
+        keep_bodies: bool,
+        per_second: float = 0,
     ) -> None:
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -73,6 +96,8 @@ class _Loop:
         self._clients = clients
         self._seconds = seconds
         self._keep = keep_bodies
+        self._per_second = per_second
+        self._opened = 0.0
         self._answers = Answers()
         self._selector = selectors.DefaultSelector()
 
@@ -81,6 +106,7 @@ class _Loop:
         for client in clients:
             self._selector.register(client.socket, selectors.EVENT_READ, client)
         began, cpu = time.perf_counter(), time.process_time()
+        self._opened = began
         until = began + self._seconds
         busy = sum(self._send(client) for client in clients)
         while busy:
@@ -100,6 +126,9 @@ class _Loop:
         request = next(self._requests, None)
         if request is None:
             return False
+        if self._per_second:
+            due = self._opened + self._answers.sent / self._per_second
+            time.sleep(max(0.0, due - time.perf_counter()))
         client.received, client.wanted = b"", 0
         client.began = time.perf_counter()
         client.socket.sendall(request)

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from bench import province
+from bench.booking import cpu_seconds
 from bench.closed_loop import Answers
 from bench.closed_loop import run as play
 from bench.surroundings import BenchDatabase, Surroundings, front, percentiles
@@ -29,8 +30,9 @@ from telehealth.queueing.services import numbers
 from telehealth.settings import Settings
 
 WARM_UP = 200
-GAPS = """SELECT coalesce(sum(last - given), 0) FROM (
-    SELECT c.last, (SELECT count(*) FROM ticket t
+KIOSK_PER_SECOND = 20
+GAPS = """SELECT coalesce(sum(last - first + 1 - given), 0) FROM (
+    SELECT c.last, c.first, (SELECT count(*) FROM ticket t
                      WHERE t.queue_id = c.queue_id AND t.business_date = c.business_date) AS given
       FROM queue_counter c) counted"""
 COUNTER = str(numbers.ISSUE).split("counter AS (", 1)[1].split("), issued AS", 1)[0]
@@ -66,9 +68,11 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         hot, spread = kiosks[:1], kiosks
         with front(database.env, options.port, options.workers) as address:
             play(address, _presses(spread, WARM_UP), clients=options.clients, seconds=60)
+            before = cpu_seconds(database.admin_url)
             on_one = _measure(address, hot, options, options.clients)
+            spent = cpu_seconds(database.admin_url) - before
             on_all = _measure(address, spread, options, options.clients)
-            alone = _measure(address, hot, options, 1)
+            alone = _measure(address, hot, options, 1, per_second=KIOSK_PER_SECOND)
         duplicates = sum(map(_duplicates, (on_one, on_all, alone)))
         gaps = _count(database.admin_url, GAPS)
         control = _control(database, kiosks[0], options)
@@ -76,9 +80,10 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         "facilities": len(kiosks),
         "hot_per_second": _rate(on_one),
         "hot_milliseconds": percentiles(on_one.milliseconds),
+        "server_and_database_cpu_ms_per_number": round(1000 * spent / max(on_one.statuses[201], 1), 2),
         "spread_per_second": _rate(on_all),
         "spread_milliseconds": percentiles(on_all.milliseconds),
-        "one_kiosk_milliseconds": percentiles(alone.milliseconds),
+        "kiosk_at_20_per_second_milliseconds": percentiles(alone.milliseconds),
         "statuses": dict(on_one.statuses + on_all.statuses + alone.statuses),
         "numbers": sum(answers.statuses[201] for answers in (on_one, on_all, alone)),
         "duplicates": duplicates,
@@ -88,9 +93,18 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
     }
 
 
-def _measure(address: str, kiosks: Sequence[Kiosk], options: argparse.Namespace, clients: int) -> Answers:
+def _measure(
+    address: str,
+    kiosks: Sequence[Kiosk],
+    options: argparse.Namespace,
+    clients: int,
+    *,
+    per_second: float = 0,
+) -> Answers:
     presses = _presses(kiosks, options.presses)
-    return play(address, presses, clients=clients, seconds=options.seconds, keep_bodies=True)
+    return play(
+        address, presses, clients=clients, seconds=options.seconds, keep_bodies=True, per_second=per_second
+    )
 
 
 def _rate(answers: Answers) -> float:

@@ -137,6 +137,61 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE t.status IN ('waiting', 'called', 'serving', 'parked') OR t.id IN (SELECT c.id FROM called c)
 $$;
 
+-- How many stand in each lane of a queue (rules.lane_of), whom its last calls were for, which rooms call: enough to
+-- place somebody who comes now, without reading everybody.
+CREATE FUNCTION queue_standing(
+    p_queue uuid, p_date date, p_now timestamptz, p_early interval, p_late interval, p_grace interval)
+RETURNS TABLE (priority bigint, due bigint, early bigint, walk_in bigint, back integer[], called timestamptz[],
+               lanes text[], rooms text[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+    WITH joined AS (
+        SELECT p_queue AS id
+        UNION ALL
+        SELECT c.queue_id FROM queue_counter c WHERE c.merged_into = p_queue AND c.business_date = p_date
+    ), last AS (
+        SELECT t.called_at, t.called_lane FROM ticket t
+         WHERE t.queue_id IN (SELECT j.id FROM joined j) AND t.business_date = p_date
+           AND t.called_at IS NOT NULL
+         ORDER BY t.called_at DESC LIMIT 13
+    ), here AS (
+        SELECT t.resume_after,
+               CASE WHEN t.resume_after IS NOT NULL THEN 'back'
+                    WHEN t.priority_class <> 'none' THEN 'priority'
+                    WHEN t.appointment_start - p_early <= p_now
+                         AND t.waiting_since <= t.appointment_start + p_late
+                         THEN CASE WHEN t.appointment_start - p_grace <= p_now THEN 'due' ELSE 'early' END
+                    ELSE 'walk-in' END AS lane
+          FROM ticket t
+         WHERE t.queue_id IN (SELECT j.id FROM joined j) AND t.business_date = p_date AND t.status = 'waiting'
+           AND (t.web_until IS NULL OR t.here_at IS NOT NULL)
+    ), counted AS (
+        SELECT count(*) FILTER (WHERE h.lane = 'priority') AS priority,
+               count(*) FILTER (WHERE h.lane = 'due') AS due,
+               count(*) FILTER (WHERE h.lane = 'early') AS early,
+               count(*) FILTER (WHERE h.lane = 'walk-in') AS walk_in,
+               array_agg(h.resume_after) FILTER (WHERE h.lane = 'back') AS back
+          FROM here h
+    )
+    SELECT c.priority, c.due, c.early, c.walk_in,
+           CASE WHEN c.back IS NULL THEN '{}' ELSE ARRAY(
+               SELECT b - (SELECT count(*)::integer FROM ticket t
+                            WHERE t.queue_id IN (SELECT j.id FROM joined j) AND t.business_date = p_date
+                              AND t.called_at IS NOT NULL)
+                 FROM unnest(c.back) b) END,
+           ARRAY(SELECT l.called_at FROM last l ORDER BY l.called_at),
+           ARRAY(SELECT l.called_lane FROM last l WHERE l.called_lane IS NOT NULL ORDER BY l.called_at),
+           ARRAY(SELECT p.name FROM queue_points(p_queue, p_date) p)
+      FROM counted c
+$$;
+
+-- Whoever takes a number from the web is known where they take it, as whoever books is.
+CREATE FUNCTION know_for_web_number(p_patient uuid, p_facility uuid, p_now timestamptz) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO patient_facility (patient_id, facility_id, created_at)
+    SELECT p_patient, p_facility, p_now WHERE app_sees_patient(p_patient)
+    ON CONFLICT DO NOTHING
+$$;
+
 -- The number behind a slip; where its holder was moved to another line, the number they have there.
 CREATE FUNCTION ticket_by_token(p_token_hash bytea)
 RETURNS TABLE (id uuid, queue_id uuid, facility_id uuid, business_date date, number integer, status text,
@@ -156,7 +211,9 @@ $$;
 OLD_LINE = """
 DROP FUNCTION ticket_by_token(bytea);
 DROP FUNCTION queue_line(uuid, date);
+DROP FUNCTION queue_standing(uuid, date, timestamptz, interval, interval, interval);
 DROP FUNCTION queue_points(uuid, date);
+DROP FUNCTION know_for_web_number(uuid, uuid, timestamptz);
 
 CREATE FUNCTION ticket_by_token(p_token_hash bytea)
 RETURNS TABLE (id uuid, queue_id uuid, facility_id uuid, business_date date, number integer, status text,

@@ -29,6 +29,7 @@ from telehealth.jobs import (
     visit_invitations,
     visits,
     waitlist,
+    web_numbers,
     webhooks,
     zalo_events,
 )
@@ -64,6 +65,7 @@ JOBS: tuple[Job, ...] = (
     Job("ended-rooms", 60, ended_rooms.run),
     Job("overdue-holds", 60, overdue_holds.run),
     Job("deferred-requests", 60, deferred_requests.run),
+    Job("web-numbers", 60, web_numbers.run),
     Job("horizon", 3600, horizon.run),
     Job("accounts", 3600, accounts.run),
     Job("of-age", 3600, of_age.run),

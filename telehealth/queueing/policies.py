@@ -1,10 +1,16 @@
-"""Who may give, call and follow numbers. The resource is a facility's id."""
+"""Who may give, call and follow numbers. The resource is a facility's id; web numbers ask for a person's."""
+
+from uuid import UUID
 
 from telehealth.core.permit import Rule, Rules, at_facility
-from telehealth.core.principal import Role
+from telehealth.core.principal import Principal, Role
 
 _CALLERS = (Role.PRACTITIONER, Role.DESK, Role.FACILITY_ADMIN)
 _ISSUERS = (*_CALLERS, Role.KIOSK)
+
+
+def _family(principal: Principal, patient_id: UUID | None) -> bool:
+    return principal.acts_for(patient_id, "web-number.take")
 
 
 RULES: Rules = {
@@ -19,6 +25,7 @@ RULES: Rules = {
     "ticket.print": at_facility(*_ISSUERS),
     "ticket.step": at_facility(*_CALLERS),
     "ticket.follow": Rule(public=True),
+    "web-number.take": Rule(frozenset({Role.PATIENT, Role.GUARDIAN}), _family),
     "appointment.check-in": at_facility(*_ISSUERS),
     "kiosk.use": at_facility(Role.KIOSK),
     "clinic.use": at_facility(*_CALLERS),

@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, select, text
+from sqlalchemy import Row, Select, case, false, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
-from telehealth.core.clock import business_date
+from telehealth.core.clock import at_local, business_date, minute_of_day
 from telehealth.core.crypto import token_hash
 from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
@@ -22,9 +22,11 @@ from telehealth.queueing.rules import (
     Lane,
     QueueSettings,
     Reason,
+    Standing,
     Waiting,
     WaitRange,
     lapsed,
+    newcomer_place,
     number_text,
     order,
     places_ahead_of,
@@ -37,6 +39,7 @@ _EXAMPLES = 3
 _LINE = text("SELECT * FROM queue_line(:queue, :day)")
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
 _POINTS = text("SELECT * FROM queue_points(:queue, :day)")
+_STANDING = text("SELECT * FROM queue_standing(:queue, :day, :now, :early, :late, :grace)")
 _OF_POINT = text(
     """
     SELECT q.id FROM queue q
@@ -102,11 +105,11 @@ class QueueView:
         """Return how long a person takes, as configured."""
         return self.settings.minutes_per_visit
 
-    def place_on(self, day: "QueueDay") -> str:
-        """Return where to wait on a day: a hall by its name, rooms by theirs."""
-        if self.kind is not ServicePointKind.CLINIC or not 0 < day.points <= _ROOMS_NAMED:
+    def place_on(self, rooms: Sequence[str]) -> str:
+        """Return where to wait while these rooms call: a hall by its name, rooms by theirs."""
+        if self.kind is not ServicePointKind.CLINIC or not 0 < len(rooms) <= _ROOMS_NAMED:
             return self.place
-        return " / ".join(day.rooms)
+        return " / ".join(rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +411,7 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
 def room_of(session: Session, state: Line, service_point_id: UUID | None) -> str:
     """Return where to go: the desk that called, else the rooms that call from the queue today."""
     if service_point_id is None:
-        return state.queue.place_on(state.day)
+        return state.queue.place_on(state.day.rooms)
     return room_name(session, state.queue, service_point_id)
 
 
@@ -527,6 +530,91 @@ def _queue(row: Row[Any]) -> QueueView:
         practitioner_id=queue.practitioner_id,
         settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WebQueue:
+    """A queue that gives numbers from the web today: how many are left, and by when to come."""
+
+    id: UUID
+    name: str
+    facility_code: str
+    facility_name: str
+    left: int
+    until: datetime
+
+
+def web_queues(session: Session, now: datetime, facility_id: UUID | None = None) -> list[WebQueue]:
+    """Return the queues with numbers for the web left today, by facility and name."""
+    day = business_date(now)
+    given = func.coalesce(QueueCounter.web, 0)
+    today = (QueueCounter.queue_id == Queue.id) & (QueueCounter.business_date == day)
+    wanted = (
+        select(Queue, Facility.name.label("place"), Facility.code.label("place_code"), given.label("given"))
+        .join(Facility, Facility.id == Queue.facility_id)
+        .outerjoin(QueueCounter, today)
+        .where(
+            Queue.active,
+            Queue.web_limit > given,
+            Queue.web_until_minute > minute_of_day(now),
+            func.coalesce(QueueCounter.closed, false()).is_(False),
+            QueueCounter.merged_into.is_(None),
+        )
+        .order_by(Facility.name_sort, Queue.name)
+    )
+    if facility_id is not None:
+        wanted = wanted.where(Queue.facility_id == facility_id)
+    return [
+        WebQueue(
+            row.Queue.id,
+            row.Queue.name,
+            row.place_code,
+            row.place,
+            row.Queue.web_limit - row.given,
+            at_local(day, row.Queue.web_until_minute),
+        )
+        for row in session.execute(wanted)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a newcomer may be told: where to wait, how many are called before, how long that may take."""
+
+    room: str
+    people_ahead: int
+    wait: WaitRange
+
+
+def prospect(session: Session, queue: QueueView, day: date, now: datetime, newcomer: Waiting) -> Prospect:
+    """Return what somebody who joins now may be told.
+
+    Whoever comes without an appointment is last of their lane: counting the lanes is enough. For others
+    everybody is placed.
+    """
+    if newcomer.appointment_start is None and newcomer.waiting_since == now:
+        return _counted(session, queue, day, now, has_priority=newcomer.priority is not PriorityClass.NONE)
+    state = line(session, queue, day, now)
+    ahead = state.ahead_of(newcomer, now)
+    return Prospect(queue.place_on(state.day.rooms), ahead, state.wait(ahead))
+
+
+def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, has_priority: bool) -> Prospect:
+    policy = queue.settings.policy
+    asked = {
+        "queue": queue.id,
+        "day": day,
+        "now": now,
+        "early": policy.early,
+        "late": policy.late,
+        "grace": policy.grace,
+    }
+    row = session.execute(_STANDING, asked).one()
+    most = queue.settings.return_places
+    standing = Standing(row.priority, row.due, row.early, row.walk_in, tuple(min(b, most) for b in row.back))
+    ahead = newcomer_place(standing, [Lane(each) for each in row.lanes], policy, has_priority=has_priority)
+    wait = wait_range(ahead, row.called, queue.minutes_per_visit, len(row.rooms))
+    return Prospect(queue.place_on(row.rooms), ahead, wait)
 
 
 def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:

@@ -185,6 +185,55 @@ def order(
     return placed
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many stand in each lane, appointments apart by whether they are due; `back` are places_ahead."""
+
+    priority: int
+    due: int
+    early: int
+    walk_in: int
+    back: tuple[int, ...] = ()
+
+
+def newcomer_place(
+    standing: Standing, recent: Sequence[Lane], policy: OrderPolicy, *, has_priority: bool = False
+) -> int:
+    """Return the place that `order` gives somebody without an appointment who comes after all the others."""
+    left = [
+        standing.priority + has_priority,
+        standing.due,
+        standing.walk_in + (not has_priority),
+        standing.early,
+    ]
+    back, runs, place = deque(sorted(standing.back)), _Runs(recent), 0
+    if not has_priority and not (standing.priority or standing.due or back):
+        return standing.walk_in
+    while True:
+        if back and back[0] <= place:
+            back.popleft()
+        else:
+            lane = _counted_lane(left, runs, policy)
+            runs.add(lane)
+            left[_EARLY if lane is Lane.APPOINTMENT and not left[_DUE] else _COUNTED[lane]] -= 1
+            if not left[_COUNTED[Lane.PRIORITY if has_priority else Lane.WALK_IN]]:
+                return place
+        place += 1
+
+
+_COUNTED = {Lane.PRIORITY: 0, Lane.APPOINTMENT: 1, Lane.WALK_IN: 2}
+_DUE, _EARLY = 1, 3
+
+
+def _counted_lane(left: Sequence[int], runs: "_Runs", policy: OrderPolicy) -> Lane:
+    priority, due, walk_in, early = left
+    if priority and (runs.priority < policy.priority_run or not (due or early or walk_in)):
+        return Lane.PRIORITY
+    if due and (runs.appointment < policy.appointment_run or not walk_in):
+        return Lane.APPOINTMENT
+    return Lane.WALK_IN if walk_in else Lane.APPOINTMENT
+
+
 def _lines(tickets: Sequence[Waiting], policy: OrderPolicy, now: datetime) -> dict[Lane, deque[Waiting]]:
     lines: dict[Lane, deque[Waiting]] = {lane: deque() for lane in Lane}
     keyed = [(lane_of(t, policy, now), t) for t in tickets if t.places_ahead is None]
@@ -337,6 +386,15 @@ TRANSITIONS: dict[str, frozenset[TicketStatus]] = {
     "let-in-soon": frozenset({TicketStatus.WAITING}),
 }
 """From which status each action starts."""
+
+
+_SLIP = re.compile(r"(?:^|/t/)([A-Za-z0-9_-]{22})(?:[/?#].*)?$")
+
+
+def read_slip(scanned: str) -> str | None:
+    """Return the public token in what the QR of a number holds; None where there is none."""
+    found = _SLIP.search(scanned.strip())
+    return None if found is None else found[1]
 
 
 def read_code(given: str) -> str | None:

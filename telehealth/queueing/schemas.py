@@ -266,6 +266,36 @@ class FollowSchema(Schema):
     paused_reason = fields.String(allow_none=True)
 
 
+class WebQueuesQuerySchema(QuerySchema):
+    """Of which facility; without one of all."""
+
+    facility = fields.String(load_default=None, validate=validate.Length(1, 20))
+
+
+class WebQueueSchema(Schema):
+    """A queue with numbers for the web: how many are left, and by when to check in."""
+
+    id = fields.UUID()
+    name = fields.String()
+    facility = fields.String(attribute="facility_code")
+    facility_name = fields.String()
+    left = fields.Integer()
+    until = Instant()
+
+
+class WebQueueListSchema(Schema):
+    """Queues with numbers for the web."""
+
+    items = fields.List(fields.Nested(WebQueueSchema))
+
+
+class WebNumberSchema(RequestSchema):
+    """In which queue, and for whom."""
+
+    queue_id = fields.UUID(required=True)
+    patient_id = fields.UUID(required=True)
+
+
 class WhyQuerySchema(QuerySchema):
     """The other number, as it is printed."""
 

@@ -18,6 +18,7 @@ from telehealth.queueing.errors import LastRoom, QueueClosed, QueueEmpty, QueueM
 from telehealth.queueing.services import arranging
 from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Caller, Hospital
+from tests.queueing.test_pages import Browser
 
 API = "/api/v1"
 SOON = MONDAY_8AM + timedelta(minutes=1)
@@ -288,3 +289,63 @@ def test_only_desk_and_admin_arrange_and_only_at_home(
     assert doctor.post(f"{queue}/pause", {"reason": "break"}).status_code == 200
     for path, sent in (("merge", body), ("pause", {"reason": "break"})):
         assert stranger.post(f"{queue}/{path}", sent).status_code == 403
+
+
+@pytest.fixture
+def hall(app: Flask, clock: object, hospital: Hospital) -> Browser:
+    browser = Browser(app.test_client())
+    with browser.client.session_transaction() as cookie:
+        cookie["_user_id"] = hospital.admin_token
+    browser.open(f"/clinic/queues/{hospital.id}")
+    return browser
+
+
+def test_the_page_of_queues_arranges_the_day(hall: Browser, hospital: Hospital):
+    path = f"/clinic/queues/{hospital.id}/{hospital.queue('P001')}"
+    assert "Hàng chờ hôm nay" in hall.page
+    hospital.number("P001")
+    assert "Còn 1 người trong hàng này" in hall.send(f"{path}/close", point=str(hospital.point("P001")))
+    assert "Phòng khám 2" in hall.send(f"{path}/open", point=str(hospital.point("P002")))
+    assert "Tạm dừng đến 08:30: nghỉ giữa giờ" in hall.send(f"{path}/pause", reason="break", until="8:30")
+    assert "sau lúc này" in hall.send(f"{path}/pause", reason="break", until="25:99")
+    assert "Tạm dừng đến" not in hall.send(f"{path}/resume")
+    assert "Đã gộp vào Phòng khám 2" in hall.send(f"{path}/merge", into=str(hospital.queue("P002")))
+    assert "Đã gộp vào" not in hall.send(f"{path}/unmerge")
+    hall.send(f"{path}/move", point=str(hospital.point("P002")))
+    hall.send(f"{path}/open", 404, point="nowhere")
+
+
+def test_the_admin_sets_a_queue_on_its_page(hall: Browser, hospital: Hospital):
+    page = f"/admin/facilities/{hospital.id}/queues"
+    assert "Phát qua mạng mỗi ngày" in hall.open(page)
+    form = {
+        "version": "1", "first_number": "200", "last_number": "299", "daily_limit": "", "web_limit": "20",
+        "web_until_minute": "9:30", "priority_run": "2", "appointment_run": "2", "early_minutes": "30",
+        "late_minutes": "15", "calls_before_missed": "3", "max_passed": "10", "return_places": "3",
+        "near": "3", "travel_minutes": "45", "minutes_per_visit": "8", "skips_by_itself": "yes",
+    }  # fmt: skip
+    path = f"{page}/{hospital.queue('P001')}"
+    assert "Đã lưu cài đặt" in hall.send(path, **form)
+    assert hospital.number("P001").number_text == "1-200"
+    refused = hall.send(path, 422, **form | {"version": "2", "last_number": "1", "near": "many"})
+    assert "Nhập một số trong giới hạn" in refused
+    assert "Số cuối phải bằng hoặc lớn hơn số đầu" in hall.send(
+        path, 422, **form | {"version": "2", "last_number": "1"}
+    )
+    hall.send(path, 412, **form)
+
+
+def test_a_screen_that_serves_two_queues_calls_from_both(hall: Browser, hospital: Hospital):
+    room(hospital, "registration", "P001", is_open=True)
+    hospital.number("registration")
+    slip = hospital.number("P001", priority=PriorityClass.PREGNANT)
+    hall.open("/clinic")
+    shown = hall.send("/clinic/place", place=f"{hospital.queue('P001')}/{hospital.point('P001')}")
+    assert "Gọi từ Quầy tiếp đón" in shown
+    assert "tự khai" in shown
+    assert "Xác nhận ưu tiên" in shown
+    shown = hall.send(f"/clinic/tickets/{slip.id}/priority", priority="none")
+    assert "tự khai" not in shown
+    hall.send(f"/clinic/tickets/{slip.id}/priority", 422, priority="famous")
+    hall.open("/clinic")
+    assert "A001" in hall.send("/clinic/call-next", queue=str(hospital.queue("registration")))

@@ -1,7 +1,7 @@
 """Calling: never the same person twice, never one left out, and what follows a call."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from uuid import UUID
 
@@ -13,9 +13,9 @@ from notifications.models import Notification
 from telehealth.audit.models import AuditEvent
 from telehealth.core.errors import NotFound, PreconditionFailed, Unprocessable
 from telehealth.encounters.models import Encounter
-from telehealth.queueing import services
-from telehealth.queueing.codes import PriorityClass
-from telehealth.queueing.errors import QueueEmpty, ReturnTooLate, TicketMovedOn
+from telehealth.queueing import queries, services
+from telehealth.queueing.codes import PriorityBasis, PriorityClass
+from telehealth.queueing.errors import QueueEmpty, ReturnTooLate, TicketMovedOn, UndoTooLate
 from telehealth.queueing.models import BoardEvent, Ticket, TicketEvent
 from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Hospital
@@ -354,3 +354,111 @@ def test_three_before_the_turn_the_phone_is_told_once(hospital: Hospital):
     with hospital.begin() as session:
         told = session.scalars(select(Notification)).one()
     assert told.kind == "turn-near"
+
+
+def later(minutes: float) -> datetime:
+    return MONDAY_8AM + timedelta(minutes=minutes)
+
+
+def test_a_call_is_undone_as_if_it_had_not_been(hospital: Hospital):
+    for minute in range(3):
+        hospital.number(now=later(minute))
+    called = hospital.call(now=later(5))
+    undone = step(hospital, "undo-call", called.id)
+    assert (undone.status, undone.call_count) == ("waiting", 0)
+    with hospital.begin() as session:
+        assert queries.board_calls(session, hospital.id, MONDAY_8AM) == []
+    assert [hospital.call(now=later(6 + n)).number_text for n in range(3)] == ["1-001", "1-002", "1-003"]
+
+
+def test_an_undone_call_takes_nobodys_turn(hospital: Hospital):
+    hospital.number()
+    for _ in range(3):
+        hospital.number(priority=PriorityClass.PREGNANT)
+    first = hospital.call(now=later(1))
+    step(hospital, "undo-call", first.id)
+    called = [hospital.call(now=later(2 + n)).number_text for n in range(4)]
+    assert called == ["1-002", "1-003", "1-001", "1-004"]
+
+
+def test_a_call_is_undone_only_while_it_is_the_last_of_its_room(hospital: Hospital):
+    for _ in range(2):
+        hospital.number()
+    first = hospital.call(now=later(1))
+    second = hospital.call(now=later(2))
+    with pytest.raises(UndoTooLate):
+        step(hospital, "undo-call", first.id)
+    step(hospital, "undo-call", second.id)
+    step(hospital, "start", first.id)
+    with pytest.raises(TicketMovedOn):
+        step(hospital, "undo-call", first.id)
+
+
+def test_who_came_back_and_whose_call_is_undone_still_stands_where_they_stood(hospital: Hospital):
+    for minute in range(3):
+        hospital.number(now=later(minute))
+    first = hospital.call(now=later(5))
+    step(hospital, "skip", first.id)
+    hospital.settle("P001", return_places=0)
+    step(hospital, "return", first.id)
+    again = hospital.call(now=later(6))
+    assert again.id == first.id
+    step(hospital, "undo-call", first.id)
+    assert hospital.call(now=later(7)).id == first.id
+
+
+def test_undoing_and_calling_at_once_loses_nobody(hospital: Hospital):
+    for minute in range(4):
+        hospital.number(now=later(minute))
+    called = hospital.call(now=later(5))
+    start = Barrier(2)
+
+    def undo() -> str | None:
+        start.wait()
+        try:
+            return step(hospital, "undo-call", called.id).number_text
+        except UndoTooLate:
+            return None
+
+    def call() -> str:
+        start.wait()
+        return hospital.call(now=later(6)).number_text
+
+    with ThreadPoolExecutor(2) as pool:
+        undone, other = pool.submit(undo), pool.submit(call)
+        gave_back, number = undone.result(30), other.result(30)
+    rest = [hospital.call(now=later(7 + n)).number_text for n in range(3 if gave_back else 2)]
+    seen = [number, *rest] if gave_back else ["1-001", number, *rest]
+    assert sorted(set(seen)) == ["1-001", "1-002", "1-003", "1-004"]
+
+
+def test_after_so_many_calls_the_next_skips_by_itself_where_the_facility_wants(hospital: Hospital):
+    hospital.settle("P001", calls_before_missed=2, skips_by_itself=True)
+    for _ in range(3):
+        hospital.number()
+    first = hospital.call(now=later(1))
+    second = hospital.call(now=later(2))
+    step(hospital, "recall", second.id)
+    hospital.call(now=later(3))
+    with hospital.begin() as session:
+        assert session.get_one(Ticket, first.id).status == "called"
+        assert session.get_one(Ticket, second.id).status == "missed"
+
+
+def test_staff_confirm_or_take_away_what_somebody_said_of_themselves(hospital: Hospital):
+    slip = hospital.number(priority=PriorityClass.PREGNANT)
+    hospital.number()
+    with hospital.begin() as session:
+        assert session.get_one(Ticket, slip.id).priority_basis == "declared"
+        services.grant_priority(
+            session, hospital.doctor, slip.id, PriorityClass.PREGNANT, now=MONDAY_8AM,
+            basis=PriorityBasis.DOCUMENT,
+        )  # fmt: skip
+    with hospital.begin() as session:
+        ticket = session.get_one(Ticket, slip.id)
+        assert (ticket.priority_set_by, ticket.priority_basis) == (f"staff:{hospital.account_id}", "document")
+        services.grant_priority(session, hospital.doctor, slip.id, PriorityClass.NONE, now=MONDAY_8AM)
+    with hospital.begin() as session:
+        kinds = session.scalars(select(TicketEvent.kind).where(TicketEvent.ticket_id == slip.id)).all()
+        assert session.get_one(Ticket, slip.id).priority_basis is None
+    assert kinds == ["issued", "confirm-priority", "grant-priority"]

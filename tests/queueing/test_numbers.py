@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from telehealth.queueing import services
 from telehealth.queueing.codes import PrintStatus, PriorityClass
 from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull
 from telehealth.queueing.models import Ticket, TicketEvent
+from telehealth.queueing.services import arranging
 from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Hospital
 
@@ -192,3 +194,26 @@ def test_queues_follow_the_service_points(hospital: Hospital, as_system: Session
     assert services.ensure_queues(as_system, hospital.id) == 3
     kept = dict(as_system.execute(text("SELECT code, daily_limit FROM queue WHERE active")).all())
     assert kept == {"registration": None, "cashier": None, "P001": 60}
+
+
+def test_the_slip_counts_as_the_line_places(hospital: Hospital, client: FlaskClient, clock: object):
+    """Priorities, appointments due and early, somebody who came back, a merged queue: both ways agree."""
+    for priority in (PriorityClass.NONE, PriorityClass.MERIT, PriorityClass.NONE, PriorityClass.PREGNANT):
+        hospital.number(priority=priority, now=MONDAY_8AM - timedelta(minutes=9))
+    hospital.number("P002", now=MONDAY_8AM - timedelta(minutes=8))
+    for minutes in (-5, 20):
+        hospital.check_in(hospital.appointment(MONDAY_8AM + timedelta(minutes=minutes)))
+    missed = hospital.call(now=MONDAY_8AM - timedelta(minutes=2))
+    hospital.call(now=MONDAY_8AM - timedelta(minutes=1))
+    with hospital.begin() as session:
+        services.skip(session, hospital.doctor, missed.id, now=MONDAY_8AM)
+        services.come_back(session, hospital.doctor, missed.id, now=MONDAY_8AM)
+        arranging.merge(
+            session, hospital.admin, hospital.queue("P002"), hospital.queue("P001"), now=MONDAY_8AM
+        )
+    for priority in (PriorityClass.NONE, PriorityClass.DISABILITY, PriorityClass.NONE):
+        slip = hospital.number(priority=priority)
+        shown = client.get(f"/api/v1/tickets/{slip.public_token}").json
+        assert (shown["people_ahead"], shown["room"]) == (slip.people_ahead, slip.room)
+        assert slip.wait_range is not None
+        assert shown["wait_range_minutes"]["high"] == slip.wait_range.high

@@ -13,10 +13,13 @@ from telehealth.queueing.rules import (
     Lane,
     OrderPolicy,
     Reason,
+    Standing,
     Waiting,
+    is_due,
     lane_of,
     latest_place,
     may_return,
+    newcomer_place,
     number_text,
     order,
     statutory_class,
@@ -193,6 +196,25 @@ def test_without_appointments_time_alone_changes_nothing(tickets, recent, policy
     plain = [replace(t, appointment_start=None) for t in tickets]
     later = NOW + timedelta(minutes=minutes)
     assert order(plain, recent, policy, NOW) == order(plain, recent, policy, later)
+
+
+@given(lines, histories, policies, st.booleans())
+def test_counting_the_lanes_places_a_newcomer_as_the_order_does(tickets, recent, policy, has_priority):
+    priority_class = PriorityClass.MERIT if has_priority else PriorityClass.NONE
+    newcomer = Waiting(UUID(int=2**127), 5000, NOW, priority_class)
+    plain = [t for t in tickets if t.places_ahead is None]
+    appointments = [t for t in plain if lane_of(t, policy, NOW) is Lane.APPOINTMENT]
+    due = sum(is_due(t, policy, NOW) for t in appointments)
+    standing = Standing(
+        priority=sum(lane_of(t, policy, NOW) is Lane.PRIORITY for t in plain),
+        due=due,
+        early=len(appointments) - due,
+        walk_in=sum(lane_of(t, policy, NOW) is Lane.WALK_IN for t in plain),
+        back=tuple(t.places_ahead for t in tickets if t.places_ahead is not None),
+    )
+    placed = order([*tickets, newcomer], recent, policy, NOW)
+    found = next(p.place for p in placed if p.id == newcomer.id)
+    assert newcomer_place(standing, recent, policy, has_priority=has_priority) == found
 
 
 def test_walk_ins_go_by_arrival():

@@ -6,5 +6,7 @@ from telehealth.queueing.routes.arranging_api import api as arranging_api
 from telehealth.queueing.routes.clinic import clinic
 from telehealth.queueing.routes.kiosk import kiosk
 from telehealth.queueing.routes.public import pages
+from telehealth.queueing.routes.web_numbers import api as web_numbers_api
+from telehealth.queueing.routes.web_numbers import pages as web_numbers
 
-__all__ = ["api", "arranging_api", "clinic", "halls", "kiosk", "pages"]
+__all__ = ["api", "arranging_api", "clinic", "halls", "kiosk", "pages", "web_numbers", "web_numbers_api"]

@@ -97,11 +97,12 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
 def take_number(body: dict[str, Any], queue_id: UUID) -> TicketView:
     """Give the next number. The same Idempotency-Key gives the same number again."""
     with unit_of_work() as session:
-        permit("ticket.issue", _queue(session, queue_id).facility_id)
+        queue = _queue(session, queue_id)
+        permit("ticket.issue", queue.facility_id)
         return services.take_number(
             session,
             principal(),
-            queue_id,
+            queue,
             priority=body["priority"],
             purpose=body["purpose"],
             press_key=press_key(),
@@ -244,10 +245,18 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 @api.response(201, TicketSchema)
 @attempted
 def check_in_by_code(body: dict[str, Any]) -> TicketView:
-    """Check in by the booking code. A device stands at its own facility; staff of several name one."""
+    """Check in by the booking code, or by the slip of a number from the web.
+
+    A device stands at its own facility; staff of several name one.
+    """
     with unit_of_work() as session:
         facility_id = _where(session, body["facility"])
         permit("appointment.check-in", facility_id)
+        arrived = services.arrive_by_slip(
+            session, principal(), body["code"], facility_id, now=now(), cipher=cipher()
+        )
+        if arrived is not None:
+            return arrived
         appointment_id = services.find_by_code(session, body["code"], facility_id)
         return _check_in(session, appointment_id, body["priority"])
 

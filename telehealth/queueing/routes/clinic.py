@@ -86,17 +86,18 @@ def choose_place() -> ResponseReturnValue:
 @guarded("queue.call")
 @attempted
 def call_next() -> ResponseReturnValue:
-    """Call whoever is next to this room."""
+    """Call whoever is next to this room, from its queue or another that it serves."""
     with unit_of_work() as work:
         queue, point = _here(work)
+        if request.form.get("queue"):
+            queue = queries.queue_by_id(work, _uuid(request.form["queue"]))
         if queue is None:
             raise NotFound
         permit("queue.call", queue.facility_id)
-        other = request.form.get("queue")
         services.call_next(
             work,
             principal(),
-            _uuid(other) if other else queue.id,
+            queue.id,
             now=now(),
             cipher=cipher(),
             outbox=outbox(),

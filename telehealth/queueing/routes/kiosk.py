@@ -93,7 +93,8 @@ def check_in() -> ResponseReturnValue:
     with unit_of_work() as work:
         facility_id = _facility_id()
         code = request.form.get("code", "")[:LONGEST_SCAN]
-        ticket = services.check_in(
+        arrived = services.arrive_by_slip(work, principal(), code, facility_id, now=now(), cipher=cipher())
+        ticket = arrived or services.check_in(
             work,
             principal(),
             services.find_by_code(work, code, facility_id),

@@ -12,6 +12,7 @@ from telehealth.queueing.services.steps import (
     come_back,
     done,
     grant_priority,
+    here,
     let_in_soon,
     park,
     recall,
@@ -19,14 +20,17 @@ from telehealth.queueing.services.steps import (
     start,
     take,
     transfer,
+    undo_call,
     withdraw,
 )
+from telehealth.queueing.services.web import arrive_by_slip, leaves_now, take_web_number, tidy_web_numbers
 
 __all__ = [
     "TicketState",
     "TicketView",
     "announce",
     "answer_staff_call",
+    "arrive_by_slip",
     "call_next",
     "call_staff",
     "check_in",
@@ -37,6 +41,8 @@ __all__ = [
     "find_by_code",
     "go_by",
     "grant_priority",
+    "here",
+    "leaves_now",
     "let_in_soon",
     "note_print",
     "park",
@@ -46,7 +52,10 @@ __all__ = [
     "start",
     "take",
     "take_number",
+    "take_web_number",
     "tell_boards",
+    "tidy_web_numbers",
     "transfer",
+    "undo_call",
     "withdraw",
 ]

@@ -67,7 +67,7 @@ def _tell(session: Session, state: Line, tickets: Sequence[LineTicket], kind: st
     if not fresh:
         return 0
     name = session.scalar(select(Facility.name).where(Facility.id == state.queue.facility_id)) or ""
-    words = {"facility": short_name(name), "room": state.queue.place_on(state.day)}
+    words = {"facility": short_name(name), "room": state.queue.place_on(state.day.rooms)}
     told = [_message(session, row, kind, words | {"number": texts[row.id]}, telling) for row in fresh]
     found = [message for message in told if message is not None]
     return telling.outbox.enqueue(session, found, now=telling.now)

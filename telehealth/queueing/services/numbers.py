@@ -18,7 +18,7 @@ from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull, WebNumbersGone
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_of
+from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
 from telehealth.queueing.rules import Waiting, WaitRange, number_text
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
@@ -132,7 +132,7 @@ class TicketView:
 def take_number(
     session: Session,
     principal: Principal,
-    queue_id: UUID,
+    queue: QueueView | UUID,
     *,
     priority: PriorityClass,
     press_key: str,
@@ -145,7 +145,10 @@ def take_number(
 
     Raises NotFound, QueueClosed, QueueFull, PressReused.
     """
-    queue = _queue(session, queue_id)
+    if isinstance(queue, UUID):
+        queue = _queue(session, queue)
+    if not queue.active:
+        raise QueueClosed
     holder = Holder(
         priority=priority,
         priority_set_by=set_by(principal) if priority is not PriorityClass.NONE else None,
@@ -172,8 +175,7 @@ def issue(
     day, ticket_id = business_date(now), new_id()
     token = public_token(ticket_id, cipher)
     # Read first: while the counter's row is held, nobody else gets a number.
-    state = line(session, queue, day, now)
-    ahead = state.ahead_of(_newcomer(ticket_id, holder, now), now)
+    told = prospect(session, queue, day, now, _newcomer(ticket_id, holder, now))
     parameters = {
         "id": ticket_id,
         "queue": queue.id,
@@ -220,7 +222,7 @@ def issue(
         visit_code=outcome.visit_code,
         public_token=token,
         queue=queue,
-        room=queue.place_on(state.day),
+        room=told.room,
         business_date=day,
         status=TicketStatus.WAITING,
         version=1,
@@ -228,8 +230,8 @@ def issue(
         print_status=PrintStatus.UNPRINTED,
         issued_at=now,
         appointment_start=holder.appointment_start,
-        people_ahead=ahead,
-        wait_range=state.wait(ahead),
+        people_ahead=told.people_ahead,
+        wait_range=told.wait,
     )
 
 
@@ -344,6 +346,4 @@ def _queue(session: Session, queue_id: UUID) -> QueueView:
     queue = queue_by_id(session, queue_id)
     if queue is None:
         raise NotFound
-    if not queue.active:
-        raise QueueClosed
     return queue
