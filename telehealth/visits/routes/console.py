@@ -66,6 +66,13 @@ def visit_journey(public_token: str) -> Journey | None:
         return queries.journey(work, public_token, now())
 
 
+@pages.app_template_global()
+def visit_goes_on(public_token: str) -> bool:
+    """Tell whether the visit behind a slip is not over, so that nobody is wished well too soon."""
+    journey = visit_journey(public_token)
+    return journey is not None and not journey.ended
+
+
 @pages.post("/tickets/<uuid:ticket_id>/tests")
 @guarded("visit.tell")
 @attempted
