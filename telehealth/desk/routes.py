@@ -50,6 +50,7 @@ from telehealth.queueing.services import TicketView
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots, slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
+from telehealth.visits import services as visits
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -282,6 +283,7 @@ def walk_in(patient_id: UUID) -> ResponseReturnValue:
         queue = queues.queue_by_id(work, queue_id)
         if queue is None or queue.facility_id != desk.facility_id:
             raise BadRequest
+        visits.name_the_person(work, principal(), desk.facility_id, view.id)
         ticket = queueing.take_number(
             work,
             principal(),
@@ -349,6 +351,8 @@ def check_in(appointment_id: UUID) -> ResponseReturnValue:
         with unit_of_work() as work:
             view = services.appointment(work, desk, appointment_id)
             permit("appointment.check-in", view.facility.id)
+            if view.patient_id is not None:
+                visits.name_the_person(work, principal(), view.facility.id, view.patient_id)
             ticket = queueing.check_in(
                 work,
                 principal(),

@@ -1,5 +1,6 @@
 """The desk and visits: find one by its code, set its path right, look after what did not fit."""
 
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -218,10 +219,14 @@ def _rule(refusal: str | None = None) -> str:
         rule=rule,
         version=version,
         refusal=refusal,
-        coverages=[(each.value, t(f"visits-{each.value}")) for each in Coverage],
-        orders=[(each.value, t(f"visits-tests-{each.value}")) for each in TestsFirst],
-        results=[(each.value, t(f"visits-results-at-{each.value}")) for each in ResultsAt],
+        coverages=[_option(each, "visits") for each in Coverage],
+        orders=[_option(each, "visits-tests") for each in TestsFirst],
+        results=[_option(each, "visits-results-at") for each in ResultsAt],
     )
+
+
+def _option(each: StrEnum, text: str) -> dict[str, str]:
+    return {"value": each.value, "title": t(f"{text}-{each.value}")}
 
 
 def _done(visit_id: UUID, unit: Any, text: str) -> ResponseReturnValue:

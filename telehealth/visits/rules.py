@@ -13,6 +13,7 @@ STATION: Mapping[Category, ServicePointKind] = {
     Category.IMAGING: ServicePointKind.IMAGING,
 }
 """Where an order is performed."""
+_ALONG_THE_WAY = tuple(ServicePointKind)
 
 
 class Why(StrEnum):
@@ -183,7 +184,7 @@ def _first_of(
     stations: Sequence[ServicePointKind], first: TestsFirst, waiting: Mapping[ServicePointKind, float]
 ) -> ServicePointKind:
     if first is TestsFirst.SHORTEST:
-        return min(stations, key=lambda kind: waiting.get(kind, 0.0))
+        return min(stations, key=lambda kind: (waiting.get(kind, 0.0), _ALONG_THE_WAY.index(kind)))
     wanted = STATION[Category.LABORATORY if first is TestsFirst.LABORATORY else Category.IMAGING]
     return wanted if wanted in stations else stations[0]
 

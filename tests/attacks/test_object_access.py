@@ -58,6 +58,7 @@ def aimed(town: Town) -> dict[str, str]:
         "ticket_id": records["ticket"]["id"],
         "encounter_id": str(encounter),
         "queue_id": records["queues"]["P1"],
+        "visit_id": str(town.rows("SELECT visit_id FROM ticket WHERE visit_id IS NOT NULL")[0][0]),
         "session_id": str(town.rows("SELECT id FROM access_session ORDER BY created_at LIMIT 1")[0][0]),
     }
 
@@ -82,7 +83,7 @@ def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestRespo
     version = {"If-Match": '"1"'}
     if path.startswith("/api/"):
         body = BODIES.get(rule.endpoint, {})
-        if rule.endpoint == "queueing-api.transfer":
+        if rule.endpoint in ("queueing-api.transfer", "visits-api.move_visit"):
             body = {"queue_id": town.records["queues"]["registration"]}
         if rule.endpoint in ("booking-api.reschedule_appointment", "booking-api.offer_slot"):
             body = {"slot_id": town.records["free slot"]}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from telehealth.encounters.models import Encounter
@@ -251,3 +252,39 @@ def test_a_number_shows_the_visits_present_number_on_its_page(wards: Wards):
     assert (shown.number_text, shown.people_ahead) == ("T001", 0)
     assert (seen.code, seen.next.why, seen.tests) == (first.visit_code, "test", 1)
     assert queueing.public_token(first.id, hospital.cipher) == first.public_token
+
+
+def test_the_clerks_number_for_a_named_person_stays_in_the_visit_that_reception_began(
+    wards: Wards, app: Flask
+):
+    visit = wards.arrive("registration")
+    reception = wards.hospital.call("registration", wards.now())
+    desk = app.test_client()
+    with desk.session_transaction() as cookie:
+        cookie["_user_id"], cookie["csrf"] = wards.clerk_token, "csrf"
+    form = {"csrf_token": "csrf"}
+    assert desk.post(f"/clinic/tickets/{reception.id}/start", data=form).status_code == 303
+    patient = wards.hospital.patient()
+    wards.now()
+    form |= {"queue": str(wards.hospital.queue("P002")), "press_key": "one"}
+    answer = desk.post(f"/desk/people/{patient}/number", data=form)
+    assert wards.visit(visit).code in answer.get_data(as_text=True)
+    wards.step(reception.id, "done")
+    assert [leg.number_text for leg in wards.visit(visit).legs] == ["A001", "2-001"]
+    assert wards.standing(visit).number_text == "2-001"
+
+
+def test_who_misses_the_call_back_to_the_room_is_no_no_show(wards: Wards):
+    hospital = wards.hospital
+    appointment = hospital.appointment(MONDAY_8AM)
+    ticket = hospital.check_in(appointment)
+    with hospital.begin() as session:
+        visit = queries.visit_of_ticket(session, ticket.id)
+    wards.serve("P001")
+    wards.tell(visit, EventKind.TESTS_ORDERED, "XN1", insured=True)
+    wards.tell(visit, EventKind.RESULT_READY, "XN1")
+    back = hospital.call("P001", wards.now())
+    wards.step(back.id, "skip")
+    assert hospital.status_of(appointment) == "arrived"
+    wards.step(back.id, "return")
+    assert wards.standing(visit).status == "waiting"

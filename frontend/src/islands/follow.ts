@@ -8,14 +8,23 @@ const EVERY_MS = 60_000;
 island("follow", (root) => {
   const here = root.querySelector<HTMLElement>("[data-here]")!;
   const offline = root.querySelector<HTMLElement>("[data-offline]")!;
+  const number = () => here.querySelector(".th-ticket__number")?.textContent;
+  let shown = number();
   const look = async () => {
     offline.hidden = await refresh(here, root.dataset.state ?? "");
+    if (number() === shown) return;
+    // The visit has gone on to another queue: listen to that one.
+    shown = number();
+    stream.close();
+    stream = listen();
   };
   const lookSoon = soon(() => void look(), SPREAD_MS);
-  follow(root.dataset.stream ?? "", {
-    onEvent: (kind) => kind === "changed" && lookSoon(),
-    onLive: (live) => (live ? lookSoon() : (offline.hidden = false)),
-  });
+  const listen = () =>
+    follow(root.dataset.stream ?? "", {
+      onEvent: (kind) => kind === "changed" && lookSoon(),
+      onLive: (live) => (live ? lookSoon() : (offline.hidden = false)),
+    });
+  let stream = listen();
   setInterval(lookSoon, EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || lookSoon());
   share(root);

@@ -20,6 +20,7 @@ from telehealth.core.errors import NotFound, PreconditionFailed
 from telehealth.core.principal import Principal
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.encounters import services as encounters
+from telehealth.encounters.models import Encounter
 from telehealth.encounters.services import Visit
 from telehealth.queueing.codes import BoardEventKind, PriorityBasis, PriorityClass, TicketStatus
 from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn, UndoTooLate, WebNumberLapsed
@@ -80,7 +81,7 @@ def skip(
     """
     ticket, queue = _take(session, ticket_id, "skip", version)
     due = queue.kind is ServicePointKind.CLINIC and (ticket.appointment_start or now) <= now
-    if ticket.appointment_id is not None and due:
+    if ticket.appointment_id is not None and due and not _was_seen(session, ticket):
         booking.mark_no_show(session, principal, ticket.appointment_id, now=now)
     ticket = _swap(session, principal, ticket, "skip", {"status": TicketStatus.MISSED}, now=now)
     announce(session, queue, ticket, BoardEventKind.MISSED, now=now)
@@ -379,6 +380,11 @@ def _begin_visit(session: Session, principal: Principal, ticket: Ticket, now: da
         encounter_id = encounters.open_visit(session, principal, visit, now=now)
     encounters.start(session, principal, encounter_id, now=now, practitioner_id=principal.practitioner_id)
     return encounter_id
+
+
+def _was_seen(session: Session, ticket: Ticket) -> bool:
+    began = select(Encounter.started_at).where(Encounter.id == ticket.encounter_id)
+    return session.scalar(began) is not None
 
 
 def _leave_room(session: Session, principal: Principal, ticket: Ticket, now: datetime) -> UUID:

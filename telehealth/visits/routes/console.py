@@ -66,19 +66,29 @@ def visit_journey(public_token: str) -> Journey | None:
         return queries.journey(work, public_token, now())
 
 
+@pages.app_template_global()
+def visit_goes_on(public_token: str) -> bool:
+    """Tell whether the visit behind a slip is not over, so that nobody is wished well too soon."""
+    journey = visit_journey(public_token)
+    return journey is not None and not journey.ended
+
+
 @pages.post("/tickets/<uuid:ticket_id>/tests")
 @guarded("visit.tell")
 @attempted
 def order_tests(ticket_id: UUID) -> ResponseReturnValue:
     """`Chỉ định xét nghiệm`: the person goes to be tested and comes back to this room."""
-    wanted = [each for each in Category if each.value in request.form.getlist("tests")]
-    if not wanted:
-        flash(t("visits-tests-missing"), "error")
-        return _back()
     key = _press_key()
-    orders = tuple(OrderRef(CONSOLE_ORDERS, f"{key}.{each}", each) for each in wanted)
+    orders = tuple(
+        OrderRef(CONSOLE_ORDERS, f"{key}.{each}", each)
+        for each in Category
+        if each.value in request.form.getlist("tests")
+    )
     with unit_of_work() as work:
         view = _visit(work, ticket_id)
+        if not orders:
+            flash(t("visits-tests-missing"), "error")
+            return _back()
         _say(work, view, EventKind.TESTS_ORDERED, key, orders)
         told = queries.visit_view(work, view.id)
     _tell_where(told)

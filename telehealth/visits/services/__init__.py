@@ -11,7 +11,7 @@ from telehealth.visits.services.events import (
     retry,
 )
 from telehealth.visits.services.path import OutpatientPath, end_day
-from telehealth.visits.services.repair import finish, move, set_path
+from telehealth.visits.services.repair import finish, move, name_the_person, set_path
 
 __all__ = [
     "CONSOLE",
@@ -24,6 +24,7 @@ __all__ = [
     "end_day",
     "finish",
     "move",
+    "name_the_person",
     "receive",
     "retry",
     "set_path",

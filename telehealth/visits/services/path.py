@@ -253,7 +253,8 @@ def give_number(
     )
     key = f"{_BY_PATH}:{visit.id}:{len(before)}"
     given = issue(session, principal, queue, holder, press_key=key, now=now, cipher=cipher)
-    tell_followers(session, queue.id)
+    for changed in {queue.id, last.queue_id}:
+        tell_followers(session, changed)
     return given.id
 
 

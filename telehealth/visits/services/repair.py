@@ -16,7 +16,7 @@ from telehealth.directory.codes import ServicePointKind
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.errors import QueueClosed
-from telehealth.queueing.models import Ticket
+from telehealth.queueing.models import Queue, Ticket, TicketEvent
 from telehealth.queueing.queries import queue_by_id
 from telehealth.visits.codes import EndReason
 from telehealth.visits.errors import VisitOver
@@ -62,6 +62,33 @@ def move(
         queueing.let_in_soon(session, principal, given, places, now=now)
     _record(session, principal, "visit.move", visit, now=now)
     return given
+
+
+def name_the_person(session: Session, principal: Principal, facility_id: UUID, patient_id: UUID) -> None:
+    """Let the nameless visit whose reception number this clerk is serving be this person's.
+
+    What the clerk then gives the person, a number or a check-in, belongs to the same visit. Nothing happens
+    where the clerk serves nobody, or several.
+    """
+    mine = session.scalars(
+        select(Visit)
+        .join(Ticket, Ticket.visit_id == Visit.id)
+        .join(Queue, Queue.id == Ticket.queue_id)
+        .join(TicketEvent, TicketEvent.ticket_id == Ticket.id)
+        .where(
+            Visit.facility_id == facility_id,
+            Visit.patient_id.is_(None),
+            Visit.ended_at.is_(None),
+            Ticket.status == TicketStatus.SERVING,
+            Queue.kind == ServicePointKind.REGISTRATION,
+            TicketEvent.kind == "start",
+            TicketEvent.actor_id == principal.id,
+        )
+        .distinct()
+    ).all()
+    if len(mine) == 1:
+        locked(session, mine[0].id).patient_id = patient_id
+        session.flush()
 
 
 def finish(
