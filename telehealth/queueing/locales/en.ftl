@@ -157,3 +157,4 @@ clinic-no-room-how = Choose a room or counter above and press Open to call numbe
 clinic-about = About: { $code }
 clinic-about-unknown = not known
 clinic-about-advice = advice only
+clinic-keys = Keys

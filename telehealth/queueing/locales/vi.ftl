@@ -155,3 +155,4 @@ clinic-no-room-how = Chọn phòng khám hoặc quầy ở trên rồi bấm M�
 clinic-about = Về bệnh: { $code }
 clinic-about-unknown = chưa rõ
 clinic-about-advice = chỉ tư vấn
+clinic-keys = Phím tắt
