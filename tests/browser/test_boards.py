@@ -18,6 +18,7 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services.steps import done, skip, start
 from telehealth.settings import Settings
 from tests.boards.conftest import administrator
+from tests.browser.live import wait_out_the_day
 from tests.conftest import Databases, MovableClock
 from tests.queueing.hospital import Hospital
 from tests.realtime.harness import PRODUCT, Server, environ_of, free_port, running
@@ -44,7 +45,7 @@ def hospital(engine: Engine, settings: Settings, clean_database: None) -> Hospit
 def product(databases: Databases, hospital: Hospital, tmp_path: Path) -> Iterator[Server]:
     """Pages and streams on one port, as `run.py` serves them."""
     port = free_port()
-    environ = environ_of(databases.app_url, f"http://127.0.0.1:{port}", tmp_path)
+    environ = environ_of(databases.app_url, f"http://127.0.0.1:{port}", tmp_path, demo=True)
     server = Server("uvicorn", environ, port=port, app=PRODUCT)
     with running(server):
         yield server
@@ -96,14 +97,14 @@ def fits(page: Page) -> None:
 
 
 def fill(hospital: Hospital, calls: int) -> None:
-    """Let people wait for both rooms, and some be called long since."""
-    now = system_clock()
+    """Let people wait for both rooms, and some be called already; all on one day."""
+    wait_out_the_day()
     for number in range(calls + 6):
         priority = PriorityClass.PREGNANT if number == 3 else PriorityClass.NONE
-        hospital.number("P001", now=now - timedelta(minutes=30 - number), priority=priority)
-        hospital.number("P002", now=now - timedelta(minutes=30 - number))
-    for number in range(calls):
-        hospital.call("P001", now=now - timedelta(minutes=10 - number))
+        hospital.number("P001", now=system_clock(), priority=priority)
+        hospital.number("P002", now=system_clock())
+    for _ in range(calls):
+        hospital.call("P001", now=system_clock())
 
 
 def test_two_calls_at_once_are_shown_and_spoken_one_after_the_other_on_every_screen(
