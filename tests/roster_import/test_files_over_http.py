@@ -184,7 +184,7 @@ def test_the_page_shows_what_a_file_does_and_then_does_it(exchange: Exchange, as
     rows[0]["slot_minutes"] = "20"
     upload(pages, written(rows))
     assert pages.status == 200, pages.plain
-    assert pages.sees("Đổi 1 dòng lịch", "Giữ nguyên 2 dòng lịch như trong tệp")
+    assert pages.sees("Đổi 1 ca khám", "Giữ nguyên 2 ca khám như trong tệp")
     pages.save(ADDRESS)
     assert pages.status == 303
     assert exchange.look(written(rows)).json["lines"]["unchanged"] == 3
