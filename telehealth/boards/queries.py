@@ -20,7 +20,7 @@ from telehealth.queueing.queries import QueueView, line, queues_of
 
 SHOWN_CALLS = 6
 SHOWN_MISSED = 8
-SHOWN_QUEUES = 6
+SHOWN_QUEUES = 4
 FOLLOWING = 3
 _LOOKED_AT = 400
 

@@ -103,7 +103,7 @@ class QueueStateSchema(Schema):
     last_call = Instant(allow_none=True)
 
 
-class PointSchema(Schema):
+class AreaPointSchema(Schema):
     """A desk or room now."""
 
     id = fields.UUID()
@@ -131,7 +131,7 @@ class HallSchema(Schema):
     longest_minutes = fields.Integer(attribute="longest", allow_none=True)
     idle = fields.Integer()
     queues = fields.List(fields.Nested(QueueStateSchema))
-    points = fields.List(fields.Nested(PointSchema))
+    points = fields.List(fields.Nested(AreaPointSchema))
     staff_calls = fields.List(fields.Nested(OpenStaffCallSchema))
 
 

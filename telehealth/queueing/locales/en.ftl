@@ -267,3 +267,4 @@ web-number-left = { $count } left, check in before { $time }
 web-number-for = For whom?
 web-number-take = Take the number
 follow-leave-now = Please leave now, your number is up soon.
+clinic-keys = Keys

@@ -265,3 +265,4 @@ web-number-left = còn { $count } số, điểm danh trước { $time }
 web-number-for = Lấy số cho ai?
 web-number-take = Lấy số
 follow-leave-now = Mời quý vị lên đường ngay, số sắp đến lượt.
+clinic-keys = Phím tắt
