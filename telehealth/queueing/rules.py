@@ -1,6 +1,5 @@
-"""Who is next, why, how long it may take, what a number looks like and how a code is read. Pure."""
+"""Who is next, why, how long it may take, and what a number looks like. Pure."""
 
-import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from enum import StrEnum
 from itertools import pairwise
 from uuid import UUID
 
-from telehealth.core.ids import CODE_ALPHABET
 from telehealth.queueing.codes import PriorityClass, TicketStatus
 
 
@@ -57,11 +55,8 @@ RETURN_PLACES = 3
 NEAR = 3
 """With so many people ahead the phone is told that the turn is near."""
 
-CODE_LENGTH = 8
 LONGEST_SCAN = 200
 """A scanned address is longer than a code."""
-_PARTS = re.compile(r"[/?&=#]+")
-_BETWEEN = re.compile(r"[\s\-\u2010-\u2015._]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +260,3 @@ TRANSITIONS: dict[str, frozenset[TicketStatus]] = {
     "cancel": frozenset({TicketStatus.WAITING, TicketStatus.PARKED}),
 }
 """From which status each action starts."""
-
-
-def read_code(given: str) -> str | None:
-    """Return the booking code in what was typed or scanned, as it is stored; None where there is none.
-
-    Any case, in groups, or as the last such part of an address. Codes have no 0, 1, I, L and O: what
-    has one is no code, and nothing is guessed.
-    """
-    parts = [_BETWEEN.sub("", part).upper() for part in _PARTS.split(given)]
-    codes = [part for part in parts if len(part) == CODE_LENGTH and set(part) <= set(CODE_ALPHABET)]
-    return codes[-1] if codes else None
