@@ -106,6 +106,7 @@ KINDS: Mapping[str, Kind] = {
         _urgent("visit-invitation-moved", "facility time date link", _ELECTRONIC),
         _urgent("visit-invitation-cancelled", "facility time date", _ELECTRONIC),
         Kind("turn-near", frozenset({"facility", "number", "room"}), priority=Priority.URGENT, mutable=True),
+        _urgent("ticket-slip", "facility number room link", _ELECTRONIC),
         Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),
         _reply("chat-help", "link"),
         _reply("chat-share", "link"),

@@ -51,3 +51,4 @@ class StaffCallKind(StrEnum):
 
     EMERGENCY = "emergency"
     HELP = "help"
+    PRINTER = "printer"

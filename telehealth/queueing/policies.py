@@ -16,7 +16,6 @@ RULES: Rules = {
     "ticket.step": at_facility(*_CALLERS),
     "ticket.follow": Rule(public=True),
     "appointment.check-in": at_facility(*_ISSUERS),
-    "kiosk.use": at_facility(Role.KIOSK),
     "clinic.use": at_facility(*_CALLERS),
     "staff-call.answer": at_facility(*_CALLERS),
 }

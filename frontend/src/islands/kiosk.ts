@@ -15,7 +15,7 @@ island("kiosk", (root) => {
 /** A scanner is a keyboard: on a page without a field its code goes into the hidden form. */
 function readScanner(root: HTMLElement): void {
   const form = root.querySelector<HTMLFormElement>("form[data-scan]");
-  const field = form?.elements.namedItem("code");
+  const field = form?.elements.namedItem("text");
   if (!form || !(field instanceof HTMLInputElement)) return;
   const scanner = new Scanner();
   document.addEventListener("keydown", (event) => {
@@ -28,8 +28,8 @@ function readScanner(root: HTMLElement): void {
 }
 
 function keypad(form: HTMLFormElement): void {
-  const field = form.elements.namedItem("code");
-  if (!(field instanceof HTMLInputElement)) return;
+  const field = form.querySelector<HTMLInputElement>("input.th-kiosk__entry");
+  if (!field) return;
   form.addEventListener("click", (event) => {
     const key = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-key],[data-erase]") : null;
     if (!key) return;

@@ -1,8 +1,7 @@
-"""Queues over HTTP: the API, and the pages of kiosk, board, clinic and phone."""
+"""Queues over HTTP: the API, and the pages of board, clinic and phone."""
 
 from telehealth.queueing.routes.api import api
 from telehealth.queueing.routes.clinic import clinic
-from telehealth.queueing.routes.kiosk import kiosk
 from telehealth.queueing.routes.public import pages
 
-__all__ = ["api", "clinic", "kiosk", "pages"]
+__all__ = ["api", "clinic", "pages"]
