@@ -24,15 +24,14 @@ from telehealth.booking.rules import BookingPolicy, Policies
 from telehealth.booking.services import AnyPractitioner, BookingRequest, Move
 from telehealth.core.clock import system_clock
 from telehealth.core.errors import DomainError
+from telehealth.core.ids import derived_id
 from telehealth.core.principal import Grant, Principal, PrincipalKind, Role
 from telehealth.core.uow import CONNECT_ARGS, system_unit_of_work
 from telehealth.scheduling.codes import Channel
 from telehealth.settings import Settings
 
 FREELY = Policies(booking=dict.fromkeys(Channel, BookingPolicy(None, None, None, holds_per_account=1000)))
-CLERK = Principal(
-    kind=PrincipalKind.SYSTEM, grants=frozenset({Grant(Role.SYSTEM), Grant(Role.DESK), Grant(Role.PATIENT)})
-)
+_GRANTS = frozenset({Grant(Role.SYSTEM), Grant(Role.DESK), Grant(Role.PATIENT)})
 HOT_SESSIONS = 120
 _MIX = {"book": 30, "hold": 15, "confirm": 15, "cancel": 18, "move": 14, "any": 6, "overbook": 4, "tidy": 1}
 
@@ -93,14 +92,18 @@ def play(
     context = multiprocessing.get_context("spawn")
     ends: list[Connection] = []
     workers = []
+    senders = []
     for number in range(processes):
         receiver, sender = context.Pipe(duplex=False)
         ends.append(receiver)
+        senders.append(sender)
         mine = list(people[number::processes])
         work = (dict(env), mine, list(clinics), operations // processes, number, sender)
         workers.append(context.Process(target=_work, args=work))
     for worker in workers:
         worker.start()
+    for sender in senders:
+        sender.close()  # so that the end of a worker that died is seen
     told: list[Told] = [end.recv() for end in ends]
     for worker in workers:
         worker.join()
@@ -126,7 +129,7 @@ def _work(
     number: int,
     sender: Connection,
 ) -> None:
-    worker = _Worker(Settings.from_environ(env), people, clinics, random.Random(number))
+    worker = _Worker(Settings.from_environ(env), people, clinics, number)
     began = time.perf_counter()
     for _ in range(operations):
         worker.step()
@@ -135,13 +138,15 @@ def _work(
 
 
 class _Worker:
-    def __init__(
-        self, settings: Settings, people: list[Patient], clinics: list[Clinic], dice: random.Random
-    ) -> None:
+    def __init__(self, settings: Settings, people: list[Patient], clinics: list[Clinic], number: int) -> None:
         self.told = Told()
         self._settings = settings
         self._engine = create_engine(settings.database_url, connect_args=CONNECT_ARGS)
-        self._people, self._clinics, self._dice = people, clinics, dice
+        self._people, self._clinics, self._dice = people, clinics, random.Random(number)
+        # A clerk of its own: who asks again for a place that they hold gets the same hold.
+        self._clerk = Principal(
+            kind=PrincipalKind.SYSTEM, id=derived_id("bench-clerk", str(number)), grants=_GRANTS
+        )
         self._booked: dict[UUID, int] = {}
         self._held: list[UUID] = []
 
@@ -174,7 +179,7 @@ class _Worker:
 
     def _done(self, request: BookingRequest) -> None:
         with system_unit_of_work(self._engine) as session:
-            view = services.book(session, CLERK, request, **self._means, policies=FREELY)  # type: ignore[arg-type]
+            view = services.book(session, self._clerk, request, **self._means, policies=FREELY)  # type: ignore[arg-type]
         self._booked[view.id] = view.version
         self.told.standing[view.id] = "booked"
 
@@ -189,7 +194,7 @@ class _Worker:
         wanted = AnyPractitioner(clinic.service_code, clinic.facility_id, clinic.start, clinic.end)
         with system_unit_of_work(self._engine) as session:
             view = services.book_any(
-                session, CLERK, self._request(), wanted, **self._means, policies=FREELY  # type: ignore[arg-type]
+                session, self._clerk, self._request(), wanted, **self._means, policies=FREELY  # type: ignore[arg-type]
             )  # fmt: skip
         self._booked[view.id] = view.version
         self.told.standing[view.id] = "booked"
@@ -197,9 +202,10 @@ class _Worker:
     def _hold(self) -> None:
         with system_unit_of_work(self._engine) as session:
             held = services.hold(
-                session, CLERK, self._slot(), now=system_clock(), channel=Channel.DESK, policies=FREELY
+                session, self._clerk, self._slot(), now=system_clock(), channel=Channel.DESK, policies=FREELY
             )
-        self._held.append(held.id)
+        if held.id not in self._held:
+            self._held.append(held.id)
         self.told.standing[held.id] = "held"
 
     def _confirm(self) -> None:
@@ -208,7 +214,7 @@ class _Worker:
         key = self._held.pop(self._dice.randrange(len(self._held)))
         if self._dice.random() < 0.2:
             with system_unit_of_work(self._engine) as session:
-                services.release(session, CLERK, key, now=system_clock())
+                services.release(session, self._clerk, key, now=system_clock())
             self.told.standing.pop(key)
             return None
         return self._done(self._request(hold_id=key))
@@ -220,7 +226,7 @@ class _Worker:
         means = {name: value for name, value in self._means.items() if name != "links"}
         with system_unit_of_work(self._engine) as session:
             services.cancel(
-                session, CLERK, key, version=self._booked[key], reason_code="patient", **means  # type: ignore[arg-type]
+                session, self._clerk, key, version=self._booked[key], reason_code="patient", **means  # type: ignore[arg-type]
             )  # fmt: skip
         del self._booked[key]
         self.told.standing[key] = "cancelled"
@@ -232,7 +238,7 @@ class _Worker:
         key = self._dice.choice(list(self._booked))
         move = Move(self._slot(), self._booked[key], Channel.DESK)
         with system_unit_of_work(self._engine) as session:
-            view = services.reschedule(session, CLERK, key, move, **self._means, policies=FREELY)  # type: ignore[arg-type]
+            view = services.reschedule(session, self._clerk, key, move, **self._means, policies=FREELY)  # type: ignore[arg-type]
         self._booked[key] = view.version
         return None
 

@@ -73,6 +73,7 @@ from telehealth.queueing import routes as queueing_routes
 from telehealth.referrals import policies as referral_policies
 from telehealth.referrals import routes as referral_routes
 from telehealth.reminders import routes as webhooks
+from telehealth.roster_import import routes as roster_import_routes
 from telehealth.schedule_editor import routes as schedule_routes
 from telehealth.scheduling import policies as scheduling_policies
 from telehealth.scheduling.routes import api as scheduling_api
@@ -213,6 +214,7 @@ def _register(app: Flask) -> None:
         webhook_routes.pages,
         calendar_routes.pages,
         export_routes.pages,
+        roster_import_routes.pages,
         desk_pages,
         desk_people_pages,
         schedule_routes.pages,
@@ -266,6 +268,7 @@ def _register(app: Flask) -> None:
         webhook_routes.api,
         calendar_routes.api,
         export_routes.api,
+        roster_import_routes.api,
     ):
         api.register_blueprint(endpoints)
     app.cli.add_command(user_commands)

@@ -8,6 +8,7 @@ import itertools
 from datetime import timedelta, timezone
 from html import escape
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -77,8 +78,8 @@ def _page(desk: Desk, numbers: "itertools.count[int]") -> Any:
         given: dict[str, str] = {}
         said = ""
         if request.method == "POST":
-            form = await request.form()
-            given = {name: str(form.get(name, "")).strip() for name, _label, _usual in _FIELDS}
+            form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+            given = {name: form.get(name, "").strip() for name, _label, _usual in _FIELDS}
             amount = given["amount"].replace(".", "")
             if amount.isascii() and amount.isdigit() and 0 < int(amount) <= _MOST:
                 payment = told(next(numbers), given["account_no"], int(amount), given["content"])

@@ -27,6 +27,12 @@ class SetUpNeeded(Forbidden):
     code = "sign-in-set-up-needed"
 
 
+class FreshCodeNeeded(Forbidden):
+    """What opens the account, or where its messages go, changes only just after a sign-in or a code."""
+
+    code = "fresh-code-needed"
+
+
 class AccountDisabled(Forbidden):
     """The account was closed."""
 

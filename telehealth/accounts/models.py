@@ -94,6 +94,7 @@ class AccessSession(Base):
     device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"))
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("integrator_client.id"))
     mfa: Mapped[bool] = mapped_column(default=False)
+    proven_at: Mapped[datetime | None]
     idle_seconds: Mapped[int | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

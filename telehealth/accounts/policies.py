@@ -13,6 +13,7 @@ _EVERYONE = frozenset(Role) - {Role.SYSTEM}
 RULES: Mapping[str, Rule] = {
     "session.end": Rule(_EVERYONE, scoped=False),
     "session.list-own": Rule(_PEOPLE),
+    "session.prove": Rule(frozenset({Role.PATIENT})),
     "account.change-own": Rule(_STAFF),
     "staff.list": at_facility(Role.FACILITY_ADMIN),
     "staff.change": at_facility(Role.FACILITY_ADMIN),

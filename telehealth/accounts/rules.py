@@ -13,6 +13,7 @@ from telehealth.core.phone import can_receive_sms
 OTP_DIGITS = 6
 OTP_LIFETIME = timedelta(minutes=5)
 OTP_TRIES = 5
+FRESH = timedelta(minutes=10)  # ASVS 5.0, 7.5.1: re-authentication before a credential changes
 
 STAFF_CODE_LENGTH = 8
 RESET_LIFETIME = timedelta(minutes=30)

@@ -35,6 +35,13 @@ class OtpSent(Schema):
     expires_in = fields.Integer(metadata={"description": "Seconds."})
 
 
+class ProofRequest(RequestSchema):
+    """The code that was sent to the caller's own address."""
+
+    challenge_id = fields.UUID(required=True)
+    code = fields.String(required=True, validate=validate.Length(min=1, max=16))
+
+
 class SessionRequest(RequestSchema):
     """One of: `challenge_id` and `code`; `login`, `password` and `totp`; `client_id` and `client_secret`."""
 

@@ -13,5 +13,6 @@ def _oversees(principal: Principal, facility_id: UUID | None) -> bool:
 
 
 RULES: Rules = {
+    "identity-limits.change": Rule(frozenset({Role.PROVINCE_OFFICER})),
     "anomalies.read": Rule(frozenset({Role.FACILITY_ADMIN, Role.PROVINCE_OFFICER}), _oversees),
 }

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.queries import phone_of_account
-from telehealth.anomalies.codes import AnomalyKind
+from telehealth.anomalies.codes import AnomalyKind, LimitName
+from telehealth.anomalies.models import IdentityLimit
 from telehealth.core.crypto import FieldCipher
 
 LOOKED_BACK = timedelta(days=90)
@@ -30,6 +32,13 @@ class Anomaly:
     last_at: datetime
     codes: tuple[str, ...]
     checked_at: datetime | None
+
+
+def identity_limits(session: Session) -> dict[LimitName, int]:
+    """Return how often one identity may book online."""
+    rows = session.execute(select(IdentityLimit.name, IdentityLimit.most))
+    found = {row.name: row.most for row in rows}
+    return {name: found[name] for name in LimitName if name in found}
 
 
 def anomalies(

@@ -2,6 +2,7 @@
 
 # mypy: disable-error-code="untyped-decorator"
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +11,23 @@ from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint as ApiBlueprint
 
 from telehealth.anomalies import queries, services
-from telehealth.anomalies.codes import AnomalyKind
+from telehealth.anomalies.codes import AnomalyKind, LimitName
+from telehealth.anomalies.errors import BadLimits
 from telehealth.anomalies.queries import Anomaly
-from telehealth.anomalies.schemas import AnomalyCheckSchema, AnomalyQuerySchema, AnomalyReportSchema
+from telehealth.anomalies.schemas import (
+    AnomalyCheckSchema,
+    AnomalyQuerySchema,
+    AnomalyReportSchema,
+    IdentityLimitsSchema,
+)
 from telehealth.audit.services import Entry, record
 from telehealth.booking.routes import json_only
-from telehealth.core.errors import BadRequest
+from telehealth.core.errors import BadRequest, http_status
 from telehealth.core.principal import Role
+from telehealth.core.text import whole_number
 from telehealth.directory import queries as directory
-from telehealth.web.context import cipher, now, permit, principal, session, unit_of_work
+from telehealth.web.context import cipher, enter_again, now, permit, principal, session, unit_of_work
+from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
 from telehealth.web.requests import rfc3339
@@ -49,6 +58,48 @@ def check(asked: dict[str, Any]) -> Response:
     return Response(status=204)
 
 
+@api.get("/identity-limits")
+@guarded("identity-limits.change")
+@api.response(200, IdentityLimitsSchema)
+def show_limits() -> dict[str, int]:
+    """Show how often one identity may book online."""
+    permit("identity-limits.change")
+    return {name.field: most for name, most in queries.identity_limits(session()).items()}
+
+
+@api.put("/identity-limits")
+@guarded("identity-limits.change")
+@json_only
+@api.arguments(IdentityLimitsSchema())
+@api.response(204)
+def put_limits(asked: dict[str, Any]) -> Response:
+    """Set how often one identity may book online, from the next booking on."""
+    _set_limits({name: asked[name.field] for name in LimitName})
+    return Response(status=204)
+
+
+@pages.get("/province/limits")
+@guarded("identity-limits.change")
+def limits() -> ResponseReturnValue:
+    """Show the limits, to be changed."""
+    permit("identity-limits.change")
+    return _limits_page(queries.identity_limits(session()), {})
+
+
+@pages.post("/province/limits")
+@guarded("identity-limits.change")
+def change_limits() -> ResponseReturnValue:
+    """Set the limits."""
+    typed = {name: request.form.get(name.field, "").strip()[:10] for name in LimitName}
+    try:
+        _set_limits({name: whole_number(given) for name, given in typed.items()})
+    except BadLimits as error:
+        enter_again()
+        return _limits_page(typed, form_errors(error)), http_status(error)
+    flash(t("anomalies-limits-saved"), "success")
+    return redirect(url_for("anomalies.limits"), 303)
+
+
 @pages.get("/facilities/<uuid:facility_id>/anomalies")
 @guarded("anomalies.read")
 def of_facility(facility_id: UUID) -> ResponseReturnValue:
@@ -77,6 +128,16 @@ def mark() -> ResponseReturnValue:
     if facility_id is None:
         return redirect(url_for("anomalies.of_province"), 303)
     return redirect(url_for("anomalies.of_facility", facility_id=facility_id), 303)
+
+
+def _set_limits(wanted: Mapping[LimitName, int | None]) -> None:
+    permit("identity-limits.change")
+    with unit_of_work() as work:
+        services.set_limits(work, principal(), wanted, now=now())
+
+
+def _limits_page(values: Mapping[LimitName, int | str], errors: dict[str, Any]) -> str:
+    return render_template("anomalies/limits.html", names=list(LimitName), values=values, errors=errors)
 
 
 def _page(facility_id: UUID | None) -> str:

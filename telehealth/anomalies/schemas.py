@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from telehealth.anomalies.codes import AnomalyKind
+from telehealth.anomalies.rules import HIGHEST, LOWEST
 from telehealth.web.api import QuerySchema, RequestSchema
 
 
@@ -18,6 +19,14 @@ class AnomalyCheckSchema(RequestSchema):
     facility = fields.String(load_default=None, validate=validate.Length(1, 40))
     kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in AnomalyKind]))
     subject = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class IdentityLimitsSchema(RequestSchema):
+    """Online bookings: of an account on a day; standing ones of a telephone, and of a national id."""
+
+    account_day = fields.Integer(required=True, strict=True, validate=validate.Range(LOWEST, HIGHEST))
+    phone_active = fields.Integer(required=True, strict=True, validate=validate.Range(LOWEST, HIGHEST))
+    identity_active = fields.Integer(required=True, strict=True, validate=validate.Range(LOWEST, HIGHEST))
 
 
 class AnomalySchema(Schema):

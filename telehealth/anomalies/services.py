@@ -1,13 +1,17 @@
-"""Marking a line of the report as looked at."""
+"""Marking a line of the report as looked at, and setting the limits against touts."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from telehealth.anomalies.codes import AnomalyKind
-from telehealth.anomalies.models import AnomalyCheck
+from telehealth.anomalies.codes import AnomalyKind, LimitName
+from telehealth.anomalies.errors import BadLimits
+from telehealth.anomalies.models import AnomalyCheck, IdentityLimit
+from telehealth.anomalies.queries import identity_limits
+from telehealth.anomalies.rules import limit_faults
 from telehealth.audit.services import Entry, record
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal
@@ -36,3 +40,17 @@ def check(
     details = {"kind": kind.value, "subject": subject}
     entry = Entry("anomalies.check", "Anomaly", None, facility_id=facility_id, details=details)
     record(session, principal, entry, now=now)
+
+
+def set_limits(
+    session: Session, principal: Principal, limits: Mapping[LimitName, int | None], *, now: datetime
+) -> None:
+    """Set how often one identity may book online, from the next booking on. Raises BadLimits."""
+    faults = limit_faults(limits)
+    if faults:
+        raise BadLimits(faults)
+    before = identity_limits(session)
+    for name in LimitName:
+        session.execute(update(IdentityLimit).where(IdentityLimit.name == name).values(most=limits[name]))
+    details = {"before": dict(before), "after": dict(limits)}
+    record(session, principal, Entry("identity-limits.change", "Limit", None, details=details), now=now)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notifications import Message, Recipient
 from notifications.kinds import KINDS
-from telehealth.booking.plan import Notice, Standing, at_a_decent_hour, plan
+from telehealth.booking.plan import SERIES_BOOKED, Notice, Standing, at_a_decent_hour, plan
 from telehealth.booking.queries import AppointmentView, OfferView
 from telehealth.booking.rules import message_link
 from telehealth.core.answer_link import AnswerLinks, Purpose
@@ -32,18 +32,23 @@ def series_booked(
     first = min(views, key=lambda view: view.start)
     if to is None or first.start <= now:
         return []
+    return [series_told(first, len(views), to, Notice(SERIES_BOOKED, now, first.start), links=links)]
+
+
+def series_told(
+    first: AppointmentView, number: int, to: Recipient, notice: Notice, *, links: AnswerLinks
+) -> Message:
+    """Return the message of a series of so many visits; it is about the first of them."""
     link = links.address(Purpose.CONFIRM, first.id, first.start)
-    return [
-        Message(
-            kind="series-booked",
-            recipient=_with_mute_link(to, first, links),
-            params={**_params(first), "number": str(len(views)), "link": link},
-            dedupe_key=f"series-booked:{first.id}",
-            not_before=now,
-            expires_at=first.start,
-            subject=first.id,
-        )
-    ]
+    return Message(
+        kind=SERIES_BOOKED,
+        recipient=_with_mute_link(to, first, links),
+        params={**_params(first), "number": str(number), "link": link},
+        dedupe_key=f"{SERIES_BOOKED}:{first.id}",
+        not_before=notice.not_before,
+        expires_at=notice.expires_at,
+        subject=first.id,
+    )
 
 
 def moved(view: AppointmentView, to: Recipient | None, *, links: AnswerLinks, now: datetime) -> list[Message]:

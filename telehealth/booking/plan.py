@@ -10,6 +10,7 @@ DAY_REMINDER = "appointment-reminder-day"
 HOURS_REMINDER = "appointment-reminder-hours"
 REMINDERS = (DAY_REMINDER, HOURS_REMINDER)
 # What is said at once, when something has happened.
+SERIES_BOOKED = "series-booked"
 ANNOUNCEMENTS = (
     "appointment-booked",
     "appointment-moved",

@@ -1,6 +1,6 @@
 """Reading appointments. Row-level security decides which rows there are for whom."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -176,7 +176,7 @@ SELECT s.practitioner_id, min(s.start_at) AS from_, max(s.end_at) AS to
    AND s.start_at < %(to)s AND s.end_at > %(from)s
    AND (%(modality)s::text IS NULL OR s.modality = %(modality)s)
  GROUP BY s.practitioner_id, s.business_date, y.booked
- ORDER BY EXISTS (SELECT FROM appointment a WHERE a.patient_id = %(patient)s
+ ORDER BY EXISTS (SELECT FROM appointment a WHERE a.patient_id = ANY(%(patients)s::uuid[])
                      AND a.practitioner_id = s.practitioner_id AND a.status IN ('arrived', 'fulfilled')) DESC,
           s.business_date, coalesce(y.booked, 0), min(s.start_at), random()
 """
@@ -185,7 +185,7 @@ SELECT s.practitioner_id, min(s.start_at) AS from_, max(s.end_at) AS to
 def candidates(
     session: Session,
     *,
-    patient_id: UUID,
+    patients: Collection[UUID],
     service_code: str,
     facility_id: UUID,
     modality: str | None,
@@ -194,13 +194,13 @@ def candidates(
 ) -> list[Candidate]:
     """Return who could see a patient, in the policy's order, one row for each practitioner and day.
 
-    Who has seen the patient comes first; then, day by day, who has the fewest patients that day; then who
-    begins earliest. Equals come in any order, so that a crowd spreads over them.
+    Who has seen one of `patients` comes first; then, day by day, who has the fewest patients that day; then
+    who begins earliest. Equals come in any order, so that a crowd spreads over them.
     """
     rows = session.connection().exec_driver_sql(
         _CANDIDATES,
         {
-            "patient": patient_id,
+            "patients": sorted(patients),
             "service": service_code,
             "facility": facility_id,
             "modality": modality,

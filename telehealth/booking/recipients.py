@@ -9,8 +9,8 @@ from notifications import Recipient
 from telehealth.booking import messages
 from telehealth.core.crypto import FieldCipher
 
-# In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, the one
-# that looks after them.
+# In the order of patients.queries.recipient_of: the person, the guardian, the account that booked, while it
+# acts for them, the one that looks after them.
 _CONTACTS = """
 SELECT a.id, p.language,
        p.id AS patient_id, p.phone_sealed AS patient_phone, p.email_sealed AS patient_email,
@@ -24,7 +24,10 @@ SELECT a.id, p.language,
       SELECT guardian_of(p.id, app_clock()) AS id WHERE p.guardian_id IS NOT NULL OFFSET 0
   ) looked_after_by ON true
   LEFT JOIN patient g ON g.id = looked_after_by.id
-  LEFT JOIN account b ON b.id = a.account_id
+  LEFT JOIN LATERAL (
+      SELECT c.id, c.phone_sealed, c.email_sealed FROM account c
+       WHERE c.id = a.account_id AND hears_of(c.id, p.id, app_clock()) OFFSET 0
+  ) b ON true
   LEFT JOIN LATERAL (
       SELECT c.id, c.phone_sealed, c.email_sealed
         FROM account_patient ap JOIN account c ON c.id = ap.account_id

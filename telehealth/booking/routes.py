@@ -37,7 +37,7 @@ from telehealth.booking.schemas import (
     RescheduleSchema,
     TargetSchema,
 )
-from telehealth.booking.services import AnyPractitioner, BookingRequest, ConsentGiven, Move, Once
+from telehealth.booking.services import AnyPractitioner, BookingRequest, ConsentGiven, Hold, Move, Once
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.errors import NotFound, UnsupportedMedia
 from telehealth.core.principal import PrincipalKind
@@ -120,15 +120,15 @@ _MOVED = links(
 @api.arguments(HoldRequestSchema())
 @api.response(201, HoldSchema)
 def create_hold(asked: dict[str, Any]) -> Response:
-    """Hold a slot for a few minutes."""
+    """Hold a slot, or the earliest of whichever doctor can, for a few minutes."""
 
     def unit() -> Response:
         with unit_of_work() as session:
-            hold = services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
+            hold = _held(session, asked)
         held = {"id": str(hold.id), "slot_id": hold.slot_id, "expires_at": rfc3339(hold.expires_at)}
         return _created(_json(held))
 
-    return _with_alternatives(unit, asked["slot_id"])
+    return _with_alternatives(unit, asked.get("slot_id"))
 
 
 @api.delete("/holds/<uuid:hold_id>")
@@ -335,6 +335,13 @@ def _booked(session: Session, asked: dict[str, Any]) -> AppointmentView:
     if "service" not in asked:
         return services.book(session, principal(), wanted, **_means())
     return services.book_any(session, principal(), wanted, _any_practitioner(session, asked), **_means())
+
+
+def _held(session: Session, asked: dict[str, Any]) -> Hold:
+    if "service" not in asked:
+        return services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
+    wanted = _any_practitioner(session, asked)
+    return services.hold_any(session, principal(), wanted, now=now(), channel=_channel())
 
 
 def _any_practitioner(session: Session, asked: dict[str, Any]) -> AnyPractitioner:

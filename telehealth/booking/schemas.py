@@ -16,10 +16,35 @@ from telehealth.scheduling.schemas import (
 from telehealth.web.api import QuerySchema, RequestSchema
 
 
-class HoldRequestSchema(RequestSchema):
-    """The slot to hold."""
+class AnyDoctorFields(RequestSchema):
+    """Whichever doctor of a service at a facility: on `date`, or `from` and `to` (31 days at most)."""
 
-    slot_id = fields.String(required=True, validate=validate.Length(1, 60))
+    service = fields.String(validate=validate.Length(1, 60))
+    facility = fields.String(validate=validate.Length(1, 40))
+    modality = fields.String(validate=validate.OneOf([modality.value for modality in Modality]))
+    date = fields.Date()
+    from_ = fields.AwareDateTime(data_key="from")
+    to = fields.AwareDateTime()
+
+    @validates_schema
+    def where_and_when(self, data: dict[str, object], **_: object) -> None:
+        """Ask for a place and a time of whoever may be any doctor."""
+        if "service" in data and "facility" not in data:
+            raise ValidationError("field-booking-any", "facility")
+        if "service" in data and ("date" in data) == ("from_" in data and "to" in data):
+            raise ValidationError("field-booking-any", "date")
+
+
+class HoldRequestSchema(AnyDoctorFields):
+    """The slot to hold, or any doctor of a service: the slot held then says whose it is."""
+
+    slot_id = fields.String(validate=validate.Length(1, 60))
+
+    @validates_schema
+    def one_slot(self, data: dict[str, object], **_: object) -> None:
+        """Ask for a slot or a service, not both."""
+        if ("slot_id" in data) == ("service" in data):
+            raise ValidationError("field-booking-slot-or-hold", "slot_id")
 
 
 class HoldSchema(Schema):
@@ -43,7 +68,7 @@ class ExceptionReasonSchema(RequestSchema):
     reason = fields.String(required=True, validate=validate.Length(3, LONGEST_REASON))
 
 
-class BookingSchema(RequestSchema):
+class BookingSchema(AnyDoctorFields):
     """A slot, a hold or any doctor of a service, for a known person (`patient_id`) or a new one (`patient`).
 
     Any doctor: `service` and `facility`, on `date`, or `from` and `to` (31 days at most). By video:
@@ -53,12 +78,6 @@ class BookingSchema(RequestSchema):
 
     slot_id = fields.String(validate=validate.Length(1, 60))
     hold_id = fields.UUID()
-    service = fields.String(validate=validate.Length(1, 60))
-    facility = fields.String(validate=validate.Length(1, 40))
-    modality = fields.String(validate=validate.OneOf([modality.value for modality in Modality]))
-    date = fields.Date()
-    from_ = fields.AwareDateTime(data_key="from")
-    to = fields.AwareDateTime()
     overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
     override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
     patient_id = fields.UUID()
@@ -82,10 +101,6 @@ class BookingSchema(RequestSchema):
         """Ask for exactly one slot and one person."""
         if sum(name in data for name in ("slot_id", "hold_id", "service")) != 1:
             raise ValidationError("field-booking-slot-or-hold", "slot_id")
-        if "service" in data and "facility" not in data:
-            raise ValidationError("field-booking-any", "facility")
-        if "service" in data and ("date" in data) == ("from_" in data and "to" in data):
-            raise ValidationError("field-booking-any", "date")
         if ("patient_id" in data) == ("patient" in data):
             raise ValidationError("field-booking-patient", "patient_id")
 

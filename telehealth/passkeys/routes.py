@@ -10,9 +10,12 @@ from flask.views import MethodView
 from flask_smorest import Blueprint as ApiBlueprint
 
 from telehealth.accounts import browser
+from telehealth.accounts.errors import FreshCodeNeeded
 from telehealth.accounts.queries import contact_of_account
+from telehealth.accounts.routes.proof_pages import to_proof
 from telehealth.accounts.schemas import SessionOpened
 from telehealth.accounts.services import SignedIn
+from telehealth.accounts.services.fresh import is_fresh
 from telehealth.core.errors import DomainError, Unauthenticated, http_status
 from telehealth.passkeys import queries, schemas, services
 from telehealth.passkeys.errors import PasskeyNotAdded, PasskeyRefused
@@ -51,7 +54,9 @@ def add_here() -> ResponseReturnValue:
     try:
         with unit_of_work() as work:
             answer = _posted(PasskeyNotAdded)
-            services.add(work, _site(), _me(), answer, name=request.form.get("name", ""), now=now())
+            services.add(work, _site(), principal(), answer, name=request.form.get("name", ""), now=now())
+    except FreshCodeNeeded:
+        return to_proof(url_for("passkeys.mine"))
     except DomainError as error:
         enter_again()
         return _page(form_errors(error, "name")), http_status(error)
@@ -63,8 +68,11 @@ def add_here() -> ResponseReturnValue:
 @guarded("passkey.own")
 def remove_here(passkey_id: UUID) -> ResponseReturnValue:
     """Forget one."""
-    with unit_of_work() as work:
-        services.remove(work, _me(), passkey_id)
+    try:
+        with unit_of_work() as work:
+            services.remove(work, principal(), passkey_id, now=now())
+    except FreshCodeNeeded:
+        return to_proof(url_for("passkeys.mine"))
     flash(t("passkeys-removed"), "success")
     return redirect(url_for("passkeys.mine"), 303)
 
@@ -102,7 +110,7 @@ class Passkeys(MethodView):
         """Keep a passkey that the browser made for `/passkeys/options`."""
         answer = Answer(body["challenge_id"], body["credential"])
         with unit_of_work() as work:
-            passkey_id = services.add(work, _site(), _me(), answer, name=body["name"], now=now())
+            passkey_id = services.add(work, _site(), principal(), answer, name=body["name"], now=now())
             return next(view for view in queries.passkeys_of(work, _me()) if view.id == passkey_id)
 
 
@@ -114,7 +122,7 @@ def options() -> services.Asked:
     with unit_of_work() as work:
         contact = contact_of_account(work, _me(), cipher())
         return services.options_to_add(
-            work, _site(), _me(), contact.ending if contact else t("web-product"), now=now()
+            work, _site(), principal(), contact.ending if contact else t("web-product"), now=now()
         )
 
 
@@ -124,7 +132,7 @@ def options() -> services.Asked:
 def remove(passkey_id: UUID) -> None:
     """Forget a passkey: it opens nothing any more."""
     with unit_of_work() as work:
-        services.remove(work, _me(), passkey_id)
+        services.remove(work, principal(), passkey_id, now=now())
 
 
 @api.post("/passkeys/challenge")
@@ -173,7 +181,8 @@ def _posted(refusal: type[DomainError]) -> Answer:
 
 def _page(errors: dict[str, Any]) -> str:
     found = queries.passkeys_of(session(), _me())
-    return render_template("passkeys/list.html", passkeys=found, errors=errors)
+    fresh = is_fresh(session(), principal(), now())
+    return render_template("passkeys/list.html", passkeys=found, fresh=fresh, errors=errors)
 
 
 def _site() -> Site:

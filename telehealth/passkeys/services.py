@@ -20,10 +20,12 @@ from webauthn.helpers.structs import (
 
 from telehealth.accounts.models import Account, AccountKind
 from telehealth.accounts.rules import PATIENT_LIFETIME, address_key, code_try_limits
+from telehealth.accounts.services.fresh import require_fresh
 from telehealth.accounts.services.limits import spend
 from telehealth.accounts.services.sessions import Holder, SignedIn, note_login, open_session
+from telehealth.core.errors import Unauthenticated
 from telehealth.core.ids import new_id
-from telehealth.core.principal import PrincipalKind
+from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.text import clean
 from telehealth.passkeys.errors import (
     PasskeyNotAdded,
@@ -73,8 +75,14 @@ class Answer:
     credential: dict[str, Any]
 
 
-def options_to_add(session: Session, site: Site, account_id: UUID, user_name: str, *, now: datetime) -> Asked:
-    """Return what to ask the browser for a new passkey; those there already are named, to be left out."""
+def options_to_add(
+    session: Session, site: Site, principal: Principal, user_name: str, *, now: datetime
+) -> Asked:
+    """Return what to ask the browser for a new passkey; those there already are named, to be left out.
+
+    Raises FreshCodeNeeded.
+    """
+    account_id = _proven(session, principal, now)
     known = session.execute(select(Passkey.credential_id).where(Passkey.account_id == account_id)).scalars()
     options = webauthn.generate_registration_options(
         rp_id=site.rp_id,
@@ -92,8 +100,11 @@ def options_to_add(session: Session, site: Site, account_id: UUID, user_name: st
     return Asked(challenge_id, json.loads(webauthn.options_to_json(options)))
 
 
-def add(session: Session, site: Site, account_id: UUID, answer: Answer, *, name: str, now: datetime) -> UUID:
-    """Keep a new passkey and return its id. Raises PasskeyNotAdded, TooManyPasskeys."""
+def add(
+    session: Session, site: Site, principal: Principal, answer: Answer, *, name: str, now: datetime
+) -> UUID:
+    """Keep a new passkey and return its id. Raises FreshCodeNeeded, PasskeyNotAdded, TooManyPasskeys."""
+    account_id = _proven(session, principal, now)
     if len(passkeys_of(session, account_id)) >= MOST:
         raise TooManyPasskeys(most=MOST)
     challenge = _taken(session, answer.challenge_id, account_id, now)
@@ -190,8 +201,12 @@ def sign_in(
     return open_session(session, holder, PATIENT_LIFETIME, now=now, ip=ip, user_agent=user_agent)
 
 
-def remove(session: Session, account_id: UUID, passkey_id: UUID) -> None:
-    """Forget one of an account's passkeys: it opens nothing any more. Raises PasskeyNotFound."""
+def remove(session: Session, principal: Principal, passkey_id: UUID, *, now: datetime) -> None:
+    """Forget one of an account's passkeys: it opens nothing any more.
+
+    Raises FreshCodeNeeded, PasskeyNotFound.
+    """
+    account_id = _proven(session, principal, now)
     gone = session.execute(
         delete(Passkey)
         .where(Passkey.id == passkey_id, Passkey.account_id == account_id)
@@ -199,6 +214,14 @@ def remove(session: Session, account_id: UUID, passkey_id: UUID) -> None:
     )
     if gone.first() is None:
         raise PasskeyNotFound
+
+
+def _proven(session: Session, principal: Principal, now: datetime) -> UUID:
+    """Return the account of a person who has proven themselves in the last minutes."""
+    if principal.id is None:
+        raise Unauthenticated
+    require_fresh(session, principal, now)
+    return principal.id
 
 
 def _key_of(session: Session, credential: dict[str, Any]) -> Passkey | None:

@@ -26,6 +26,8 @@ Cookie = MutableMapping[str, Any]
 class Draft:
     """What has been chosen so far. `told`: the questions after the person have been answered.
 
+    `anybody`: the id of the choice “any doctor” that the slot was held for, else empty.
+
     By video: `condition` is the code of what it is about, empty for another one; `consultation` asks for
     advice without treatment.
     """
@@ -43,6 +45,7 @@ class Draft:
     told: bool = False
     condition: str = ""
     consultation: bool = False
+    anybody: str = ""
 
 
 def keep(cookie: Cookie, draft: Draft, cipher: FieldCipher) -> None:

@@ -203,9 +203,13 @@ class Consent(Base):
 
 
 class ContactChange(Base):
-    """A person whose telephone, language or guardian changed: a worker lets their messages follow."""
+    """A person whose telephone, language or guardian changed: a worker lets their messages follow.
+
+    `changed_at` lies ahead where the right of somebody who is told ends on a known day.
+    """
 
     __tablename__ = "contact_change"
+    __table_args__ = (Index("ix_contact_change_changed_at", "changed_at", "id"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patient.id"))

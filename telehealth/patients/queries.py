@@ -151,9 +151,9 @@ def recipient_of(
 ) -> Recipient | None:
     """Return who hears of a person's appointments: themselves, a child's guardian, or the account.
 
-    `account_id` is the one that booked; when that cannot be reached (staff), the account that looks after
-    them, whose browsers get a copy in any case. Of one person the telephone and the e-mail address are both
-    told: whichever carries the message.
+    `account_id` is the one that booked, as long as it acts for them; when that cannot be reached (staff), the
+    account that looks after them, whose browsers get a copy in any case. Of one person the telephone and the
+    e-mail address are both told: whichever carries the message.
     """
     row = session.get(Patient, patient_id)
     if row is not None and row.merged_into is not None:
@@ -178,9 +178,11 @@ def _contacts(
     guardian = None if guardian_id is None else session.get(Patient, guardian_id)
     if guardian is not None:
         yield opened_contact(guardian.phone_sealed, guardian.email_sealed, "patient", guardian.id, cipher)
-    for account in (account_id, family):
-        if account is not None:
-            yield contact_of_account(session, account, cipher)
+    hears = func.hears_of(account_id, row.id, func.app_clock())
+    if account_id is not None and session.scalar(select(hears)):
+        yield contact_of_account(session, account_id, cipher)
+    if family is not None:
+        yield contact_of_account(session, family, cipher)
 
 
 @dataclass(frozen=True, slots=True)

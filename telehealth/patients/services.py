@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.contacts import Contact
+from telehealth.accounts.services.fresh import require_fresh
 from telehealth.accounts.services.limits import spend
 from telehealth.audit.services import Entry, record
 from telehealth.core.clock import business_date
@@ -69,7 +70,8 @@ from telehealth.patients.rules import (
 )
 
 MOST_RELATIVES = 20
-_CONTACT = frozenset({"phone", "email", "language", "guardian_id"})
+_REACHED_BY = frozenset({"phone", "email"})
+_CONTACT = _REACHED_BY | {"language", "guardian_id"}
 _OWN_RECORD = text("SELECT own_record(:phone_index, :name, :birth_date, :now)")
 _BY_IDENTIFIER = text("SELECT patients_by_identifier(:system, :value_index)")
 
@@ -179,8 +181,10 @@ def change(
 ) -> None:
     """Change what is named in `changes` (fields of NewPatient).
 
-    Raises PatientChanged, BadPatient, BirthDateAtDesk.
+    Raises PatientChanged, BadPatient, BirthDateAtDesk; FreshCodeNeeded of a family's new address.
     """
+    if principal.kind is PrincipalKind.PATIENT and _REACHED_BY & set(changes):
+        require_fresh(session, principal, now)
     current = session.get(Patient, patient_id)
     if current is None:
         raise PatientNotFound

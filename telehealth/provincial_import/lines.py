@@ -17,6 +17,7 @@ from telehealth.provincial_import import cells
 from telehealth.provincial_import.findings import BadValue, Finding, Place
 from telehealth.provincial_import.reading import Line
 from telehealth.scheduling.codes import ExceptionKind, ResourceKind, SessionMode
+from telehealth.scheduling.drafts import MOST_CAPACITY
 from telehealth.scheduling.records import (
     ExceptionRecord,
     LimitRecord,
@@ -161,7 +162,7 @@ def roster(row: Cells) -> RosterRecord:
         start_minute=row.take("start", cells.minute, 0),
         end_minute=row.take("end", cells.minute, 1440),
         slot_minutes=row.take("slot_minutes", cells.whole(1, 480), 1),
-        capacity=row.take("capacity", cells.whole(1, 100), 1),
+        capacity=row.take("capacity", cells.whole(1, MOST_CAPACITY), 1),
         room=row.text("room"),
         valid_from=row.take("valid_from", cells.day, _NO_DAY),
         valid_to=row.take("valid_to", cells.optional(cells.day), None),

@@ -1,6 +1,6 @@
 """The whole province as its files give it, and the rules that hold between lines and files."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import combinations, groupby
@@ -16,7 +16,7 @@ from telehealth.directory.records import (
 )
 from telehealth.directory.services import DirectoryRecords
 from telehealth.provincial_import import lines
-from telehealth.provincial_import.findings import Finding
+from telehealth.provincial_import.findings import Finding, Place
 from telehealth.provincial_import.lines import Sourced, read_lines
 from telehealth.provincial_import.reading import Line, Tables
 from telehealth.scheduling.codes import ExceptionKind
@@ -103,6 +103,54 @@ def read_province(tables: Tables, findings: list[Finding]) -> Province:
     findings.extend(_not_offered(province))
     findings.extend(_overlaps(province))
     return province
+
+
+@dataclass(frozen=True, slots=True)
+class FacilityFacts:
+    """What one facility has: ways by service, everybody's licences, rooms and devices, by their codes."""
+
+    code: str
+    services: Mapping[str, Sequence[str]]
+    licences: Collection[str]
+    rooms: Collection[str]
+    resources: Collection[str]
+
+
+def read_rosters(
+    rows: Sequence[Line], facts: FacilityFacts, findings: list[Finding]
+) -> list[Sourced[RosterRecord]]:
+    """Read a facility's own roster lines and check them against what it has; faults go to findings."""
+    known = _Known(
+        facilities=frozenset({facts.code}),
+        services=frozenset((facts.code, code) for code in facts.services),
+        specialties=frozenset(),
+        licences=frozenset(facts.licences),
+        points=frozenset((facts.code, room) for room in facts.rooms),
+        resources=frozenset((facts.code, resource) for resource in facts.resources),
+    )
+    offered = {(facts.code, code): ways for code, ways in facts.services.items()}
+    rosters = read_lines(rows, lines.roster, findings)
+    own = [item for item in rosters if item.record.facility_code == facts.code]
+    findings.extend(
+        item.finding("facility_code", "other-facility", facility=facts.code)
+        for item in rosters
+        if item.record.facility_code != facts.code
+    )
+    findings.extend(_twice(own, "valid_from", lambda item: (item.key, item.valid_from)))
+    for item in own:
+        findings.extend(_unknown_in_roster(item, item.record, known))
+        findings.extend(_unknown_beside(item, known))
+    findings.extend(_way_not_offered(own, offered))
+    findings.extend(_way_not_offered_beside(own, offered))
+    return own
+
+
+def overlaps_of(rosters: Sequence[Sourced[RosterRecord]], settled: Collection[Place]) -> Iterator[Finding]:
+    """Refuse a practitioner in two places at once, unless both lines are in force as they stand."""
+    duties = [(item.record.licence_no, _roster_duty(item)) for item in rosters]
+    for earlier, later in _meeting(duties):
+        if not {earlier.item.place, later.item.place} <= set(settled):
+            yield _overlap(earlier, later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +304,23 @@ def _not_offered(province: Province) -> Iterator[Finding]:
     offered = {
         (item.record.facility_code, item.record.code): item.record.modalities for item in province.services
     }
-    scheduled: list[Sourced[Any]] = [*province.rosters, *province.exceptions]
+    yield from _way_not_offered([*province.rosters, *province.exceptions], offered)
+    yield from _way_not_offered_beside(province.rosters, offered)
+
+
+_Offered = Mapping[tuple[str, str], Sequence[str]]
+
+
+def _way_not_offered(scheduled: Iterable[Sourced[Any]], offered: _Offered) -> Iterator[Finding]:
     for item in scheduled:
         record: RosterRecord | ExceptionRecord = item.record
         modalities = offered.get((record.facility_code, record.service_code))
         if modalities is not None and record.modality not in modalities:
             yield item.finding("modality", "modality-not-offered", offered=", ".join(modalities))
-    for item in province.rosters:
+
+
+def _way_not_offered_beside(rosters: Iterable[Sourced[RosterRecord]], offered: _Offered) -> Iterator[Finding]:
+    for item in rosters:
         for code in item.record.more_services:
             modalities = offered.get((item.record.facility_code, code))
             if modalities is not None and item.record.modality not in modalities:
@@ -304,16 +362,26 @@ def _overlaps(province: Province) -> Iterator[Finding]:
         record = item.record
         if record.kind == ExceptionKind.EXTRA and not _is_away(away, record):
             duties.append((record.licence_no, _extra_duty(item)))
+    for earlier, later in _meeting(duties):
+        yield _overlap(earlier, later)
+
+
+def _meeting(duties: list[tuple[str, _Duty]]) -> Iterator[tuple[_Duty, _Duty]]:
+    """Yield the pairs of one person's duties that are at the same time."""
     duties.sort(key=lambda pair: pair[0])
     for _licence, mine in groupby(duties, key=lambda pair: pair[0]):
         for (_, earlier), (_, later) in combinations(list(mine), 2):
             if earlier.meets(later):
-                yield later.item.finding(
-                    "start",
-                    "roster-overlap",
-                    other=str(earlier.item.place),
-                    facility=earlier.item.record.facility_code,
-                )
+                yield earlier, later
+
+
+def _overlap(earlier: _Duty, later: _Duty) -> Finding:
+    return later.item.finding(
+        "start",
+        "roster-overlap",
+        other=str(earlier.item.place),
+        facility=earlier.item.record.facility_code,
+    )
 
 
 def _roster_duty(item: Sourced[RosterRecord]) -> _Duty:

@@ -7,7 +7,9 @@ spaces, and Excel's own dates, times and numbers.
 
 import csv
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -22,6 +24,28 @@ from telehealth.provincial_import.layout import COLUMNS, OPTIONAL_COLUMNS, TABLE
 
 _CSV, _WORKBOOK = ".csv", ".xlsx"
 _DELIMITERS = ",;\t"
+_GUARDED = ("'=", "'+", "'-", "'@")  # what exports write so that no spreadsheet takes a text for a formula
+
+MOST_ROWS, MOST_COLUMNS = 2_000, 64
+_MOST_UNPACKED = 32 << 20
+_ARCHIVE = b"PK\x03\x04"
+# Whatever a broken or hostile workbook makes of the parsers below openpyxl.
+_UNREADABLE = (
+    csv.Error,
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +85,40 @@ def read_tables(source: Path) -> tuple[Tables, list[Finding]]:
     )
     lines = {table: _lines(table, sheet, findings) for table, sheet in sheets.items()}
     return {table: lines.get(table, []) for table in TABLES}, findings
+
+
+def read_table(table: str, name: str, raw: bytes) -> tuple[list[Line], list[Finding]]:
+    """Return the lines of one table that was sent alone, and what is wrong with the file.
+
+    CSV, or a workbook: its sheet of that name, else its first. At most MOST_ROWS lines of MOST_COLUMNS cells
+    are looked at; any bytes are borne.
+    """
+    try:
+        rows = _only_sheet(table, raw) if raw.startswith(_ARCHIVE) else _csv_rows(raw)
+    except UnicodeDecodeError:
+        return [], [Finding(Place(name), "", "", "not-utf8")]
+    except _UNREADABLE:
+        return [], [Finding(Place(name), "", "", "file-unreadable")]
+    while rows and not any(clean(cell) for cell in rows[-1]):
+        rows.pop()
+    if len(rows) > MOST_ROWS + 1:
+        return [], [Finding(Place(name), "", "", "too-many-rows", {"most": MOST_ROWS})]
+    findings: list[Finding] = []
+    return _lines(table, Sheet(name, rows), findings), findings
+
+
+def _only_sheet(table: str, raw: bytes) -> list[list[str]]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        if sum(part.file_size for part in archive.infolist()) > _MOST_UNPACKED:
+            raise zipfile.BadZipFile
+    book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    try:
+        named = {sheet.title.strip().lower(): sheet for sheet in book.worksheets}
+        sheet = named.get(table, book.worksheets[0])
+        rows = sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=MOST_COLUMNS, values_only=True)
+        return [[_text(cell) for cell in row] for row in rows]
+    finally:
+        book.close()
 
 
 def _sheets(source: Path, findings: list[Finding]) -> Iterator[tuple[str, Sheet]]:
@@ -143,7 +201,7 @@ def _body(
     sheet: Sheet, heading: list[str], absent: Mapping[str, str], findings: list[Finding]
 ) -> Iterator[Line]:
     for number, row in enumerate(sheet.rows[1:], start=2):
-        cells = [clean(cell) for cell in row]
+        cells = [_unguarded(clean(cell)) for cell in row]
         if not any(cells):
             continue
         place = Place(sheet.name, number)
@@ -152,6 +210,10 @@ def _body(
             continue
         padded = cells + [""] * (len(heading) - len(cells))
         yield Line(place, {**absent, **dict(zip(heading, padded, strict=False))})
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith(_GUARDED) else cell
 
 
 def _rest(cells: Iterable[str]) -> str:

@@ -29,6 +29,7 @@ class Due:
 
     id: UUID
     subscription_id: UUID
+    subject: UUID
     url: str
     secrets: tuple[str, ...]
     body: bytes
@@ -38,7 +39,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery, or (`tried` is False) of the one before it, after which it was not sent."""
+    """What became of a delivery, or (`tried` is False) of one before it, behind which it waits."""
 
     due: Due
     sent: Sent
@@ -47,7 +48,11 @@ class Outcome:
 
 
 _LATER = Sent(None, "later")
+_BEHIND = Sent(None, "behind-an-earlier-one")
 
+# One worker claims at a time, and reads what the one before has claimed.
+_TURN = "SELECT pg_advisory_xact_lock(7702626)"
+# Behind an earlier event of the same record that waits for its next try, or is being sent, nothing goes.
 _CLAIM = """
 UPDATE webhook_delivery d SET next_at = %(lease)s, attempts = d.attempts + 1
   FROM webhook_subscription s
@@ -55,7 +60,11 @@ UPDATE webhook_delivery d SET next_at = %(lease)s, attempts = d.attempts + 1
        SELECT w.id FROM webhook_subscription x CROSS JOIN LATERAL (
               SELECT y.id FROM webhook_delivery y
                WHERE y.subscription_id = x.id AND y.state = 'waiting' AND y.next_at <= %(now)s
-               ORDER BY y.next_at, y.sequence LIMIT %(most)s FOR UPDATE SKIP LOCKED) w
+                 AND NOT EXISTS (SELECT FROM webhook_delivery e
+                                  WHERE e.subscription_id = x.id AND e.subject = y.subject
+                                    AND e.state = 'waiting' AND e.sequence < y.sequence
+                                    AND e.next_at > %(now)s)
+               ORDER BY y.sequence LIMIT %(most)s FOR UPDATE SKIP LOCKED) w
         WHERE x.state = 'active')
 RETURNING d.id, d.subscription_id, s.url, s.secret_sealed,
           CASE WHEN s.previous_until > %(now)s THEN s.previous_sealed END AS previous_sealed,
@@ -83,7 +92,8 @@ def fan_out(session: Session, now: datetime) -> bool:
 
 
 def claim(session: Session, now: datetime, cipher: FieldCipher) -> list[Due]:
-    """Take what is due, some of each subscription, for the length of a lease."""
+    """Take what is due, some of each subscription in its order, for the length of a lease."""
+    session.connection().exec_driver_sql(_TURN)
     parameters = {"now": now, "lease": now + LEASE, "most": PER_SUBSCRIPTION}
     rows = session.connection().exec_driver_sql(_CLAIM, parameters).all()
     found = [(row.sequence, _due(row, cipher)) for row in rows]
@@ -96,6 +106,7 @@ def sent(
     """Send everything, each subscription in its order beside the others; give each one's outcomes as it ends.
 
     One that is away ends its turn, and so does one that takes long: what it leaves is due again at once.
+    Behind an event that was refused nothing more of the same record is sent.
     """
     turns = [list(turn) for _key, turn in groupby(due, key=lambda item: item.subscription_id)]
     with ThreadPoolExecutor(max(1, min(len(turns), THREADS))) as threads:
@@ -131,15 +142,24 @@ def forget(session: Session, now: datetime) -> None:
 def _turn(turn: Sequence[Due], reach: Reach, timestamp: int, deadline: float) -> list[Outcome]:
     over = time.monotonic() + TURN_SECONDS
     done: list[Outcome] = []
+    ended: Outcome | None = None
+    refused: set[UUID] = set()
     for due in turn:
-        if done and done[-1].sent.away:
-            done.append(replace(done[-1], due=due, tried=False))
-        elif time.monotonic() > over:
-            done.append(Outcome(due, _LATER, timedelta(0), tried=False))
-        else:
-            signed = headers(due.secrets, str(due.id), timestamp, due.body)
-            answer = send(due.url, due.body, signed, reach, deadline)
-            done.append(Outcome(due, answer, wait_after(due.attempts)))
+        if ended is None and done and time.monotonic() > over:
+            ended = Outcome(due, _LATER, timedelta(0))
+        if ended is not None:
+            done.append(replace(ended, due=due, tried=False))
+            continue
+        if due.subject in refused:
+            done.append(Outcome(due, _BEHIND, timedelta(0), tried=False))
+            continue
+        signed = headers(due.secrets, str(due.id), timestamp, due.body)
+        answer = send(due.url, due.body, signed, reach, deadline)
+        done.append(Outcome(due, answer, wait_after(due.attempts)))
+        if answer.away:
+            ended = done[-1]
+        elif not answer.arrived:
+            refused.add(due.subject)
     return done
 
 
@@ -149,6 +169,7 @@ def _due(row: Any, cipher: FieldCipher) -> Due:
     return Due(
         id=row.id,
         subscription_id=row.subscription_id,
+        subject=row.subject,
         url=row.url,
         secrets=tuple(cipher.open(bytes(value), context).decode() for value in sealed),
         body=body_of(row.event, row.sequence, row.subject, row.data, row.occurred_at),

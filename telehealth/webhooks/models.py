@@ -79,6 +79,13 @@ class WebhookDelivery(Base):
             postgresql_where=text("state = 'waiting'"),
         ),
         Index(
+            "ix_webhook_delivery_subject",
+            "subscription_id",
+            "subject",
+            "sequence",
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
             "ix_webhook_delivery_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")
         ),
     )

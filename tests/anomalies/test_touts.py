@@ -26,30 +26,6 @@ from tests.conftest import MovableClock
 NATIONAL_ID = "077080001234"
 
 
-@pytest.fixture
-def limits(owner_engine: Engine):
-    """Set limits for a test, and have the shipped ones back."""
-
-    def set_to(**most: int) -> None:
-        with owner_engine.begin() as connection:
-            for name, number in most.items():
-                connection.execute(
-                    text("UPDATE identity_limit SET most = :most WHERE name = :name"),
-                    {"most": number, "name": name.replace("_", "-")},
-                )
-
-    with owner_engine.begin() as connection:
-        connection.execute(
-            text(
-                """INSERT INTO identity_limit VALUES
-                     ('account-day', 12), ('phone-active', 15), ('identity-active', 6)
-                   ON CONFLICT DO NOTHING"""
-            )
-        )
-    yield set_to
-    set_to(account_day=12, phone_active=15, identity_active=6)
-
-
 def acts_for(engine: Engine, settings: Settings, account: Person, name: str, **known: str) -> Person:
     """Register somebody for an account that has no near relation to them."""
     with system_unit_of_work(engine) as session:

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 DEFINERS = """
 SELECT p.oid::regprocedure::text AS name,
-       coalesce(array_to_string(p.proconfig, ','), '') LIKE 'search_path=%pg_temp' AS pinned,
+       EXISTS (SELECT FROM unnest(p.proconfig) s WHERE s LIKE 'search_path=%pg_temp') AS pinned,
        has_function_privilege('public', p.oid, 'EXECUTE') AS open,
        has_function_privilege('telehealth_app', p.oid, 'EXECUTE') AS ours
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

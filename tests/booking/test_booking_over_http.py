@@ -620,3 +620,18 @@ def test_a_desk_hold_that_ran_out_gives_no_place_to_the_online_door(
     refused = book(web, lan, slot_id=slot)
     assert (refused.status_code, refused.json["code"]) == (409, "online-quota-full")
     assert slots(web, practitioner=DOCTORS["an"], to=IN_TWO_DAYS) == []
+
+
+def test_any_doctor_is_held_as_any_doctor_is_booked(web: FlaskClient, lan: Person, minh: Person):
+    asked = {"service": "internal", "facility": "77001", "modality": "in-person", "date": TUESDAY.isoformat()}
+    first = web.post("/api/v1/holds", json=asked, headers=lan.headers)
+    assert first.status_code == 201
+    assert web.post("/api/v1/holds", json=asked, headers=lan.headers).json == first.json
+    other = web.post("/api/v1/holds", json=asked, headers=minh.headers)
+    assert other.json["slot_id"] != first.json["slot_id"]
+    booked = book(web, lan, hold_id=first.json["id"])
+    assert (booked.status_code, booked.json["id"]) == (201, first.json["id"])
+    for odd in ({}, {**asked, "slot_id": "x"}, {"service": "internal"}, {**asked, "from": asked["date"]}):
+        assert web.post("/api/v1/holds", json=odd, headers=lan.headers).status_code in (400, 422), odd
+    nobody = web.post("/api/v1/holds", json={**asked, "service": "nothing"}, headers=lan.headers)
+    assert (nobody.status_code, nobody.json["code"]) == (409, "nobody-free")

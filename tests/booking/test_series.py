@@ -1,19 +1,24 @@
 """Several visits at once: the rule's days, what is proposed, all or none, cancelled and moved from one on."""
 
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from notifications import Outbox
 from telehealth.booking.errors import SeriesWithoutDays
 from telehealth.booking.series_rules import OnHoliday, SeriesDay, SeriesRule, nearest, series_days
 from telehealth.booking.series_schemas import ProposalsSchema, SeriesChangeSchema, SeriesSchema
 from telehealth.core.clock import at_local
 from telehealth.core.ids import new_id
-from telehealth.core.principal import Role
+from telehealth.core.principal import SYSTEM, Role
 from telehealth.core.uow import system_unit_of_work
 from telehealth.directory.models import CalendarDay
+from telehealth.patients.models import Patient
+from telehealth.patients.services import change as change_patient
+from telehealth.reminders.services import Means, follow_contact_changes
 from telehealth.scheduling.services import materialise
 from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, NOW, Employee, Person, add_employee, known_at, new_key
@@ -205,6 +210,26 @@ def test_all_visits_are_booked_and_one_message_tells_of_them(
     own = web.get(f"/api/v1/appointment-series/{booked['id']}", headers=lan.headers)
     assert own.status_code == 200
     assert own.json["rule"]["time"] == "08:00"
+
+
+def test_a_series_is_told_at_the_telephone_that_the_patient_has_meanwhile(
+    booked: dict, engine: Engine, settings: Settings, lan: Person
+):
+    (before,) = messages(engine, settings.cipher, "series-booked")
+    with system_unit_of_work(engine) as session:
+        number = {"phone": "0987654321"}
+        version = session.get_one(Patient, lan.patient_id).version
+        change_patient(
+            session, SYSTEM, lan.patient_id, number, version=version, now=NOW, cipher=settings.cipher
+        )
+    means = Means(settings.cipher, Outbox(settings.cipher), settings.answer_links)
+    with system_unit_of_work(engine) as session:
+        assert follow_contact_changes(session, means, now=NOW) == 1
+    told = messages(engine, settings.cipher, "series-booked")
+    assert told[-1] == before | {"to": "+84987654321"}
+    with system_unit_of_work(engine) as session:
+        waiting = means.outbox.waiting(session, UUID(booked["visits"][0]["id"]), kinds=["series-booked"])
+    assert len(waiting) == 1
 
 
 def test_more_visits_than_a_patient_may_book_otherwise_can_be_booked(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Locator, Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
@@ -21,6 +21,7 @@ SCREENS = (
     "?day=2026-12-01&by=room",
     "/lines",
     "/lines/new",
+    "/import",
     "/exceptions/new?kind=extra",
     "/blockings/new",
     "/rules",
@@ -200,3 +201,34 @@ def test_a_finger_that_stays_lifts_a_session_and_one_that_moves_scrolls(
         expect(shown.locator(".th-ghost")).to_contain_text("Chủ nhật 6/12")
         touch("touchEnd")
         expect(shown.get_by_role("heading", level=1)).to_have_text("Xem trước thay đổi")
+
+
+def test_a_file_is_taken_out_changed_and_brought_back(
+    page: tuple[Page, int], site: str, owner_engine: Engine
+) -> None:
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(
+                """UPDATE practitioner SET licence_no = '00000' || length(name) || '/77-CCHN'
+                    WHERE licence_no IN ('an/77-CCHN', 'binh/77-CCHN')"""
+            )
+        )
+    shown, _width = page
+    shown.goto(f"{site}/desk/schedule/lines")
+    csv = shown.get_by_role("link", name="CSV").get_attribute("href")
+    roster = shown.context.request.get(f"{site}{csv}").text()
+    shown.get_by_role("link", name="Nhập từ tệp").click()
+
+    def look(content: str) -> None:
+        file = {"name": "ca-kham.csv", "mimeType": "text/csv", "buffer": content.encode()}
+        shown.locator("#file").set_input_files(file)
+        shown.get_by_role("button", name="Xem trước").click()
+
+    look(roster.replace("P1", "P99"))
+    expect(shown.get_by_role("table")).to_contain_text("P99")
+    assert faults_of(shown) == []
+    look(roster.replace(",08:00,10:00,10,", ",08:00,10:00,20,"))
+    expect(shown.get_by_text("Đổi 1 ca khám")).to_be_visible()
+    assert faults_of(shown) == []
+    shown.get_by_role("button", name="Lưu thay đổi").click()
+    expect(shown.get_by_text("Đã lưu thay đổi lịch.")).to_be_visible()

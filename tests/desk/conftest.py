@@ -13,12 +13,13 @@ from telehealth.core.uow import system_unit_of_work
 from telehealth.directory.models import ServicePoint
 from telehealth.queueing.services import ensure_queues
 from telehealth.settings import Settings
+from tests.anomalies.conftest import limits
 from tests.booking.clinic import FACILITIES, add_employee
 from tests.booking.conftest import clinic, lan, set_database_clock
 from tests.conftest import MovableClock
 from tests.patient_portal.browser import Browser
 
-__all__ = ["clinic", "lan", "set_database_clock"]
+__all__ = ["clinic", "lan", "limits", "set_database_clock"]
 
 
 @pytest.fixture

@@ -169,6 +169,24 @@ def test_a_clerk_books_elsewhere_and_sees_only_what_they_booked(
     assert hospitals.status_code in (404, 422)
 
 
+def test_a_clerk_who_books_elsewhere_for_others_is_not_bound_by_the_limits_against_touts(
+    limits, at_desk: Callable[[str], Browser], engine: Engine
+):
+    limits(account_day=1, phone_active=1, identity_active=1)
+    station = at_desk("77002")
+    registered(station)
+    person = station.address.split("?")[0]
+    for chosen in (0, -1):
+        station.go(f"{person}?service=internal&where=anywhere&modality=in-person")
+        free = SLOT.findall(station.text)
+        station.send("/book", slot_id=free[chosen], asked="patient", coverage="none")
+        assert "Đã đặt lịch" in station.text, station.text
+    with engine.connect() as connection:
+        connection.execute(text("SELECT set_config('app.kind', 'system', true)"))
+        by_the_online_door = "SELECT count(*) FROM appointment WHERE status = 'booked' AND channel = 'online'"
+        assert connection.execute(text(by_the_online_door)).scalar_one() == 2
+
+
 def test_another_desk_sees_neither_the_person_nor_the_appointment(
     desk: Browser, at_desk: Callable[[str], Browser]
 ):

@@ -1,7 +1,9 @@
 """Exactly the right messages go, the others do not: whatever happens to an appointment."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,18 +11,24 @@ from sqlalchemy import Engine, text
 
 from notifications.leases import Leases, Result
 from notifications.states import State
+from telehealth.booking.recipients import recipients
 from telehealth.consultations.queries import consultation
 from telehealth.consultations.services import move_windows, open_room
-from telehealth.core.principal import SYSTEM
+from telehealth.core.clock import at_local
+from telehealth.core.principal import SYSTEM, Role
 from telehealth.core.uow import system_unit_of_work
+from telehealth.patients import queries as people_queries
 from telehealth.patients import services as people
 from telehealth.patients.models import Patient
-from tests.booking.clinic import NOW, TUESDAY, Person
+from telehealth.settings import Settings
+from tests.booking.clinic import FACILITIES, NOW, TUESDAY, Person
+from tests.cast import hire
 from tests.reminders.appointments import Appointments
 
 WEDNESDAY = TUESDAY + timedelta(days=1)
 THURSDAY = TUESDAY + timedelta(days=2)
 AFTERNOON = 14 * 60
+LANS_PHONE, MINHS_PHONE = "+84912000001", "+84912000002"
 AT_NINE = [("reminder-day", "Wed 09:00"), ("reminder-hours", "Thu 07:00")]
 
 
@@ -366,6 +374,109 @@ def test_one_person_of_two_records_is_told_by_the_record_that_is_left(
     change(appointments, lan, phone="0987654321")
     appointments.follow_people()
     assert reached(appointments, made) == {("+84987654321", "vi")}
+
+
+# Who acts for somebody no more.
+
+
+def run(engine: Engine, statement: str, **values: object) -> object:
+    with system_unit_of_work(engine) as session:
+        found = session.execute(text(statement), values)
+        return found.scalar() if found.returns_rows else None
+
+
+def booked_by(appointments: Appointments, person: Person, by: UUID):
+    """An appointment on Thursday at nine, made by an account for somebody without an own telephone."""
+    made = appointments.book(person, "an", THURSDAY, 9 * 60)
+    run(appointments.engine, "UPDATE appointment SET account_id = :by WHERE id = :id", by=by, id=made.id)
+    return made
+
+
+def delegated(engine: Engine, giver: Person, to: Person, until: datetime) -> None:
+    run(
+        engine,
+        """INSERT INTO delegation (id, patient_id, account_id, delegate_name, relation, scopes, valid_from,
+                                   valid_to, given_by, given_how, text_version, created_at)
+           VALUES (gen_random_uuid(), :patient, :to, 'Lê Văn Minh', 'child', '{see,book}', :now, :until, :by,
+                   'code', '1', :now)""",
+        patient=giver.patient_id,
+        to=to.account_id,
+        until=until,
+        by=giver.account_id,
+        now=NOW,
+    )
+
+
+@pytest.mark.parametrize("ends", ["revoked", "over"])
+def test_a_delegate_hears_of_what_they_booked_as_long_as_they_act_for_the_person(
+    appointments: Appointments,
+    lan: Person,
+    minh: Person,
+    engine: Engine,
+    set_database_clock: Callable[[datetime], None],
+    ends: str,
+):
+    tomorrow = appointments.clock.now + timedelta(days=1)
+    delegated(engine, lan, minh, tomorrow)
+    made = booked_by(appointments, lan, minh.account_id)
+    change(appointments, lan, language="en")
+    appointments.follow_people()
+    before = appointments.timetable(made.id)
+    assert reached(appointments, made) == {(MINHS_PHONE, "en")}
+    if ends == "revoked":
+        run(engine, "UPDATE delegation SET revoked_at = :now", now=appointments.clock.now)
+    else:
+        appointments.at(tomorrow + timedelta(seconds=5))
+        set_database_clock(appointments.clock.now)
+    assert appointments.follow_people() == 1
+    assert appointments.timetable(made.id) == before
+    assert reached(appointments, made) == {(LANS_PHONE, "en")}
+
+
+def test_who_looked_after_a_child_hears_nothing_once_the_child_is_of_age(
+    appointments: Appointments,
+    lan: Person,
+    minh: Person,
+    engine: Engine,
+    set_database_clock: Callable[[datetime], None],
+):
+    run(engine, "UPDATE account_patient SET relation = 'parent' WHERE patient_id = :id", id=minh.patient_id)
+    run(engine, "UPDATE patient SET guardian_id = :of WHERE id = :id", of=lan.patient_id, id=minh.patient_id)
+    change(appointments, lan, phone="0911111111")
+    run(engine, "UPDATE patient SET birth_date = '2008-12-02' WHERE id = :id", id=minh.patient_id)
+    made = booked_by(appointments, minh, minh.account_id)
+    closure_phone = "SELECT closure_phone(:id)"
+    assert reached(appointments, made) == {("+84911111111", "vi")}
+    assert run(engine, closure_phone, id=made.id) is True
+    appointments.at(at_local(WEDNESDAY, 0) + timedelta(seconds=5))
+    set_database_clock(appointments.clock.now)
+    appointments.follow_people()
+    assert appointments.waiting(made.id) == []
+    assert run(engine, closure_phone, id=made.id) is False, "the desk has to look for them"
+
+
+def test_a_clerks_own_telephone_is_nobodys_reminder(
+    appointments: Appointments, lan: Person, engine: Engine, settings: Settings
+):
+    clerk = hire(
+        engine, settings.cipher, "quay.mot", Role.DESK, FACILITIES["77001"], now=appointments.clock.now
+    )
+    out_of_reach(engine)
+    made = booked_by(appointments, lan, clerk.id)
+    with system_unit_of_work(engine) as session:
+        assert recipients(session, [made.id], settings.cipher) == {}
+        assert people_queries.recipient_of(session, lan.patient_id, clerk.id, settings.cipher) is None
+
+
+def test_who_does_not_act_for_a_person_hears_nothing_of_what_they_booked(
+    appointments: Appointments, lan: Person, minh: Person, engine: Engine, settings: Settings
+):
+    made = booked_by(appointments, lan, minh.account_id)
+    with system_unit_of_work(engine) as session:
+        together = recipients(session, [made.id], settings.cipher)[made.id]
+        alone = people_queries.recipient_of(session, lan.patient_id, minh.account_id, settings.cipher)
+    assert together == alone
+    assert (alone.phone, alone.owner) == (LANS_PHONE, lan.account_id)
 
 
 # Video.

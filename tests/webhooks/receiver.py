@@ -4,10 +4,12 @@ import base64
 import hmac
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -28,6 +30,14 @@ class Receiver:
         return [body["type"] for body in self.bodies]
 
 
+@dataclass(frozen=True)
+class Served:
+    """What a server shows: its certificate and key, in files."""
+
+    certificate: Path
+    key: Path
+
+
 def signed_by(secret: str, headers: dict[str, str], body: bytes) -> bool:
     """Whether one of the signatures is this secret's."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -37,8 +47,8 @@ def signed_by(secret: str, headers: dict[str, str], body: bytes) -> bool:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Listen on a free port of loopback."""
+def receiving(served: Served | None = None) -> Iterator[Receiver]:
+    """Listen on a free port of loopback; with a certificate by https."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,8 +62,17 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_rest: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_rest: object) -> None:
+            """Say nothing of callers who do not like the certificate."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if served is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(served.certificate, served.key)
+        # Greeting by the thread of a request: who ends it halfway stops nobody else.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    receiver.url = f"http{'s' if served else ''}://127.0.0.1:{server.server_port}/hook"
     thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

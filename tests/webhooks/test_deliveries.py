@@ -17,7 +17,7 @@ from telehealth.jobs import webhooks
 from telehealth.jobs.work import Work
 from telehealth.settings import Settings
 from telehealth.webhooks import queries, services
-from telehealth.webhooks.dispatch import Due, sent
+from telehealth.webhooks.dispatch import Due, claim, sent
 from telehealth.webhooks.rules import Reach
 from telehealth.webhooks.sending import Sent
 from tests.booking.clinic import DOCTORS, NOW, Person
@@ -144,6 +144,71 @@ def test_a_receiver_that_is_down_gets_all_of_it_later_and_only_one_is_tried(
     assert identifiers[0] == identifiers[1] != identifiers[2]
 
 
+def test_what_is_refused_holds_back_its_own_record_and_no_other(
+    web: FlaskClient,
+    lan: Person,
+    minh: Person,
+    engine: Engine,
+    receiver: Receiver,
+    subscribed,
+    tick: Tick,
+    clock: MovableClock,
+):
+    first = booked(web, lan)
+    booked(web, minh, 1)
+    cancelled = change(web, lan, first, "cancel")
+    receiver.statuses = [422]
+    tick()
+    assert states(engine) == [(1, "waiting", 1), (2, "delivered", 1), (3, "waiting", 0)]
+    tick()
+    assert len(receiver.requests) == 2, "the cancellation waits for the booking"
+    clock.forward(seconds=6)
+    tick()
+    of_lan = [body for body in receiver.bodies if body["data"]["id"] == first["id"]]
+    assert [(body["type"], body["data"]["version"]) for body in of_lan] == [
+        ("appointment.booked", 1),
+        ("appointment.booked", 1),
+        ("appointment.cancelled", cancelled["version"]),
+    ]
+
+
+def test_what_was_given_up_holds_nothing_back(
+    web: FlaskClient,
+    lan: Person,
+    engine: Engine,
+    receiver: Receiver,
+    subscribed,
+    tick: Tick,
+    clock: MovableClock,
+):
+    first = booked(web, lan)
+    receiver.statuses = [422] * 40
+    for _ in range(40):
+        tick()
+        if states(engine)[0][1] == "dead":
+            break
+        clock.forward(hours=2)
+    receiver.statuses = []
+    with system_unit_of_work(engine) as session:
+        booking.mark_arrived(session, SYSTEM, UUID(first["id"]), now=NOW)
+    tick()
+    assert [state for _number, state, _tries in states(engine)] == ["dead", "delivered"]
+
+
+def test_while_one_is_being_sent_no_other_worker_sends_the_next_of_its_record(
+    web: FlaskClient, lan: Person, engine: Engine, settings: Settings, subscribed, clock: MovableClock
+):
+    first = booked(web, lan)
+    work = Work(settings, None, engine, None, ())
+    webhooks.fan_out(work, clock.now)
+    with system_unit_of_work(engine) as session:
+        assert [due.subject for due in claim(session, clock.now, settings.cipher)] == [UUID(first["id"])]
+    change(web, lan, first, "cancel")
+    webhooks.fan_out(work, clock.now)
+    with system_unit_of_work(engine) as session:
+        assert claim(session, clock.now, settings.cipher) == []
+
+
 @pytest.mark.parametrize("status", [302, 400, 404, 500])
 def test_after_three_days_it_is_given_up_and_can_be_replayed(
     web: FlaskClient,
@@ -247,7 +312,7 @@ def test_a_receiver_that_drips_is_cut_off_and_the_others_do_not_wait_for_it(rece
     with dripping() as slow:
         begun = time.monotonic()
         due = [
-            Due(uuid4(), uuid4(), url, ("whsec_" + "QUJD" * 8,), b"{}", 1, NOW + timedelta(days=3))
+            Due(uuid4(), uuid4(), uuid4(), url, ("whsec_" + "QUJD" * 8,), b"{}", 1, NOW + timedelta(days=3))
             for url in (slow, receiver.url)
         ]
         turns = sent(due, Reach(LOOPBACK), 0, deadline=1.0)

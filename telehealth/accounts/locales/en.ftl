@@ -2,6 +2,7 @@ error-wrong-code = The code is wrong or has expired. Please look at the message 
 error-wrong-credentials = These sign-in details are not right. Please check and try again.
 error-second-factor-needed = Please enter the six digits of your authenticator app.
 error-sign-in-set-up-needed = The account needs a new password or an authenticator; please set it up on the staff sign-in page.
+error-fresh-code-needed = To protect the account, this can be changed only just after a new code or a new sign-in.
 error-account-disabled = This account is closed. Please ask your health facility.
 error-too-many-codes = You have asked for codes many times. Please wait a few minutes, or call the hotline.
 error-too-many-sign-ins = Too many wrong tries. Please wait a few minutes and try again.
@@ -40,6 +41,9 @@ accounts-code-lead = We have just sent a code to { $kind ->
    *[phone] the telephone number ending in { $ending }.
   }
 accounts-code-hint = The code works for 5 minutes. Never read it out to anybody.
+accounts-proof-title = Confirm that it is you
+accounts-proof-lead = What you are about to change decides how you sign in and where messages go. So that nobody does it in your place, please enter a new code. Changes are possible for 10 minutes after it.
+accounts-proof-check = Confirm
 accounts-other-phone = Use another number or e-mail
 accounts-send-again = Send a new code
 accounts-sign-in = Sign in

@@ -2,6 +2,7 @@ error-wrong-code = Mã không đúng hoặc đã hết hạn. Vui lòng xem lạ
 error-wrong-credentials = Thông tin đăng nhập không đúng. Vui lòng kiểm tra rồi thử lại.
 error-second-factor-needed = Vui lòng nhập mã sáu số trên ứng dụng xác thực.
 error-sign-in-set-up-needed = Tài khoản cần đặt mật khẩu mới hoặc cài ứng dụng xác thực trên trang đăng nhập của nhân viên.
+error-fresh-code-needed = Để bảo vệ tài khoản, trước khi thay đổi việc này quý vị cần nhập một mã mới hoặc đăng nhập lại.
 error-account-disabled = Tài khoản này đã bị khóa. Vui lòng liên hệ cơ sở y tế để được hỗ trợ.
 error-too-many-codes = Quý vị đã xin mã nhiều lần. Vui lòng chờ ít phút rồi thử lại, hoặc gọi tổng đài để được giúp.
 error-too-many-sign-ins = Thử sai nhiều lần. Vui lòng chờ ít phút rồi thử lại.
@@ -40,6 +41,9 @@ accounts-code-lead = Chúng tôi vừa gửi mã tới { $kind ->
    *[phone] số điện thoại có ba số cuối là { $ending }.
   }
 accounts-code-hint = Mã dùng trong 5 phút. Không đọc mã này cho bất kỳ ai.
+accounts-proof-title = Xác nhận là quý vị
+accounts-proof-lead = Việc quý vị sắp làm ảnh hưởng đến cách đăng nhập và nơi nhận tin nhắn. Để không ai làm thay quý vị, vui lòng nhập một mã mới. Mã giữ hiệu lực cho các thay đổi trong 10 phút.
+accounts-proof-check = Xác nhận
 accounts-other-phone = Dùng số hoặc email khác
 accounts-send-again = Gửi lại mã
 accounts-sign-in = Đăng nhập

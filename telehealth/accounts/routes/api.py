@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 from telehealth.accounts import queries, schemas, services
 from telehealth.accounts.browser import where
 from telehealth.accounts.rules import OTP_LIFETIME
+from telehealth.accounts.services.fresh import ask_for_proof, prove_again
 from telehealth.accounts.services.otp import SIGN_IN
 from telehealth.core.errors import NotFound, Unauthenticated
 from telehealth.web.context import cipher, now, outbox, principal, unit_of_work
@@ -108,6 +109,34 @@ def end_one(session_id: UUID) -> None:
     with unit_of_work() as session:
         if actor.id is None or not services.sign_out_one(session, actor.id, session_id, now()):
             raise NotFound
+
+
+@api.post("/sessions/proof/code")
+@guarded("session.prove")
+@api.response(202, schemas.OtpSent)
+def ask_for_fresh_code() -> dict[str, Any]:
+    """Send a code to the caller's own address, to make this sign-in fresh."""
+    with unit_of_work() as session:
+        challenge_id = ask_for_proof(
+            session,
+            principal(),
+            ip=where().ip,
+            language=current_locale(),
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+        )
+    return {"challenge_id": challenge_id, "expires_in": int(OTP_LIFETIME.total_seconds())}
+
+
+@api.post("/sessions/proof")
+@guarded("session.prove")
+@api.arguments(schemas.ProofRequest)
+@api.response(204)
+def prove_oneself(body: dict[str, Any]) -> None:
+    """Make this sign-in fresh: for ten minutes passkeys and contacts may be changed by it."""
+    with unit_of_work() as session:
+        prove_again(session, principal(), **body, ip=where().ip, now=now(), cipher=cipher())
 
 
 @api.post("/devices")

@@ -1,7 +1,7 @@
 """Writing the ledger, one module for each group of verbs. Locks: appointment, claim, counter, ticket."""
 
 from telehealth.booking.services.answering import confirm, set_out
-from telehealth.booking.services.assigning import AnyPractitioner, book_any
+from telehealth.booking.services.assigning import AnyPractitioner, book_any, hold_any
 from telehealth.booking.services.holding import Hold, hold, release
 from telehealth.booking.services.lifecycle import (
     cancel,
@@ -58,6 +58,7 @@ __all__ = [
     "decline_offer",
     "expire_overdue_holds",
     "hold",
+    "hold_any",
     "mark_arrived",
     "mark_fulfilled",
     "mark_no_show",

@@ -24,7 +24,7 @@ from telehealth.booking.services.orders import CODE_LENGTH
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal
 from telehealth.scheduling.codes import Channel
-from telehealth.scheduling.rules import door_of
+from telehealth.scheduling.rules import SlotId, door_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,41 @@ def hold(
     return Hold(identifier, slot_id, expires_at)
 
 
+def hold_among(
+    session: Session,
+    holder: str,
+    *,
+    facility_id: UUID,
+    service_code: str,
+    modality: str | None,
+    from_: datetime,
+    to: datetime,
+) -> Hold | None:
+    """Return a hold that somebody has on a slot of a service at a facility in a period, or None.
+
+    Their other holds wait from here on, so that what is pressed twice is held once.
+    """
+    _one_hold_at_a_time(session, holder)
+    row = (
+        session.connection()
+        .exec_driver_sql(
+            _AMONG,
+            {
+                "holder": holder,
+                "facility": facility_id,
+                "service": service_code,
+                "modality": modality,
+                "from": from_,
+                "to": to,
+            },
+        )
+        .first()
+    )
+    if row is None:
+        return None
+    return Hold(row.id, str(SlotId(row.session_id, row.minute)), row.hold_until)
+
+
 def release(session: Session, principal: Principal, hold_id: UUID, *, now: datetime) -> None:
     """Give a hold back. One of one's own that is over already is left as it is. Raises HoldUnknown."""
     holder = holder_of(principal)
@@ -112,6 +147,18 @@ def release(session: Session, principal: Principal, hold_id: UUID, *, now: datet
 _HOLD = """SELECT * FROM hold_slot(%(id)s, %(code)s, %(session)s, %(version)s, %(facility)s,
     %(practitioner)s, %(service)s, %(modality)s, %(start)s, %(end)s, %(channel)s, %(door)s, %(account)s,
     %(holder)s, %(seconds)s, %(now)s)"""
+
+_AMONG = """
+SELECT a.id, a.hold_until, s.id AS session_id,
+       s.start_minute + (extract(epoch FROM a.start_at - s.start_at) / 60)::int AS minute
+  FROM appointment a
+  JOIN clinic_session s ON s.id = a.clinic_session_id
+ WHERE a.held_by = %(holder)s AND a.status = 'held' AND a.hold_until > app_clock()
+   AND a.facility_id = %(facility)s AND s.service_code = %(service)s
+   AND (%(modality)s::text IS NULL OR a.modality = %(modality)s)
+   AND a.start_at >= %(from)s AND a.start_at < %(to)s
+ ORDER BY a.start_at LIMIT 1
+"""
 
 
 def _held(session: Session, hold_id: UUID, slot_id: str) -> Hold:

@@ -14,10 +14,11 @@ from telehealth.core.clock import business_date
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory import queries as directory
 from telehealth.directory.queries import FacilityQuery, FacilityView, PractitionerView
-from telehealth.patient_portal.offers import by_day
+from telehealth.patient_portal.any_doctor import with_anybody
+from telehealth.patient_portal.offers import Day, by_day
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.search import Search
-from telehealth.scheduling.queries import SlotQuery
+from telehealth.scheduling.queries import SlotQuery, SlotView
 from telehealth.scheduling.services import find_slots
 from telehealth.web.context import now, principal, unit_of_work
 from telehealth.web.guard import public
@@ -90,11 +91,14 @@ def times() -> ResponseReturnValue:
         areas = directory.areas(session)
         slots = find_slots(session, _slot_query(search, chosen.facility), now=now())
         known = directory.facilities_by_id(session, list({slot.facility.id for slot in slots}))
+        days = by_day(slots, known, search.centre(areas))
         return render_template(
             "patient_portal/times.html",
             search=search,
             chosen=chosen,
-            days=by_day(slots, known, search.centre(areas)),
+            days=days,
+            anybody=bool(search.service) and search.practitioner is None,
+            soonest=_soonest(search, days),
             areas=areas,
             today=business_date(now()),
             release=_release(session, search, chosen),
@@ -115,6 +119,13 @@ def _slot_query(search: Search, facility: FacilityView | None) -> SlotQuery:
         from_=search.earliest,
         limit=SLOTS_SHOWN,
     )
+
+
+def _soonest(search: Search, days: Sequence[Day]) -> SlotView | None:
+    """Return the first start with whichever doctor, at the nearest place if an area was asked about."""
+    if not days or not search.service or search.practitioner is not None or search.after is not None:
+        return None
+    return with_anybody([days[0].offers[0].first])[0]
 
 
 def _services(session: Session, facility: FacilityView | None) -> Sequence[Any]:

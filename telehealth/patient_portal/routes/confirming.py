@@ -1,10 +1,11 @@
 """Everything once more, then the appointment."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
@@ -17,22 +18,24 @@ from telehealth.booking.errors import HoldUnknown, OnlineQuotaFull, SlotTaken
 from telehealth.booking.idempotency import RequestKey
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.remote import RemoteNeed
-from telehealth.booking.services import BookingRequest, ConsentGiven, Once
+from telehealth.booking.services import BookingRequest, ConsentGiven, Hold, Once
 from telehealth.core.clock import business_date
-from telehealth.core.errors import Conflict, NotFound, http_status
+from telehealth.core.errors import Conflict, Gone, NotFound, Unprocessable, http_status
+from telehealth.directory.naming import practitioner_title
 from telehealth.directory.queries import service as service_of
 from telehealth.invitations.services import Means, NewInvitee, invite
 from telehealth.patient_portal import drafts
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
-from telehealth.patient_portal.routes.held import draft_of, held
-from telehealth.patient_portal.routes.slots import gone_page
+from telehealth.patient_portal.routes.held import draft_of, held, keep
+from telehealth.patient_portal.routes.slots import gone_page, take_hold
 from telehealth.patient_portal.rules import bring, prepare
 from telehealth.patients.rules import is_child
 from telehealth.patients.services import shown
 from telehealth.payments.queries import deposit_terms
 from telehealth.referrals.routes.means import care
 from telehealth.scheduling.errors import SlotClosed
+from telehealth.scheduling.queries import PractitionerRef
 from telehealth.web.context import answer_links, cipher, enter_again, now, outbox, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
@@ -72,13 +75,39 @@ def book(hold_id: UUID) -> ResponseReturnValue:
     try:
         appointment_id = attempt(lambda: _book(draft))
     except (SlotTaken, OnlineQuotaFull, SlotClosed) as refusal:
-        return gone_page(draft.slot_id, refusal)
+        return _another_doctor(draft, refusal) if draft.anybody else gone_page(draft.slot_id, refusal)
     except Conflict as error:
         enter_again()
         with unit_of_work() as session:
             return _confirm_page(session, draft, form_errors(error)), http_status(error)
     drafts.forget(cookie)
     return redirect(url_for("portal.done", appointment_id=appointment_id), 303)
+
+
+def _another_doctor(draft: Draft, refusal: Conflict) -> ResponseReturnValue:
+    """Hold the same time of another doctor for who wanted any, say so and let them look once more."""
+    enter_again()
+
+    def unit() -> Hold:
+        with unit_of_work() as session:
+            return take_hold(session, draft.anybody)
+
+    try:
+        hold = attempt(unit)
+    except (Conflict, Gone, Unprocessable):
+        return gone_page(draft.anybody, refusal)
+    keep(replace(draft, hold_id=hold.id, slot_id=hold.slot_id, expires_at=hold.expires_at))
+    with unit_of_work() as session:
+        before, after = held(session, draft.hold_id), held(session, hold.id)
+    flash(
+        t("portal-any-doctor-other", before=_called(before.practitioner), doctor=_called(after.practitioner)),
+        "success",
+    )
+    return redirect(url_for("portal.confirm", hold_id=hold.id), 303)
+
+
+def _called(practitioner: PractitionerRef) -> str:
+    return f"{practitioner_title(practitioner.title)} {practitioner.name}"
 
 
 def _book(draft: Draft) -> UUID:

@@ -1,20 +1,28 @@
 """The people an account books for."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
+from telehealth.accounts.errors import FreshCodeNeeded
+from telehealth.accounts.routes.proof_pages import to_proof
+from telehealth.accounts.services.fresh import is_fresh
 from telehealth.core.clock import business_date
 from telehealth.core.errors import DomainError, http_status
+from telehealth.core.text import whole_number
 from telehealth.patient_portal.person_form import read_birth_date
 from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.models import Relation
-from telehealth.patients.queries import PatientView, delegated_people, grown_up, patients_of
+from telehealth.patients.queries import PatientView, delegated_people, grown_up, patient, patients_of
 from telehealth.patients.routes import own_contact
 from telehealth.patients.rules import adult_from, consent_age, is_adult
-from telehealth.patients.services import note_read, take_over
-from telehealth.web.context import cipher, enter_again, now, principal, unit_of_work
+from telehealth.patients.services import change, note_read, take_over
+from telehealth.web.context import cipher, enter_again, may, now, principal, session, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -26,11 +34,11 @@ _ANSWERING = (Relation.PARENT, Relation.GUARDIAN)
 @guarded("patient.list")
 def family() -> ResponseReturnValue:
     """Show the account's owner and family, their numbers masked, and whom it acts for by delegation."""
-    with unit_of_work() as session:
-        people = patients_of(session, principal(), cipher())
-        others = delegated_people(session, principal(), "booking.read", cipher())
-        grown = grown_up(session, now())
-        note_read(session, principal(), *[view.id for view in (*people, *others)], now=now())
+    with unit_of_work() as work:
+        people = patients_of(work, principal(), cipher())
+        others = delegated_people(work, principal(), "booking.read", cipher())
+        grown = grown_up(work, now())
+        note_read(work, principal(), *[view.id for view in (*people, *others)], now=now())
     today = business_date(now())
     return render_template(
         "patient_portal/family.html",
@@ -58,11 +66,11 @@ def own_record() -> ResponseReturnValue:
 def take_own_record() -> ResponseReturnValue:
     """Give them the record."""
     try:
-        with unit_of_work() as session:
+        with unit_of_work() as work:
             take_over(
-                session,
+                work,
                 principal(),
-                own_contact(session),
+                own_contact(work),
                 full_name=request.form.get("full_name", "")[:200],
                 birth_date=read_birth_date(request.form) or "",
                 now=now(),
@@ -73,6 +81,54 @@ def take_own_record() -> ResponseReturnValue:
         return _own_record_page(form_errors(error, "full_name")), http_status(error)
     flash(t("portal-own-record-done"), "success")
     return redirect(url_for("portal.family"), 303)
+
+
+@pages.get("/account/people/<uuid:patient_id>/contact")
+@guarded("patient.change")
+def contact(patient_id: UUID) -> ResponseReturnValue:
+    """Ask where messages about a person of the family go."""
+    if not is_fresh(session(), principal(), now()):
+        return to_proof(url_for("portal.contact", patient_id=patient_id))
+    return _contact_page(patient_id, None, {})
+
+
+@pages.post("/account/people/<uuid:patient_id>/contact")
+@guarded("patient.change")
+def change_contact(patient_id: UUID) -> ResponseReturnValue:
+    """Send messages there from now on."""
+    form = {name: request.form.get(name, "").strip()[:254] for name in ("phone", "email", "version")}
+    try:
+        with unit_of_work() as work:
+            view = _changeable(work, patient_id)
+            changes = {"phone": form["phone"] or None, "email": form["email"] or None}
+            version = whole_number(form["version"]) or 0
+            change(work, principal(), view.id, changes, version=version, now=now(), cipher=cipher())
+    except FreshCodeNeeded:
+        return to_proof(url_for("portal.contact", patient_id=patient_id))
+    except PatientNotFound:
+        raise
+    except DomainError as error:
+        enter_again()
+        return _contact_page(patient_id, form, form_errors(error, "phone")), http_status(error)
+    flash(t("portal-contact-done"), "success")
+    return redirect(url_for("portal.family"), 303)
+
+
+def _changeable(work: Session, patient_id: UUID) -> PatientView:
+    """Return a person of the family; for anybody else there is no such person."""
+    view = patient(work, patient_id, cipher())
+    if view is None or not may("patient.change", view.scope):
+        raise PatientNotFound
+    return view
+
+
+def _contact_page(patient_id: UUID, form: Mapping[str, Any] | None, errors: dict[str, Any]) -> str:
+    """Show the form as it was filled in; nobody has yet: as the record is."""
+    with unit_of_work() as work:
+        view = _changeable(work, patient_id)
+        note_read(work, principal(), view.id, now=now())
+    known = {"phone": view.phone, "email": view.email, "version": view.version}
+    return render_template("patient_portal/contact.html", view=view, form=form or known, errors=errors)
 
 
 def _own_record_page(errors: dict[str, Any]) -> str:

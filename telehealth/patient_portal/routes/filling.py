@@ -83,7 +83,7 @@ def add_person(hold_id: UUID) -> ResponseReturnValue:
     try:
         with unit_of_work() as session:
             draft = draft_of(session, hold_id)
-            patient_id = _register(session, form)
+            patient_id = register_person(session, form)
     except DomainError as error:
         enter_again()
         with unit_of_work() as session:
@@ -167,7 +167,11 @@ def _bookable(session: Session) -> list[PatientView]:
     return [*own, *others]
 
 
-def _register(session: Session, form: PersonForm) -> UUID:
+def register_person(session: Session, form: PersonForm) -> UUID:
+    """Enter a person into the account; one whom it has already is the same one. Raises Unprocessable.
+
+    What other accounts know of them is neither asked nor told.
+    """
     faults = form.faults()
     if faults:
         raise Unprocessable(faults)
@@ -204,18 +208,25 @@ def _who_page(session: Session, draft: Draft, people: list[PatientView], errors:
 
 
 def _person_page(session: Session, draft: Draft, form: PersonForm, errors: dict[str, Any]) -> str:
-    people = patients.patients_of(session, principal(), cipher())
-    has_self = any(view.relation == RELATIONS["self"] for view in people)
     return render_template(
         "patient_portal/person.html",
         held=held(session, draft.hold_id),
         draft=draft,
-        form=form.values,
-        first=not people,
-        relations=[name for name in RELATIONS if name != "self" or not has_self],
-        countries=_countries(),
+        **person_questions(session, form),
         errors=errors,
     )
+
+
+def person_questions(session: Session, form: PersonForm) -> dict[str, Any]:
+    """Return what the questions about a person need; `first`: the account has nobody yet."""
+    people = patients.patients_of(session, principal(), cipher())
+    has_self = any(view.relation == RELATIONS["self"] for view in people)
+    return {
+        "form": form.values,
+        "first": not people,
+        "relations": [name for name in RELATIONS if name != "self" or not has_self],
+        "countries": _countries(),
+    }
 
 
 def _details_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import segno
 from flask import flash, redirect, render_template, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -20,7 +21,9 @@ from telehealth.core.errors import BadRequest, DomainError, NotFound, http_statu
 from telehealth.core.text import clean, whole_number
 from telehealth.directory import queries as directory
 from telehealth.directory.queries import FacilityQuery
+from telehealth.patient_portal.person_form import PersonForm
 from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.routes.filling import person_questions, register_person
 from telehealth.patients.queries import patients_of
 from telehealth.patients.services import family
 from telehealth.referrals import queries, services
@@ -31,7 +34,7 @@ from telehealth.referrals.routes.means import allowed, means
 from telehealth.referrals.routes.staff import issuer_facility, typed_day
 from telehealth.referrals.services import Asked, Paper, Use
 from telehealth.scheduling.queries import SlotView, slot_by_id
-from telehealth.web.context import cipher, enter_again, now, principal, unit_of_work
+from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
@@ -41,6 +44,7 @@ SHOWN = 24
 SEARCHED = 4 * SHOWN  # several doctors have the same times
 MINE = 50
 LONGEST = 200
+_WHOSE = "slip-whose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,34 @@ def my_slips() -> ResponseReturnValue:
 @pages.get("/my-slips/new")
 @guarded("slip.enter")
 def new_slip() -> ResponseReturnValue:
-    """Show the form of a paper."""
+    """Show the form of a paper; who has nobody in the account yet says first whose it is."""
+    with unit_of_work() as session:
+        if not patients_of(session, principal(), cipher()):
+            return redirect(url_for("portal.slip_person"))
     return _form_page(request.args.to_dict(), {})
+
+
+@pages.get("/my-slips/person")
+@guarded("patient.register")
+def slip_person() -> ResponseReturnValue:
+    """Ask whose paper it is, when it is somebody's who is not entered yet."""
+    return _person_page(PersonForm.read({}), {})
+
+
+@pages.post("/my-slips/person")
+@guarded("patient.register")
+def add_slip_person() -> ResponseReturnValue:
+    """Enter the person, and go on to their paper."""
+    permit("patient.register")
+    form = PersonForm.read(request.form)
+    try:
+        with unit_of_work() as session:
+            patient_id = register_person(session, form)
+    except DomainError as error:
+        enter_again()
+        return _person_page(form, form_errors(error)), http_status(error)
+    cookie[_WHOSE] = str(patient_id)
+    return redirect(url_for("portal.new_slip"), 303)
 
 
 @pages.post("/my-slips/new")
@@ -82,6 +112,7 @@ def enter_slip() -> ResponseReturnValue:
     try:
         with unit_of_work() as session:
             view = services.enter(session, principal(), _paper(session, form), means())
+            cookie.pop(_WHOSE, None)
     except DomainError as error:
         enter_again()
         return _form_page(form, form_errors(error)), http_status(error)
@@ -236,6 +267,13 @@ def _asked_day() -> date | None:
         return None
 
 
+def _person_page(form: PersonForm, errors: dict[str, Any]) -> str:
+    with unit_of_work() as session:
+        return render_template(
+            "patient_portal/slip_person.html", **person_questions(session, form), errors=errors
+        )
+
+
 def _form_page(form: dict[str, str], errors: dict[str, Any]) -> str:
     with unit_of_work() as session:
         people = family(session, principal(), now=now(), cipher=cipher())
@@ -250,7 +288,7 @@ def _form_page(form: dict[str, str], errors: dict[str, Any]) -> str:
             places=places,
             offered=offered,
             today=business_date(now()),
-            form=form,
+            form={"who": cookie.get(_WHOSE, ""), **form},
             errors=errors,
         )
 

@@ -1,7 +1,11 @@
 """One slot: seen, taken by phone and code, held, given back."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
@@ -17,20 +21,22 @@ from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import HoldUnknown, NotAdmitted, SlotTaken
+from telehealth.booking.errors import HoldUnknown, NobodyFree, NotAdmitted, SlotTaken
 from telehealth.booking.services import Hold
 from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
 from telehealth.directory.queries import facility as facility_of
+from telehealth.directory.queries import facility_by_code
 from telehealth.directory.queries import service as service_of
 from telehealth.patient_portal import drafts
+from telehealth.patient_portal.any_doctor import AnyDoctor, with_anybody
 from telehealth.patient_portal.drafts import Draft
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import keep
 from telehealth.patient_portal.rules import prepare
 from telehealth.payments.queries import deposit_terms
 from telehealth.scheduling.errors import SlotUnknown
-from telehealth.scheduling.queries import SlotView, slot_by_id
+from telehealth.scheduling.queries import SlotView, earliest_slots, slot_by_id
 from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.forms import form_errors
@@ -38,10 +44,40 @@ from telehealth.web.guard import guarded, public
 from telehealth.web.localization import current_locale, t
 
 _STEP = "portal-code"
+_ALTERNATIVES = 3
+
+_Given = ParamSpec("_Given")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What could not be had; no practitioner when any would have done."""
+
+    start: datetime
+    service: str
+    facility: str
+    modality: str
+    practitioner_id: UUID | None = None
+
+
+def _unless_nobody_is_free(
+    view: Callable[_Given, ResponseReturnValue],
+) -> Callable[_Given, ResponseReturnValue]:
+    """Show what is free instead when the last doctor of a time has been taken."""
+
+    @wraps(view)
+    def shown(*args: _Given.args, **kwargs: _Given.kwargs) -> ResponseReturnValue:
+        try:
+            return view(*args, **kwargs)
+        except NobodyFree as refusal:
+            return gone_page(str(kwargs["slot_id"]), refusal)
+
+    return shown
 
 
 @pages.get("/book/slots/<slot_id>")
 @public
+@_unless_nobody_is_free
 def slot(slot_id: str) -> ResponseReturnValue:
     """Show a slot: where, with whom, for how much. Who is not signed in gives a phone number here."""
     return _slot_page(_slot(slot_id), {})
@@ -49,6 +85,7 @@ def slot(slot_id: str) -> ResponseReturnValue:
 
 @pages.post("/book/slots/<slot_id>")
 @public
+@_unless_nobody_is_free
 def take_slot(slot_id: str) -> ResponseReturnValue:
     """Hold the slot, or send a code to the phone first."""
     if principal().kind is PrincipalKind.PATIENT:
@@ -76,6 +113,7 @@ def take_slot(slot_id: str) -> ResponseReturnValue:
 
 @pages.get("/book/slots/<slot_id>/code")
 @public
+@_unless_nobody_is_free
 def code(slot_id: str) -> ResponseReturnValue:
     """Ask for the code."""
     if principal().kind is PrincipalKind.PATIENT or _STEP not in cookie:
@@ -85,6 +123,7 @@ def code(slot_id: str) -> ResponseReturnValue:
 
 @pages.post("/book/slots/<slot_id>/code")
 @public
+@_unless_nobody_is_free
 def check_code(slot_id: str) -> ResponseReturnValue:
     """Sign in with the code and hold the slot at once."""
     if principal().kind is PrincipalKind.PATIENT:
@@ -147,15 +186,35 @@ def release(hold_id: UUID) -> ResponseReturnValue:
 def gone_page(slot_id: str, refusal: DomainError) -> ResponseReturnValue:
     """Say that a slot cannot be had, why, and what is free instead."""
     enter_again()
+    anybody = AnyDoctor.parse(slot_id)
     with unit_of_work() as session:
         page = render_template(
             "patient_portal/taken.html",
-            lost=slot_by_id(session, slot_id, now()),
-            taken=isinstance(refusal, SlotTaken),
+            lost=_lost(session, slot_id),
+            taken=isinstance(refusal, SlotTaken | NobodyFree),
             why=error_text(refusal),
-            alternatives=booking.alternatives(session, slot_id, now=now()),
+            anybody=anybody is not None,
+            alternatives=booking.alternatives(session, slot_id, now=now())
+            if anybody is None
+            else _other_times(session, anybody),
         )
     return page, http_status(refusal)
+
+
+def _lost(session: Session, slot_id: str) -> _Lost | None:
+    anybody = AnyDoctor.parse(slot_id)
+    if anybody is not None:
+        return _Lost(anybody.start, anybody.service, anybody.facility, anybody.modality)
+    found = slot_by_id(session, slot_id[:80], now())
+    if found is None:
+        return None
+    return _Lost(found.start, found.service.code, found.facility.code, found.modality, found.practitioner.id)
+
+
+def _other_times(session: Session, anybody: AnyDoctor) -> Sequence[SlotView]:
+    """Return the next starts with whichever doctor: there from that time on, else in the province."""
+    query = anybody.later(facility_by_code(session, anybody.facility).id)
+    return with_anybody(booking.next_free(session, query, now=now()))[:_ALTERNATIVES]
 
 
 def _hold(slot_id: str) -> ResponseReturnValue:
@@ -165,9 +224,9 @@ def _hold(slot_id: str) -> ResponseReturnValue:
 
     def unit() -> Hold:
         with unit_of_work() as session:
-            if before is not None and before.slot_id != slot_id:
+            if before is not None and slot_id not in (before.slot_id, before.anybody):
                 _let_go(session, before.hold_id)
-            return booking.hold(session, principal(), slot_id, now=now())
+            return take_hold(session, slot_id)
 
     try:
         hold = attempt(unit)
@@ -175,8 +234,18 @@ def _hold(slot_id: str) -> ResponseReturnValue:
         return redirect(url_for("admission.room", service_id=_slot_again(slot_id).service.id), 303)
     except (Conflict, Gone, Unprocessable) as refusal:
         return gone_page(slot_id, refusal)
-    keep(Draft(hold.id, hold.slot_id, hold.expires_at))
+    anybody = slot_id if hold.slot_id != slot_id else ""
+    keep(Draft(hold.id, hold.slot_id, hold.expires_at, anybody=anybody))
     return redirect(url_for("portal.who", hold_id=hold.id), 303)
+
+
+def take_hold(session: Session, slot_id: str) -> Hold:
+    """Hold a slot, or one of whichever doctor is free then. Raises what `hold` and `hold_any` raise."""
+    anybody = AnyDoctor.parse(slot_id)
+    if anybody is None:
+        return booking.hold(session, principal(), slot_id, now=now())
+    facility_id = facility_by_code(session, anybody.facility).id
+    return booking.hold_any(session, principal(), anybody.wanted(facility_id), now=now())
 
 
 def _let_go(session: Session, hold_id: UUID) -> None:
@@ -192,11 +261,23 @@ def _slot_again(slot_id: str) -> SlotView:
 
 
 def _slot(slot_id: str) -> SlotView:
+    """Return a slot, or for any doctor's the first that is free then. Raises SlotUnknown, NobodyFree."""
+    anybody = AnyDoctor.parse(slot_id)
     with unit_of_work() as session:
+        if anybody is not None:
+            return _first_of(session, anybody)
         found = slot_by_id(session, slot_id[:80], now())
     if found is None:
         raise SlotUnknown
     return found
+
+
+def _first_of(session: Session, anybody: AnyDoctor) -> SlotView:
+    facility_id = facility_by_code(session, anybody.facility).id
+    free = with_anybody(earliest_slots(session, anybody.query(facility_id), now=now()))
+    if not free:
+        raise NobodyFree
+    return free[0]
 
 
 def _step() -> dict[str, str]:
@@ -212,6 +293,7 @@ def _slot_page(found: SlotView, errors: dict[str, Any], phone: str = "") -> str:
         return render_template(
             "patient_portal/slot.html",
             slot=found,
+            anybody=AnyDoctor.parse(found.id) is not None,
             terms=deposit_terms(session, found.service.id),
             prepare=prepare(service, found.modality, current_locale()),
             facility=facility_of(session, found.facility.id),

@@ -46,3 +46,5 @@ import-unknown-resource = Facility { $facility } has no such room or device in t
 import-bad-quota = Places kept for a door are written door:places:time, such as counter:4:90m;referral-basic:2:3d; each door once, one of: { $allowed }.
 import-quota-too-large = More places are kept than the session has ({ $places }).
 import-overruled = { $count } lines marked ! were changed in the schedule editor; they stay as they are there.
+import-too-many-rows = The file has too many lines: { $most } at most.
+import-other-facility = This line belongs to another facility. Only lines of { $facility } can be taken in here.

@@ -46,3 +46,5 @@ import-unknown-resource = Trong tệp resources, cơ sở { $facility } không c
 import-bad-quota = Số chỗ giữ riêng viết theo mẫu cửa:số chỗ:thời gian, ví dụ counter:4:90m;referral-basic:2:3d; mỗi cửa một lần, là một trong: { $allowed }.
 import-quota-too-large = Số chỗ giữ riêng nhiều hơn số chỗ của buổi khám ({ $places }).
 import-overruled = { $count } dòng đánh dấu ! đã được sửa trong trang lập lịch khám nên giữ nguyên như ở đó.
+import-too-many-rows = Tệp có quá nhiều dòng: nhiều nhất { $most } dòng.
+import-other-facility = Dòng này của cơ sở khác. Ở đây chỉ nhập được lịch của cơ sở { $facility }.

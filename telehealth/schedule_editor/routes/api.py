@@ -536,14 +536,14 @@ def _answer(
     """
     editor = _editor(facility_id)
     if how["dry_run"]:
-        return _previewed(facility_id, editor, asked)
+        return previewed(facility_id, editor, asked)
     if how["preview"] is None:
         raise PreviewRequired
     with unit_of_work() as work:
         try:
             done = services.carry_out(work, editor, asked, how["preview"], now=now())
         except Unprocessable as error:
-            raise Unprocessable({_public(name): keys for name, keys in error.fields.items()}) from error
+            raise _in_public_names(error) from error
         written = None if body is None else body(work, done.id)
     if written is None:
         return Response(status=204)
@@ -552,17 +552,23 @@ def _answer(
     return answer
 
 
-def _previewed(facility_id: UUID, editor: Editor, asked: Edit) -> Response:
+def previewed(facility_id: UUID, editor: Editor, asked: Edit, **more: Any) -> Response:
+    """Answer with what a change would do, and `more`."""
     names = may("booking.day", AppointmentScope(facility_id))
     with unit_of_work() as work:
         try:
             found = services.preview(work, editor, asked, now=now())
         except Unprocessable as error:
-            raise Unprocessable({_public(name): keys for name, keys in error.fields.items()}) from error
+            raise _in_public_names(error) from error
         people = queries.people(work, facility_id)
         if names:
             services.note_names_seen(work, principal(), facility_id, found, now())
-    return jsonify(_preview_json(found, people, names=names))
+    return jsonify({**_preview_json(found, people, names=names), **more})
+
+
+def _in_public_names(error: Unprocessable) -> Unprocessable:
+    fields = {_public(name): keys for name, keys in error.fields.items()}
+    return type(error)(fields, extra=error.extra, **error.params)
 
 
 def _preview_json(

@@ -75,19 +75,24 @@ def decide(
     asked: Callable[[], Edit],
     form_page: Callable[[Errors], str],
     done: str,
+    *,
+    shown: Callable[[], dict[str, Any]] = dict,
 ) -> ResponseReturnValue:
-    """Show the form again, or what the change would do, or do what was seen and go on to `done`."""
+    """Show the form again, or what the change would do, or do what was seen and go on to `done`.
+
+    `shown`: what the preview shows and keeps besides, or instead of the form's own fields (`kept`).
+    """
     step = request.form.get("step", "preview")
     if step == "edit":
         return form_page({})
     try:
         edit = asked()
         if step != "save":
-            return _preview_page(facility_id, current, edit)
+            return _preview_page(facility_id, current, edit, shown)
         with unit_of_work() as work:
             services.carry_out(work, editor(facility_id), edit, request.form.get("seen", ""), now=now())
     except PreviewStale as error:
-        return _preview_page(facility_id, current, asked(), stale=True), http_status(error)
+        return _preview_page(facility_id, current, asked(), shown, stale=True), http_status(error)
     except (NotFound, Forbidden):
         raise
     except DomainError as error:
@@ -96,7 +101,9 @@ def decide(
     return redirect(done, 303)
 
 
-def _preview_page(facility_id: UUID, current: str, edit: Edit, *, stale: bool = False) -> str:
+def _preview_page(
+    facility_id: UUID, current: str, edit: Edit, shown: Callable[[], dict[str, Any]], *, stale: bool = False
+) -> str:
     names = may("booking.day", AppointmentScope(facility_id))
     with unit_of_work() as work:
         found = services.preview(work, editor(facility_id), edit, now=now())
@@ -114,8 +121,8 @@ def _preview_page(facility_id: UUID, current: str, edit: Edit, *, stale: bool = 
         people=people,
         who=presentation.who,
         names=names,
-        kept=forms.kept_fields(request.form, _ASKING),
         stale=stale,
+        **{"kept": forms.kept_fields(request.form, _ASKING), "notes": [], **shown()},
     )
 
 

@@ -1,0 +1,1 @@
+"""A facility's roster lines from a file: what it would change is shown first."""
