@@ -34,7 +34,8 @@ from telehealth.queueing.services import TicketView
 from telehealth.web.context import cipher, now, permit, principal, session, settings, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import guarded, public
-from telehealth.web.localization import current_locale, t
+from telehealth.web.localization import current_locale, format_date, format_time, t
+from telehealth.web.security import may_connect
 
 pages = Blueprint("kiosk", __name__, url_prefix="/kiosk", template_folder="../templates")
 
@@ -280,7 +281,31 @@ def _slip(ticket: TicketView) -> str:
         border=2, omitsize=True, svgclass=None, lineclass=None
     )
     drawn = Markup(picture)  # noqa: S704  drawn by us
-    return _page("kiosk/slip.html", ticket=ticket, qr=drawn, address=address, said="slip")
+    agent = settings().print_agent_url
+    may_connect(agent)
+    slip = _paper(ticket, address)
+    return _page("kiosk/slip.html", ticket=ticket, qr=drawn, slip=slip, agent=agent, said="slip")
+
+
+def _paper(ticket: TicketView, address: str) -> dict[str, Any]:
+    """Return what the print agent puts on paper (printing/slips.py)."""
+    lines = []
+    if ticket.people_ahead is not None and ticket.wait_range is not None:
+        wait = ticket.wait_range
+        lines.append(t("queue-people-ahead", count=ticket.people_ahead))
+        lines.append(t("queue-wait" if wait.low else "queue-wait-short", low=wait.low, high=wait.high))
+    if ticket.appointment_start is not None:
+        lines.append(t("clinic-appointment-at", time=format_time(ticket.appointment_start)))
+    issued = t("slip-issued", time=format_time(ticket.issued_at), date=format_date(ticket.issued_at, "short"))
+    return {
+        "key": str(ticket.id),
+        "place": directory.facility(session(), ticket.queue.facility_id).name,
+        "number": ticket.number_text,
+        "room": ticket.room,
+        "lines": lines,
+        "address": address,
+        "foot": [t("slip-follow"), t("slip-missed"), issued],
+    }
 
 
 def _redeemed(given: str) -> str:
