@@ -10,6 +10,7 @@ island("kiosk", (root) => {
   root.querySelectorAll<HTMLFormElement>("form[data-code]").forEach(keypad);
   clearLater(root);
   printSlip(root);
+  readAloud();
   warnWhenOffline(root);
 });
 
@@ -83,6 +84,22 @@ function printSlip(root: HTMLElement): void {
 
 function say(place: HTMLElement | null, text: string | undefined): void {
   if (place) place.textContent = text ?? "";
+}
+
+/** Reads the screen out, at once where it asks something, and again on wish; a page that may not sound stays silent. */
+function readAloud(): void {
+  const button = document.querySelector<HTMLButtonElement>("[data-speak]");
+  if (!button?.dataset.speak) return;
+  const voice = new Audio(button.dataset.speak);
+  const speak = (): void => {
+    voice.currentTime = 0;
+    voice.play().then(
+      () => (button.dataset.spoke = "yes"),
+      () => undefined,
+    );
+  };
+  button.addEventListener("click", speak);
+  if (button.dataset.atOnce !== undefined) speak();
 }
 
 function warnWhenOffline(root: HTMLElement): void {

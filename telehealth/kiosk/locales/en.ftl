@@ -132,3 +132,4 @@ feedback-none = Nothing left to handle
 feedback-none-text = What people say shows here.
 clinic-staff-call-printer = The printer at { $place } has printed nothing since { $time }. Check the paper.
 kiosk-keys = Keypad
+kiosk-speak = Listen

@@ -131,3 +131,4 @@ feedback-none = Không còn ý kiến nào chờ xử lý
 feedback-none-text = Ý kiến mới sẽ hiện ở đây.
 clinic-staff-call-printer = Máy in ở { $place } không in được phiếu, từ { $time }. Kiểm tra giấy.
 kiosk-keys = Bàn phím
+kiosk-speak = Nghe đọc

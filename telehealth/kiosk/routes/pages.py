@@ -25,6 +25,7 @@ from telehealth.directory import queries as directory
 from telehealth.kiosk import queries, services
 from telehealth.kiosk.codes import FeedbackTopic
 from telehealth.kiosk.passes import Pass, open_pass, seal
+from telehealth.kiosk.prompts import clip_path
 from telehealth.kiosk.rules import CLEAR_AFTER_SECONDS, PASS_LASTS
 from telehealth.kiosk.services import Kiosk, Opinion, Seen, Wish
 from telehealth.queueing import services as queueing
@@ -204,7 +205,8 @@ def refused(error: DomainError) -> ResponseReturnValue:
     """Refuse on the kiosk's own screen, large, with the way back and the call for help."""
     if not principal().has(Role.KIOSK):
         return redirect(url_for("kiosk.activate"))
-    return _page("kiosk/refused.html", refusal=_why(error), code=error.code), http_status(error)
+    page = _page("kiosk/refused.html", refusal=_why(error), code=error.code, said="refused")
+    return page, http_status(error)
 
 
 def _why(error: DomainError) -> str:
@@ -263,14 +265,16 @@ def _topics(given: Iterable[str]) -> list[FeedbackTopic]:
 def _page(template: str, *, said: str | None = None, **values: Any) -> str:
     """Render a screen; `said` names the prompt that is spoken on it."""
     facility = directory.facility(session(), _facility_id())
+    clip = None if said is None else clip_path(current_locale(), said)
     return render_template(
         template,
         facility=facility,
+        clip=clip,
+        speaks=said != "welcome",
         clear_after=CLEAR_AFTER_SECONDS,
         lang=None if current_locale() == "vi" else current_locale(),
         now=now(),
         press_key=new_id(),
-        said=said,
         **values,
     )
 
