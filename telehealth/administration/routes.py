@@ -46,7 +46,10 @@ def province() -> str:
     permit("administration.province")
     found = directory.facilities(session(), FacilityQuery(limit=_ALL_FACILITIES)).items
     return render_template(
-        "administration/province.html", facilities=found, staff=accounts.staff_counts(session(), now())
+        "administration/province.html",
+        facilities=found,
+        staff=accounts.staff_counts(session(), now()),
+        current="province",
     )
 
 

@@ -137,7 +137,9 @@ def _set_limits(wanted: Mapping[LimitName, int | None]) -> None:
 
 
 def _limits_page(values: Mapping[LimitName, int | str], errors: dict[str, Any]) -> str:
-    return render_template("anomalies/limits.html", names=list(LimitName), values=values, errors=errors)
+    return render_template(
+        "anomalies/limits.html", names=list(LimitName), values=values, errors=errors, current="limits"
+    )
 
 
 def _page(facility_id: UUID | None) -> str:

@@ -73,7 +73,9 @@ def test_the_page_sets_them_and_keeps_what_was_typed_wrong(
     limits: Callable[..., None], office: FlaskClient, engine: Engine
 ):
     assert "Giới hạn đặt lịch trực tuyến" in office.get("/admin/province").text
-    assert 'name="account_day" type="text" value="12"' in office.get(PAGE).text
+    shown = office.get(PAGE).text
+    assert 'name="account_day" type="text" value="12"' in shown
+    assert f'href="{PAGE}" aria-current="page"' in shown
     wrong = post_form(office, PAGE, PAGE, account_day="0", phone_active="mười", identity_active="4")
     assert wrong.status_code == 422
     assert wrong.text.count("Nhập một số nguyên từ 1 đến 500.") == 4, "by the fields and in the summary"

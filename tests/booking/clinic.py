@@ -255,6 +255,7 @@ def _add_session(session: Session, token: str, account_id: UUID, kind: str) -> N
             account_id=account_id,
             mfa=True,
             created_at=NOW - timedelta(days=1),
+            proven_at=NOW,
             expires_at=NOW + timedelta(days=3000),
             last_seen_at=NOW + timedelta(days=3000),
         )

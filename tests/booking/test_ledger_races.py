@@ -108,6 +108,14 @@ class Race:
             lambda session: services.book_any(session, CLERK, request, wanted, **self.means, policies=FREELY)
         )
 
+    def holding_any(self, person: Person) -> Callable[[], str]:
+        wanted = AnyPractitioner(
+            "internal", FACILITIES["77001"], at_local(TUESDAY, 0), at_local(TUESDAY, 1440)
+        )
+        return lambda: self._done(
+            lambda session: services.hold_any(session, person.principal, wanted, now=NOW, policies=FREELY)
+        )
+
     def moving(self, appointment_id: UUID, slot: str) -> Callable[[], str]:
         move = Move(slot, 1, Channel.DESK)
         return lambda: self._done(
@@ -459,6 +467,22 @@ def test_forty_people_at_once_get_forty_places_with_whichever_doctor(
     assert race.flaws() == []
     spread = own("SELECT min(booked) * 100 + max(booked) FROM practitioner_day")
     assert spread == 505  # the fewest first: five each
+
+
+def test_whoever_wants_any_doctor_at_once_is_each_held_a_place_of_their_own(
+    race: Race, crowd: list[Person], own, engine: Engine
+):
+    own("UPDATE clinic_session SET status = 'closed', version = version + 1")
+    add_doctors(engine, own, doctors=RACERS, places=1)
+    own("UPDATE clinic_session SET online_quota = 1 WHERE status = 'open'")
+    assert Counter(together([race.holding_any(person) for person in crowd])) == {"ok": RACERS}
+    assert own("SELECT count(DISTINCT practitioner_id) FROM appointment WHERE status = 'held'") == RACERS
+    assert race.flaws() == []
+
+
+def test_who_presses_any_doctor_many_times_at_once_holds_one_place(race: Race, crowd: list[Person], own):
+    assert Counter(together([race.holding_any(crowd[0]) for _ in range(RACERS)])) == {"ok": RACERS}
+    assert own("SELECT count(*) FROM appointment WHERE status = 'held'") == 1
 
 
 def add_doctors(engine: Engine, own, *, doctors: int, places: int) -> None:

@@ -167,6 +167,21 @@ def test_after_the_hold_has_run_out_a_slot_may_be_lost(
     assert slow.sees("Những giờ trống gần nhất")
 
 
+def test_a_held_time_that_was_closed_meanwhile_shows_others(browser: Browser):
+    to_confirmation(browser)
+    with system_unit_of_work(browser.engine) as session:
+        session.execute(
+            text(
+                """INSERT INTO blocking (id, facility_id, practitioner_id, from_at, to_at, reason, created_at)
+                   SELECT gen_random_uuid(), facility_id, practitioner_id, start_at, end_at, 'Họp', now()
+                     FROM appointment"""
+            )
+        )
+    browser.send(agree="yes")
+    assert browser.status == 409
+    assert browser.sees("Những giờ trống gần nhất")
+
+
 ODD_NAMES = ("Trần 😀 Văn", "Robert'); DROP TABLE patient;--", "", "<script>alert(1)</script>", "\x00")
 FAULTS = (
     ({"relation": ""}, "Vui lòng cho biết người được khám là ai"),

@@ -42,7 +42,7 @@ accounts-code-lead = We have just sent a code to { $kind ->
   }
 accounts-code-hint = The code works for 5 minutes. Never read it out to anybody.
 accounts-proof-title = Confirm that it is you
-accounts-proof-lead = What you are about to change decides how you sign in and where messages go. So that nobody does it in your place, please enter a new code. Changes are possible for 10 minutes after it.
+accounts-proof-lead = What you are about to change decides how you sign in and where messages go. So that nobody does it in your place, please enter a new code. You then have 10 minutes for your changes.
 accounts-proof-check = Confirm
 accounts-other-phone = Use another number or e-mail
 accounts-send-again = Send a new code

@@ -42,7 +42,7 @@ accounts-code-lead = Chúng tôi vừa gửi mã tới { $kind ->
   }
 accounts-code-hint = Mã dùng trong 5 phút. Không đọc mã này cho bất kỳ ai.
 accounts-proof-title = Xác nhận là quý vị
-accounts-proof-lead = Việc quý vị sắp làm ảnh hưởng đến cách đăng nhập và nơi nhận tin nhắn. Để không ai làm thay quý vị, vui lòng nhập một mã mới. Mã giữ hiệu lực cho các thay đổi trong 10 phút.
+accounts-proof-lead = Việc quý vị sắp làm ảnh hưởng đến cách đăng nhập và nơi nhận tin nhắn. Để không ai làm thay quý vị, vui lòng nhập một mã mới. Sau khi xác nhận, quý vị có 10 phút để thay đổi.
 accounts-proof-check = Xác nhận
 accounts-other-phone = Dùng số hoặc email khác
 accounts-send-again = Gửi lại mã

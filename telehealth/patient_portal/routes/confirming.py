@@ -14,7 +14,7 @@ from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import AppointmentStatus
-from telehealth.booking.errors import HoldUnknown, OnlineQuotaFull, SlotTaken
+from telehealth.booking.errors import FULL, HoldUnknown
 from telehealth.booking.idempotency import RequestKey
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.remote import RemoteNeed
@@ -74,7 +74,7 @@ def book(hold_id: UUID) -> ResponseReturnValue:
     enter_again()
     try:
         appointment_id = attempt(lambda: _book(draft))
-    except (SlotTaken, OnlineQuotaFull, SlotClosed) as refusal:
+    except (*FULL, SlotClosed) as refusal:
         return _another_doctor(draft, refusal) if draft.anybody else gone_page(draft.slot_id, refusal)
     except Conflict as error:
         enter_again()

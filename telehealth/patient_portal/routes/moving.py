@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import OnlineQuotaFull, SlotTaken
+from telehealth.booking.errors import FULL
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import Move
 from telehealth.core.clock import at_local, business_date
@@ -77,7 +77,7 @@ def move(appointment_id: UUID, slot_id: str) -> ResponseReturnValue:
     enter_again()
     try:
         attempt(lambda: _move(appointment_id, Move(slot.id, version)))
-    except (SlotTaken, OnlineQuotaFull, SlotClosed) as refusal:
+    except (*FULL, SlotClosed) as refusal:
         return _gone(view, slot, refusal)
     except (Conflict, PreconditionFailed) as error:
         page = render_template(
