@@ -112,6 +112,7 @@ KINDS: Mapping[str, Kind] = {
             priority=Priority.URGENT,
             mutable=True,
         ),
+        _urgent("ticket-slip", "facility number room link", _ELECTRONIC),
         Kind("zalo-link", frozenset({"code", "minutes"}), ("sms",), Priority.OTP, copies=()),
         _reply("chat-help", "link"),
         _reply("chat-share", "link"),

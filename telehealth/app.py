@@ -56,6 +56,8 @@ from telehealth.identities import policies as identity_policies
 from telehealth.identities import routes as identity_routes
 from telehealth.invitations import policies as invitation_policies
 from telehealth.invitations import routes as invitation_routes
+from telehealth.kiosk import policies as kiosk_policies
+from telehealth.kiosk import routes as kiosk_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
@@ -124,6 +126,7 @@ def policy() -> Policy:
         export_policies.RULES,
         identity_policies.RULES,
         invitation_policies.RULES,
+        kiosk_policies.RULES,
         messaging_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
@@ -244,7 +247,8 @@ def _register(app: Flask) -> None:
         board_routes.areas,
         board_routes.hall,
         queueing_routes.pages,
-        queueing_routes.kiosk,
+        kiosk_routes.pages,
+        kiosk_routes.feedback,
         queueing_routes.clinic,
         queueing_routes.halls,
         visit_routes.pages,
@@ -276,6 +280,7 @@ def _register(app: Flask) -> None:
         queueing_routes.arranging_api,
         visit_routes.api,
         queueing_routes.web_numbers_api,
+        kiosk_routes.api,
         identity_routes.api,
         invitation_routes.api,
         messaging_routes.api,

@@ -19,6 +19,7 @@ from telehealth.directory import models as _directory
 from telehealth.encounters import models as _encounters
 from telehealth.invitations import models as _invitations
 from telehealth.jobs import models as _jobs
+from telehealth.kiosk import models as _kiosk
 from telehealth.passkeys import models as _passkeys
 from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
@@ -45,6 +46,7 @@ _REGISTERED = (
     _encounters,
     _invitations,
     _jobs,
+    _kiosk,
     _passkeys,
     _patients,
     _payments,

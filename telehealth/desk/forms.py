@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telehealth.patients.rules import card_date, compact, national_id_warnings, valid_national_id
+from telehealth.identification.numbers import card_date, compact, national_id_warnings, valid_national_id
 from telehealth.patients.services import NewPatient
 
 FIELDS = (

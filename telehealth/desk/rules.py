@@ -7,14 +7,12 @@ from enum import StrEnum
 from telehealth.core.ids import CODE_ALPHABET
 from telehealth.core.phone import normalise_phone
 from telehealth.core.text import clean
-from telehealth.patients.rules import (
-    IdentityCard,
-    InsuranceCard,
+from telehealth.identification.cards import IdentityCard, InsuranceCard, parse_scan
+from telehealth.identification.numbers import (
     card_date,
     clean_name,
     compact,
     insurance_number,
-    parse_scan,
     valid_national_id,
 )
 

@@ -26,11 +26,11 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
 from telehealth.desk.errors import NotThisDesk
 from telehealth.desk.rules import Asked, Typed
+from telehealth.identification.cards import IdentityCard, InsuranceCard
 from telehealth.identities.queries import Described, Doubles, possible_doubles
 from telehealth.patients import services as patients
 from telehealth.patients.models import AskedBy, AskedHow, IdentifierSystem
 from telehealth.patients.queries import PatientView, search_patients
-from telehealth.patients.rules import IdentityCard, InsuranceCard
 from telehealth.patients.services import NewPatient
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import slot_by_id

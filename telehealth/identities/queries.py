@@ -13,9 +13,9 @@ from telehealth.booking.queries import AppointmentView, coming_of
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.phone import normalise_phone
 from telehealth.core.text import search_form
+from telehealth.identification.numbers import clean_name, compact, insurance_number
 from telehealth.patients.models import IdentifierSystem, Patient, PatientFacility, PatientIdentifier
 from telehealth.patients.queries import PHONE_INDEX, PatientView, patients_by_ids
-from telehealth.patients.rules import clean_name, compact, insurance_number
 from telehealth.patients.services import NewPatient
 
 MOST = 5

@@ -16,6 +16,7 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import Principal
 from telehealth.core.text import search_form
+from telehealth.identification.numbers import compact, masked
 from telehealth.patients.models import (
     AccountPatient,
     Consent,
@@ -26,7 +27,6 @@ from telehealth.patients.models import (
     Relation,
 )
 from telehealth.patients.policies import PatientScope
-from telehealth.patients.rules import compact, masked
 
 PHONE_INDEX = "patient.phone"
 MOST_FOUND = 20

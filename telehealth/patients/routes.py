@@ -13,11 +13,11 @@ from telehealth.accounts.contacts import Contact
 from telehealth.accounts.queries import account_names, contact_of_account
 from telehealth.audit.queries import events_of_patient
 from telehealth.core.principal import PrincipalKind
+from telehealth.identification.numbers import compact, national_id_warnings, valid_national_id
 from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
-from telehealth.patients.rules import compact, national_id_warnings, valid_national_id
 from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded

@@ -21,6 +21,14 @@ from telehealth.core.ids import new_id
 from telehealth.core.phone import normalise_phone
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.text import person_sort_key, search_form
+from telehealth.identification.numbers import (
+    clean_name,
+    compact,
+    insurance_number,
+    passport_number,
+    valid_birth_date,
+    valid_national_id,
+)
 from telehealth.patients.errors import (
     BadPatient,
     BirthDateAtDesk,
@@ -55,16 +63,10 @@ from telehealth.patients.queries import (
 from telehealth.patients.rules import (
     adult_from,
     birth_date_fault,
-    clean_name,
-    compact,
-    insurance_number,
     is_adult,
     is_child,
     name_fault,
     own_record_limits,
-    passport_number,
-    valid_birth_date,
-    valid_national_id,
 )
 
 MOST_RELATIVES = 20

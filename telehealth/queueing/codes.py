@@ -82,3 +82,4 @@ class StaffCallKind(StrEnum):
 
     EMERGENCY = "emergency"
     HELP = "help"
+    PRINTER = "printer"

@@ -27,7 +27,6 @@ RULES: Rules = {
     "ticket.follow": Rule(public=True),
     "web-number.take": Rule(frozenset({Role.PATIENT, Role.GUARDIAN}), _family),
     "appointment.check-in": at_facility(*_ISSUERS),
-    "kiosk.use": at_facility(Role.KIOSK),
     "clinic.use": at_facility(*_CALLERS),
     "staff-call.answer": at_facility(*_CALLERS),
 }

@@ -1,4 +1,4 @@
-"""Who is next, why, how long it may take, what a number looks like and how a code is read. Pure."""
+"""Who is next, why, how long it may take, and what a number looks like. Pure."""
 
 import re
 from collections import deque
@@ -9,7 +9,6 @@ from enum import StrEnum
 from itertools import pairwise
 from uuid import UUID
 
-from telehealth.core.ids import CODE_ALPHABET
 from telehealth.queueing.codes import PriorityClass, TicketStatus
 
 
@@ -117,11 +116,8 @@ def latest_place(walk_ins_ahead: int, came_back: int, policy: OrderPolicy) -> in
     return turns * (policy.priority_run + 1) - 1 + came_back
 
 
-CODE_LENGTH = 8
 LONGEST_SCAN = 200
 """A scanned address is longer than a code."""
-_PARTS = re.compile(r"[/?&=#]+")
-_BETWEEN = re.compile(r"[\s\-\u2010-\u2015._]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,14 +391,3 @@ def read_slip(scanned: str) -> str | None:
     """Return the public token in what the QR of a number holds; None where there is none."""
     found = _SLIP.search(scanned.strip())
     return None if found is None else found[1]
-
-
-def read_code(given: str) -> str | None:
-    """Return the booking code in what was typed or scanned, as it is stored; None where there is none.
-
-    Any case, in groups, or as the last such part of an address. Codes have no 0, 1, I, L and O: what
-    has one is no code, and nothing is guessed.
-    """
-    parts = [_BETWEEN.sub("", part).upper() for part in _PARTS.split(given)]
-    codes = [part for part in parts if len(part) == CODE_LENGTH and set(part) <= set(CODE_ALPHABET)]
-    return codes[-1] if codes else None

@@ -112,11 +112,20 @@ def _socket_origin() -> str:
     return f"{'wss' if settings().secure else 'ws'}://{request.host}"
 
 
+def may_connect(origin: str) -> None:
+    """Let the scripts of this page speak to another origin too."""
+    g.connects_to = origin
+
+
+def _besides() -> str:
+    return f" {g.connects_to}" if "connects_to" in g else ""
+
+
 def _content_security_policy() -> str:
     return (
         "default-src 'self'; "
         f"script-src 'self' 'nonce-{csp_nonce()}'; style-src 'self'; img-src 'self' data: blob:; "
         "media-src 'self' blob:; "
-        f"connect-src 'self' {_socket_origin()}; font-src 'self'; object-src 'none'; "
+        f"connect-src 'self' {_socket_origin()}{_besides()}; font-src 'self'; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

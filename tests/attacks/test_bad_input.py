@@ -474,7 +474,7 @@ def test_what_people_type_comes_back_escaped(town: Town, payload: str) -> None:
         town.caller("anonymous")
         .browser()
         .post("/sign-in", data={"csrf_token": "csrf", "phone": payload, "next": payload}),
-        town.caller("kiosk").browser().post("/kiosk/check-in", data={"csrf_token": "csrf", "code": payload}),
+        town.caller("kiosk").browser().post("/kiosk/identify", data={"csrf_token": "csrf", "text": payload}),
     ]
     for page in pages:
         html = page.get_data(as_text=True)

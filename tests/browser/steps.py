@@ -116,10 +116,13 @@ def put_into_use(live: Live, kiosk: Page, look: Look = pass_by) -> None:
 def check_in_at_the_kiosk(kiosk: Page, code: str, look: Look = pass_by) -> str:
     """Check in by the code, from the kiosk's first screen, and return the number on the slip."""
     kiosk.get_by_role("link", name="Đã đặt lịch").click()
-    expect(kiosk.get_by_role("textbox", name="Mã lịch hẹn")).to_be_visible()
+    expect(kiosk.get_by_role("textbox", name="Mã hẹn")).to_be_visible()
     look(kiosk, "kiosk-code")
-    kiosk.get_by_role("textbox", name="Mã lịch hẹn").fill(code)
-    kiosk.get_by_role("button", name="Lấy số").click()
+    kiosk.get_by_role("textbox", name="Mã hẹn").fill(code)
+    kiosk.get_by_role("button", name="Tiếp tục").click()
+    expect(kiosk.get_by_role("heading", name="Có đúng là quý vị không?")).to_be_visible()
+    look(kiosk, "kiosk-confirm")
+    kiosk.get_by_role("button", name="Đúng, lấy số khám").click()
     slip = kiosk.locator(".th-kiosk__ticket")
     expect(slip).to_contain_text("Số của quý vị")
     expect(slip).to_contain_text(ROOM_NAME)

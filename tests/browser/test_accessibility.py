@@ -109,8 +109,8 @@ def test_no_refusal_has_a_fault(live: Live, chromium: Browser, phone: Page, look
     with opened(chromium, 1080, 1920) as (kiosk, _):
         put_into_use(live, kiosk)
         kiosk.get_by_role("link", name="Đã đặt lịch").click()
-        kiosk.get_by_role("textbox", name="Mã lịch hẹn").fill("AAAAAAAA")
-        kiosk.get_by_role("button", name="Lấy số").click()
+        kiosk.get_by_role("textbox", name="Mã hẹn").fill("AAAAAAAA")
+        kiosk.get_by_role("button", name="Tiếp tục").click()
         expect(kiosk.get_by_role("alert")).to_be_visible()
         look(kiosk, "unknown code")
     assert look.found == []

@@ -1,7 +1,6 @@
-"""Kiosk, board, clinic and the phone that follows, at their real sizes, by touch, scanner and keyboard."""
+"""Board, clinic and the phone that follows, at their real sizes, by touch and keyboard."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,7 +15,7 @@ from tests.queueing.hospital import Hospital
 
 pytestmark = pytest.mark.browser
 
-KIOSK, BOARD, CLINIC, PHONE = (1080, 1920), (1920, 1080), (1366, 768), (390, 844)
+BOARD, CLINIC, PHONE = (1920, 1080), (1366, 768), (390, 844)
 
 
 @pytest.fixture
@@ -42,17 +41,6 @@ def opened(chromium: Browser) -> Iterator[object]:
         context.close()
 
 
-@pytest.fixture
-def kiosk(opened, site: str, hospital: Hospital) -> Page:
-    page = opened(KIOSK)
-    page.goto(f"{site}/kiosk")
-    no_faults(page)
-    page.fill("#code", hospital.kiosk_token)
-    page.get_by_role("button", name="Bắt đầu").click()
-    page.get_by_role("heading", name="Quý vị cần gì?").wait_for()
-    return page
-
-
 def no_faults(page: Page) -> None:
     page.evaluate("document.fonts.ready.then(() => null)")
     assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
@@ -61,55 +49,6 @@ def no_faults(page: Page) -> None:
 
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollHeight <= innerHeight"))
-
-
-def test_the_kiosks_first_page_fits_its_screen(kiosk: Page):
-    no_faults(kiosk)
-    assert fits(kiosk)
-    assert kiosk.evaluate("Math.min(...[...document.querySelectorAll('button,a.th-kiosk__choice')]"
-                          ".map(each => each.getBoundingClientRect().height))") >= 72  # fmt: skip
-    kiosk.goto(kiosk.url + "?lang=en")
-    no_faults(kiosk)
-    assert fits(kiosk)
-
-
-def test_a_scanner_checks_in_from_the_first_page_and_the_screen_forgets(kiosk: Page, hospital: Hospital):
-    appointment = hospital.appointment(MONDAY_8AM + timedelta(minutes=10))
-    kiosk.clock.install()
-    kiosk.goto(kiosk.url)
-    kiosk.keyboard.type(appointment.code)
-    kiosk.keyboard.press("Enter")
-    kiosk.get_by_text("1-001").first.wait_for()
-    no_faults(kiosk)
-    assert fits(kiosk)
-    kiosk.clock.run_for(26_000)
-    kiosk.get_by_role("heading", name="Quý vị cần gì?").wait_for()
-    kiosk.go_back()
-    assert "1-001" not in kiosk.content()
-
-
-def test_a_code_is_typed_on_the_screen(kiosk: Page, hospital: Hospital):
-    appointment = hospital.appointment(MONDAY_8AM)
-    kiosk.get_by_role("link", name="Đã đặt lịch").click()
-    no_faults(kiosk)
-    kiosk.get_by_role("button", name="A", exact=True).click()
-    kiosk.get_by_role("button", name="Xóa", exact=True).click()
-    for char in appointment.code:
-        kiosk.get_by_role("button", name=char, exact=True).click()
-    kiosk.get_by_role("button", name="Lấy số").click()
-    kiosk.get_by_text("Phòng khám 1").first.wait_for()
-
-
-def test_a_refusal_and_an_emergency_are_read_at_once(kiosk: Page):
-    kiosk.get_by_role("link", name="Đã đặt lịch").click()
-    kiosk.fill("#code", "ZZZZZZZZ")
-    kiosk.get_by_role("button", name="Lấy số").click()
-    kiosk.get_by_role("alert").get_by_text("Không tìm thấy lịch hẹn").wait_for()
-    no_faults(kiosk)
-    kiosk.get_by_role("link", name="Quay lại").click()
-    kiosk.get_by_role("button", name="CẤP CỨU").click()
-    kiosk.get_by_role("alert").get_by_text("Đi thẳng vào khoa Cấp cứu").wait_for()
-    no_faults(kiosk)
 
 
 def test_the_board_is_read_across_a_hall_and_says_when_it_is_cut_off(opened, site: str, hospital: Hospital):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from telehealth.desk.forms import PersonForm, read_birth, written
 from telehealth.desk.rules import Typed, read_box
-from telehealth.patients.rules import IdentityCard, InsuranceCard
+from telehealth.identification.cards import IdentityCard, InsuranceCard
 
 CARD = "077152001234|271234567|Nguyễn Thị Lan|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
 

@@ -1,6 +1,7 @@
 import { api } from "../lib/api";
 import { runClocks } from "../lib/clock";
 import { island, toast } from "../lib/dom";
+import { printed, type Slip } from "../lib/printing";
 import { Scanner } from "../lib/scanner";
 
 island("kiosk", (root) => {
@@ -9,13 +10,14 @@ island("kiosk", (root) => {
   root.querySelectorAll<HTMLFormElement>("form[data-code]").forEach(keypad);
   clearLater(root);
   printSlip(root);
+  readAloud();
   warnWhenOffline(root);
 });
 
 /** A scanner is a keyboard: on a page without a field its code goes into the hidden form. */
 function readScanner(root: HTMLElement): void {
   const form = root.querySelector<HTMLFormElement>("form[data-scan]");
-  const field = form?.elements.namedItem("code");
+  const field = form?.elements.namedItem("text");
   if (!form || !(field instanceof HTMLInputElement)) return;
   const scanner = new Scanner();
   document.addEventListener("keydown", (event) => {
@@ -28,8 +30,8 @@ function readScanner(root: HTMLElement): void {
 }
 
 function keypad(form: HTMLFormElement): void {
-  const field = form.elements.namedItem("code");
-  if (!(field instanceof HTMLInputElement)) return;
+  const field = form.querySelector<HTMLInputElement>("input.th-kiosk__entry");
+  if (!field) return;
   form.addEventListener("click", (event) => {
     const key = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-key],[data-erase]") : null;
     if (!key) return;
@@ -61,17 +63,43 @@ function clearLater(root: HTMLElement): void {
   }, 1_000);
 }
 
-/** Prints once, by the browser's own print, and tells the server what became of the slip. */
+/** Prints once and again on wish, and tells the server what became of the slip; the number stands in any case. */
 function printSlip(root: HTMLElement): void {
-  const slip = root.querySelector<HTMLElement>("[data-print-now]");
-  const id = slip?.dataset.ticket;
-  if (!id) return;
-  window.addEventListener(
-    "afterprint",
-    () => void api(`/api/v1/tickets/${id}/print-status`, { method: "POST", body: { status: "printed" } }).catch(() => undefined),
-    { once: true },
-  );
-  setTimeout(() => window.print(), 300);
+  const shown = root.querySelector<HTMLElement>("[data-print-now]");
+  const id = shown?.dataset.ticket;
+  if (!shown || !id) return;
+  const state = shown.querySelector<HTMLElement>("[data-print-state]");
+  const slip = JSON.parse(shown.dataset.slip ?? "{}") as Slip;
+  const attempt = async (again: boolean): Promise<void> => {
+    say(state, shown.dataset.printing);
+    const outcome = await printed(shown.dataset.agent ?? "", again ? { ...slip, key: `${slip.key}-${Date.now()}` } : slip);
+    say(state, outcome === "printed" ? shown.dataset.printed : shown.dataset.failed);
+    state?.classList.toggle("th-kiosk__note--failed", outcome !== "printed");
+    const status = outcome === "printed" ? "printed" : "failed";
+    await api(`/api/v1/tickets/${id}/print-status`, { method: "POST", body: { status } }).catch(() => undefined);
+  };
+  document.querySelector("[data-print-again]")?.addEventListener("click", () => void attempt(true));
+  void attempt(false);
+}
+
+function say(place: HTMLElement | null, text: string | undefined): void {
+  if (place) place.textContent = text ?? "";
+}
+
+/** Reads the screen out, at once where it asks something, and again on wish; a page that may not sound stays silent. */
+function readAloud(): void {
+  const button = document.querySelector<HTMLButtonElement>("[data-speak]");
+  if (!button?.dataset.speak) return;
+  const voice = new Audio(button.dataset.speak);
+  const speak = (): void => {
+    voice.currentTime = 0;
+    voice.play().then(
+      () => (button.dataset.spoke = "yes"),
+      () => undefined,
+    );
+  };
+  button.addEventListener("click", speak);
+  if (button.dataset.atOnce !== undefined) speak();
 }
 
 function warnWhenOffline(root: HTMLElement): void {

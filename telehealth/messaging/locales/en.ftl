@@ -218,6 +218,7 @@ messaging-kind-appointment-reminder-day = Reminder the day before
 messaging-kind-appointment-reminder-hours = Reminder some hours before
 messaging-kind-appointment-cancelled = Visit cancelled
 messaging-kind-appointment-moved = Visit moved
+messaging-kind-ticket-slip = Number while the printer is down
 messaging-kind-turn-near = Turn is near
 messaging-kind-leave-home-now = Time to leave home
 messaging-kind-video-join = Way into the video room

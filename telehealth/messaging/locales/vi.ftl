@@ -212,6 +212,7 @@ messaging-kind-appointment-reminder-day = Nhắc lịch trước một ngày
 messaging-kind-appointment-reminder-hours = Nhắc lịch trước vài giờ
 messaging-kind-appointment-cancelled = Báo hủy lịch
 messaging-kind-appointment-moved = Báo đổi lịch
+messaging-kind-ticket-slip = Số thứ tự khi máy in hỏng
 messaging-kind-turn-near = Sắp đến lượt
 messaging-kind-leave-home-now = Mời lên đường
 messaging-kind-video-join = Đường vào phòng khám từ xa

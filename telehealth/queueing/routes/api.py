@@ -28,7 +28,6 @@ from telehealth.queueing.schemas import (
     FollowSchema,
     LineSchema,
     PressSchema,
-    PrintSchema,
     PrioritySchema,
     QueueListSchema,
     QueueSchema,
@@ -185,17 +184,6 @@ def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
             cipher=cipher(),
             version=if_match(),
         )
-
-
-@api.post("/tickets/<uuid:ticket_id>/print-status")
-@guarded("ticket.print")
-@api.arguments(PrintSchema)
-@api.response(204)
-def note_print(body: dict[str, Any], ticket_id: UUID) -> None:
-    """Say what became of the slip."""
-    with unit_of_work() as session:
-        permit("ticket.print", queries.facility_of_ticket(session, ticket_id))
-        services.note_print(session, ticket_id, body["status"])
 
 
 @api.get("/tickets/<string:public_token>")

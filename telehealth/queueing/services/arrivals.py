@@ -18,6 +18,7 @@ from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.encounters import services as encounters
 from telehealth.encounters.services import Visit
+from telehealth.identification.reading import read_code
 from telehealth.patients.models import Patient
 from telehealth.queueing.codes import PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import (
@@ -31,7 +32,7 @@ from telehealth.queueing.errors import (
 )
 from telehealth.queueing.models import Queue, Ticket
 from telehealth.queueing.queries import QueueView, queue_by_id
-from telehealth.queueing.rules import read_code, statutory_class
+from telehealth.queueing.rules import statutory_class
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by, view
 from telehealth.queueing.services.steps import come_back
 from telehealth.scheduling.models import ClinicSession

@@ -1,0 +1,12 @@
+identification-sex-differs = The citizen ID does not fit the sex. If the card says so, just go on.
+identification-year-differs = The citizen ID does not fit the year of birth. If the card says so, just go on.
+identification-name-spoilt = The scanner lost the accents of the name. The number is fine; please check the name.
+identification-card-cut = Only the card's number could be read. That is enough.
+identification-empty = Nothing was read yet. Please scan again or type the number.
+identification-too-long = This code is too long for a card or an appointment. Please scan the QR code of the citizen ID or of the appointment slip.
+identification-card-unreadable = The card was not read to its end. Please hold it closer and still, or type its number.
+identification-number-length = That number is too short or too long. A citizen ID has 12 digits, a health insurance card 10 or 15 characters, a phone number 10 digits.
+identification-vneid-sealed = Only the VNeID app can read this code. In VNeID open the document wallet, choose the ID card and show its QR code, or type the ID number.
+identification-other-address = This QR code belongs to somebody else's website. Please scan the code of your ID card or appointment slip.
+identification-keyboard-layout = The scanner types with the Vietnamese keyboard, so the digits came out wrong. Please type the number on the screen; staff will set the scanner right.
+identification-unknown = This code was not recognised. Please scan your ID card or appointment slip, or type the number of your ID, insurance card or phone.

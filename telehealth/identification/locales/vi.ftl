@@ -1,0 +1,12 @@
+identification-sex-differs = Số căn cước không khớp với giới tính. Nếu trên thẻ ghi đúng như vậy thì cứ tiếp tục.
+identification-year-differs = Số căn cước không khớp với năm sinh. Nếu trên thẻ ghi đúng như vậy thì cứ tiếp tục.
+identification-name-spoilt = Máy quét làm mất dấu trong họ tên. Số trên thẻ vẫn dùng được; họ tên cần xem lại.
+identification-card-cut = Máy chỉ đọc được số trên thẻ. Số này vẫn dùng được.
+identification-empty = Chưa đọc được gì. Vui lòng quét lại hoặc bấm số.
+identification-too-long = Mã này dài quá, không phải thẻ hay lịch hẹn. Vui lòng quét mã QR trên CCCD hoặc trên phiếu hẹn.
+identification-card-unreadable = Máy chưa đọc hết thẻ. Vui lòng đưa thẻ lại gần, giữ yên một chút, hoặc bấm số trên thẻ.
+identification-number-length = Số chưa đủ hoặc thừa. CCCD có 12 số; thẻ BHYT có 10 hoặc 15 ký tự; số điện thoại có 10 số.
+identification-vneid-sealed = Mã này chỉ ứng dụng VNeID đọc được. Trong VNeID, mở Ví giấy tờ, chọn thẻ căn cước và đưa mã QR của thẻ vào máy, hoặc bấm số CCCD.
+identification-other-address = Mã QR này của nơi khác, không phải thẻ hay lịch hẹn. Vui lòng quét mã trên CCCD hoặc phiếu hẹn.
+identification-keyboard-layout = Máy quét đang gõ theo bàn phím tiếng Việt nên số bị sai. Vui lòng bấm số trên màn hình; nhân viên sẽ chỉnh lại máy quét.
+identification-unknown = Chưa nhận ra mã này. Vui lòng quét mã QR trên CCCD hoặc phiếu hẹn, hoặc bấm số CCCD, số thẻ BHYT, số điện thoại.

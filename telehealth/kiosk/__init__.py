@@ -1,0 +1,1 @@
+"""The kiosk: who is there, what for, and the number; nothing kept of the last person."""

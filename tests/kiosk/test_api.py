@@ -1,0 +1,125 @@
+"""What the kiosk's pages do, over the API; and feedback, from the machine to the staff."""
+
+from datetime import timedelta
+
+from sqlalchemy import select, text
+
+from telehealth.accounts.models import Membership
+from telehealth.kiosk.models import Feedback
+from telehealth.queueing.models import StaffCall, Ticket
+from tests.conftest import MONDAY_8AM
+from tests.kiosk.people import LAN_CARD, STRANGER_CARD, Town
+from tests.queueing.hospital import Caller, Hospital
+
+SOON = MONDAY_8AM + timedelta(minutes=5)
+
+
+def test_a_program_identifies_and_checks_in_once(program: Caller, hospital: Hospital, town: Town):
+    hospital.appointment(SOON, patient_id=town.lan(at=hospital))
+    seen = program.post("/api/v1/kiosk/identify", {"text": LAN_CARD})
+    assert seen.status_code == 200
+    (person,) = seen.json["people"]
+    assert (person["name"], person["birth_year"]) == ("N. T. L**", "1952")
+    body = {"who": person["who"], "appointment": person["appointments"][0]["id"]}
+    first = program.post("/api/v1/kiosk/check-ins", body, Idempotency_Key="press")
+    again = program.post("/api/v1/kiosk/check-ins", body, Idempotency_Key="press")
+    assert (first.status_code, first.json["number"]) == (201, "1-001")
+    assert again.json["number"] == "1-001"
+    assert hospital.count(Ticket) == 1
+
+
+def test_a_program_registers_somebody_new(program: Caller, hospital: Hospital):
+    hospital.appointment(SOON, room="P002")
+    seen = program.post("/api/v1/kiosk/identify", {"text": STRANGER_CARD}).json
+    assert seen["people"] == []
+    rooms = program.get("/api/v1/kiosk/rooms").json["items"]
+    assert [(each["room"], each["waiting"]) for each in rooms] == [("Phòng khám 2", 0)]
+    body = {"who": seen["new"], "purpose": "insured", "queue_id": rooms[0]["queue"]}
+    assert program.post("/api/v1/kiosk/numbers", body).json["number"] == "2-001"
+
+
+def test_what_cannot_be_read_is_a_problem_with_its_reason(program: Caller):
+    answer = program.post("/api/v1/kiosk/identify", {"text": "https://example.com/x"})
+    assert (answer.status_code, answer.json["code"]) == (422, "kiosk-cannot-read")
+    assert "của nơi khác" in str(answer.json["fields"]["text"])
+
+
+def test_staff_are_no_kiosk(staff: Caller):
+    assert staff.post("/api/v1/kiosk/identify", {"text": LAN_CARD}).status_code == 403
+    assert staff.post("/api/v1/feedback", {"rating": 5}).status_code == 403
+
+
+def test_a_kiosk_calls_staff(program: Caller, hospital: Hospital):
+    assert program.post("/api/v1/staff-calls", {"kind": "emergency"}).status_code == 201
+    assert hospital.count(StaffCall) == 1
+
+
+def promote(hospital: Hospital) -> None:
+    with hospital.begin() as session:
+        session.add(
+            Membership(
+                account_id=hospital.account_id,
+                role="facility-admin",
+                facility_id=hospital.id,
+                valid_from=MONDAY_8AM - timedelta(days=1),
+            )
+        )
+
+
+def test_a_complaint_is_kept_sealed_and_worked_off_by_staff(
+    program: Caller, staff: Caller, hospital: Hospital
+):
+    given = {"rating": 1, "topics": ["waiting", "attitude"], "phone": "0912 345 678"}
+    assert program.post("/api/v1/feedback", given).status_code == 201
+    assert program.post("/api/v1/feedback", {"rating": 5}).status_code == 201
+    with hospital.begin() as session:
+        kept = session.scalars(select(Feedback).where(Feedback.kind == "complaint")).one()
+        assert kept.phone_sealed is not None
+        assert b"912345678" not in kept.phone_sealed
+    assert program.get("/api/v1/feedback?facility=77001").status_code == 403
+    assert staff.get("/api/v1/feedback?facility=77001").status_code == 403
+    promote(hospital)
+    items = staff.get("/api/v1/feedback?facility=77001").json["items"]
+    assert [(each["kind"], each["phone"]) for each in items] == [
+        ("complaint", "+84912345678"),
+        ("feedback", None),
+    ]
+    assert staff.post(f"/api/v1/feedback/{items[0]['id']}/handled").status_code == 204
+    assert len(staff.get("/api/v1/feedback?facility=77001").json["items"]) == 1
+    page = staff.client.get(
+        "/feedback/77001", headers={"Authorization": f"Bearer {staff.token}", "Accept": "text/html"}
+    )
+    assert "Rất hài lòng" in page.get_data(as_text=True)
+
+
+def test_another_hospitals_staff_read_none_of_it(
+    program: Caller, staff: Caller, hospital: Hospital, other_hospital: Hospital
+):
+    promote(hospital)
+    assert staff.get("/api/v1/feedback?facility=77002").status_code == 403
+
+
+def test_a_wrong_rating_or_phone_is_refused(program: Caller):
+    for wrong in (
+        {"rating": 0},
+        {"rating": 6},
+        {},
+        {"rating": 3, "phone": "12"},
+        {"rating": 3, "topics": ["x"]},
+    ):
+        assert program.post("/api/v1/feedback", wrong).status_code == 422
+
+
+def test_a_slip_that_did_not_print_calls_staff_once_and_sends_the_number(
+    program: Caller, hospital: Hospital, town: Town
+):
+    tickets = [hospital.number("P001", patient_id=town.lan(at=hospital)), hospital.number("P001")]
+    for each in tickets:
+        answer = program.post(f"/api/v1/tickets/{each.id}/print-status", {"status": "failed"})
+        assert answer.status_code == 204
+    with hospital.begin() as session:
+        assert [call.kind for call in session.scalars(select(StaffCall))] == ["printer"]
+        assert set(session.scalars(select(Ticket.print_status))) == {"failed"}
+        assert set(session.scalars(select(Ticket.status))) == {"waiting"}
+        kinds = session.execute(text("SELECT kind FROM notifications.notification")).scalars().all()
+    assert kinds == ["ticket-slip"]
