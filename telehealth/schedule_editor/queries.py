@@ -17,8 +17,8 @@ from telehealth.directory.calendar import CalendarDayView
 from telehealth.directory.calendar import day_kind as kind_of
 from telehealth.directory.models import HealthcareService, Practitioner
 from telehealth.directory.queries import calendar_overrides
-from telehealth.schedule_editor.rules import Blocked, Standing
-from telehealth.scheduling.codes import SessionStatus
+from telehealth.schedule_editor.rules import Blocked, Extra, Standing
+from telehealth.scheduling.codes import ExceptionKind, SessionStatus
 from telehealth.scheduling.drafts import BlockingDraft, ExceptionDraft
 from telehealth.scheduling.models import (
     Blocking,
@@ -271,6 +271,29 @@ def exceptions(
     if after is not None:
         query = query.where(ScheduleException.id > after)
     return session.scalars(query.order_by(ScheduleException.id).limit(limit)).all()
+
+
+def extras(session: Session, facility_id: UUID, from_: date) -> list[Extra]:
+    """Return the extra sessions that are asked for on a day or later."""
+    rows = session.scalars(
+        select(ScheduleException).where(
+            ScheduleException.facility_id == facility_id,
+            ScheduleException.active,
+            ScheduleException.kind == ExceptionKind.EXTRA,
+            ScheduleException.to_date >= from_,
+        )
+    )
+    return [
+        Extra(row.id, row.practitioner_id, row.from_date, row.to_date, _slots_asked_for(row))
+        for row in rows
+        if row.practitioner_id is not None
+    ]
+
+
+def _slots_asked_for(row: ScheduleException) -> int:
+    start, end = row.start_minute or 0, DAY_MINUTES if row.end_minute is None else row.end_minute
+    step = row.lead_minutes + (row.slot_minutes or 0) + row.tail_minutes
+    return (end - start) // step if step else 0
 
 
 def exception(session: Session, facility_id: UUID, exception_id: UUID) -> ScheduleException:

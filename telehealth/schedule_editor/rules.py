@@ -41,12 +41,24 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """An extra session somebody asked for, on each day from first to last; `slot_count`: all of its slots."""
+
+    id: UUID
+    practitioner_id: UUID
+    first: date
+    last: date
+    slot_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The schedule of a facility from today on: planned sessions by day, blockings, days over a limit."""
+    """The schedule of a facility from today on: sessions by day, blockings, days over a limit, extras."""
 
     planned: Mapping[date, Sequence[PlannedSession]]
     blocked: frozenset[Blocked]
     over_limit: frozenset[tuple[UUID, date]]
+    extras: Sequence[Extra] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,7 @@ class WarningCode(StrEnum):
     ROOM_TWICE = "room-twice"
     TWO_ROOMS = "two-rooms"
     OVER_LIMIT = "over-limit"
+    EXTRA_CUT = "extra-cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +191,26 @@ def doubts(before: Snapshot, after: Snapshot, effects: Iterable[DayEffect]) -> t
                     )
     for practitioner_id, day in sorted(after.over_limit - before.over_limit):
         found[WarningCode.OVER_LIMIT, practitioner_id, None, ""].append(day)
+    for _id, practitioner_id, day in sorted(cut_extras(after) - cut_extras(before)):
+        found[WarningCode.EXTRA_CUT, practitioner_id, None, ""].append(day)
     return tuple(
         Doubt(code, who, other_id, room, min(days), len(set(days)))
         for (code, who, other_id, room), days in found.items()
     )
+
+
+def cut_extras(snapshot: Snapshot) -> set[tuple[UUID, UUID, date]]:
+    """Return the extra sessions (id, practitioner, day) that open with fewer slots than asked for, or not."""
+    opened: dict[tuple[UUID | None, date], int] = defaultdict(int)
+    for day, sessions in snapshot.planned.items():
+        for session in sessions:
+            opened[session.exception_id, day] += session.slot_count
+    return {
+        (extra.id, extra.practitioner_id, day)
+        for extra in snapshot.extras
+        for day in snapshot.planned
+        if extra.first <= day <= extra.last and opened[extra.id, day] < extra.slot_count
+    }
 
 
 def fingerprint(asked: str, found: Consequences) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -72,6 +73,23 @@ def worklist(web: FlaskClient, desk: Employee) -> dict:
     answer = web.get("/api/v1/facilities/77001/payments/worklist", headers=desk.headers)
     assert answer.status_code == 200, answer.json
     return answer.json
+
+
+def headings(web: FlaskClient, who: Person, booked: dict) -> list[str]:
+    page = web.get(f"/appointments/{booked['id']}/deposit", headers=who.headers)
+    assert page.status_code == 200, page.text
+    return re.findall(r"<h1[^>]*>([^<]+)</h1>", page.text)
+
+
+def test_the_page_has_one_heading_and_it_says_how_the_deposit_stands(
+    web: FlaskClient, lan: Person, clock: MovableClock
+) -> None:
+    due = deposit(web, lan, booked := book(web, lan))
+    assert headings(web, lan, booked) == ["Đặt cọc giữ chỗ"]
+    assert tell(web, clock, amount=50_000, content=due["reference"]).status_code == 200
+    assert headings(web, lan, booked) == ["Đã nhận tiền đặt cọc"]
+    cancel(web, lan, booked)
+    assert headings(web, lan, booked) == ["Tiền đặt cọc của lịch hẹn"]
 
 
 def test_booking_online_asks_for_the_deposit_and_the_bank_s_word_settles_it(

@@ -177,3 +177,24 @@ def test_another_facilitys_things_are_refused(client: FlaskClient, admin: Employ
     assert ask(client, other, "GET", path).status_code == 403
     assert ask(client, other, "PATCH", path, json={}, version=1).status_code == 403
     assert ask(client, other, "POST", "/schedules", json=LINE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("away", "warned"),
+    [({}, True), ({"start": "13:00", "end": "14:00"}, True), ({"start": "08:00", "end": "11:00"}, False)],
+    ids=["all day", "a part of it", "at other hours"],
+)
+def test_an_extra_session_that_leave_cuts_is_warned_of_before_it_is_saved(
+    client: FlaskClient, admin: Employee, away: dict[str, str], warned: bool
+):
+    day = {"from": TUESDAY.isoformat(), "to": TUESDAY.isoformat()}
+    about = {"facility": "77001", "practitioner_id": str(DOCTORS["an"]), **day}
+    left = do(client, admin, "POST", "/schedule-exceptions", json={**about, "kind": "leave", **away})
+    assert left.status_code == 201, left.json
+    wanted = {name: LINE[name] for name in ("service_id", "modality", "slot_minutes", "room", "start", "end")}
+    extra = {**about, **wanted, "kind": "extra", "capacity": 1}
+    seen = ask(client, admin, "POST", "/schedule-exceptions", query_string={"dry_run": "true"}, json=extra)
+    assert seen.status_code == 200, seen.json
+    told = [item for item in seen.json["warnings"] if item["code"] == "extra-cut"]
+    assert [item["day"] for item in told] == ([TUESDAY.isoformat()] if warned else [])
+    assert all("ca thêm không mở hết" in item["detail"] for item in told)

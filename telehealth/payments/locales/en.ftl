@@ -1,4 +1,5 @@
 payments-deposit-title = Deposit to keep your place
+payments-deposit-of-visit = Deposit for the appointment
 payments-pay-by = Please transfer { $amount } before { $time }. If it has not come by then, the appointment is cancelled and the place given to others.
 payments-part-received = { $amount } received
 payments-part-received-text = A part is still missing. Please transfer the sum below.

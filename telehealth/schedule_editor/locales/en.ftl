@@ -135,6 +135,7 @@ editor-doubts = Please note
 editor-doubt-room-twice = { $doctor } and { $other } use room { $room } at the same time, from { $day } ({ $days } days).
 editor-doubt-two-rooms = { $doctor } has two sessions in two places here at the same time, from { $day } ({ $days } days).
 editor-doubt-over-limit = { $doctor } has more people than the daily limit, from { $day } ({ $days } days).
+editor-doubt-extra-cut = { $doctor } is on leave or already has that session then, so the extra session does not open in full, from { $day } ({ $days } days).
 editor-by-day = Day by day
 editor-more-days = { $count } more days
 editor-effect-added = Added: { $what }

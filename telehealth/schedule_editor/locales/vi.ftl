@@ -135,6 +135,7 @@ editor-doubts = Cần để ý
 editor-doubt-room-twice = { $doctor } và { $other } cùng dùng phòng { $room }, từ { $day } ({ $days } ngày).
 editor-doubt-two-rooms = { $doctor } có hai ca ở hai nơi trong cơ sở cùng giờ, từ { $day } ({ $days } ngày).
 editor-doubt-over-limit = { $doctor } đã nhận quá số người mỗi ngày, từ { $day } ({ $days } ngày).
+editor-doubt-extra-cut = { $doctor } nghỉ hoặc đã có ca cùng giờ đó, nên ca thêm không mở hết, từ { $day } ({ $days } ngày).
 editor-by-day = Theo từng ngày
 editor-more-days = Xem thêm { $count } ngày
 editor-effect-added = Thêm { $what }
