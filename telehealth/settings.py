@@ -18,10 +18,6 @@ class BadSettings(Exception):
     """A setting is missing or cannot be used; the text says which and why."""
 
 
-PRINT_AGENT = "http://127.0.0.1:9101"
-"""Where a kiosk's browser finds the print agent of its own machine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a process needs to know of its surroundings."""
@@ -41,7 +37,7 @@ class Settings:
     turn_secret: str | None = None
     redis_url: str | None = None
     trusted_proxies: int = 0
-    print_agent_url: str = PRINT_AGENT
+    print_agent_url: str = ""
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -77,7 +73,7 @@ class Settings:
             var_dir=Path(environ.get("VAR_DIR", "var")),
             demo=demo,
             metrics_token=environ.get("METRICS_TOKEN") or None,
-            print_agent_url=environ.get("PRINT_AGENT_URL", PRINT_AGENT).rstrip("/"),
+            print_agent_url=environ.get("PRINT_AGENT_URL", "").rstrip("/"),
             sandbox_url=_sandbox(environ, port) if demo else None,
             turn_urls=tuple(url for url in environ.get("TURN_URLS", "").split(",") if url),
             turn_secret=environ.get("TURN_SECRET") or None,

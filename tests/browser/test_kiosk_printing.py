@@ -105,8 +105,15 @@ def test_a_printer_that_fails_leaves_the_number_on_the_screen_and_calls_staff(
     assert paper.slips == []
 
 
-def test_a_machine_without_an_agent_prints_by_its_browser(kiosk: Page, hospital: Hospital):
+@pytest.mark.parametrize("told_of_one", [False, True])
+def test_a_machine_without_an_agent_prints_by_its_browser(
+    app: Flask, kiosk: Page, hospital: Hospital, told_of_one: bool
+):
+    services = app.extensions["telehealth"]
+    nobody = replace(services.settings, print_agent_url="http://127.0.0.1:1" if told_of_one else "")
+    app.extensions["telehealth"] = replace(services, settings=nobody)
     with noted(kiosk, "printed"):
         kiosk.get_by_role("button", name="Không mang giấy tờ").click()
+    app.extensions["telehealth"] = services
     assert kiosk.evaluate("window.printedHere") is True
     assert ticket_of(hospital).print_status == "printed"

@@ -11,7 +11,7 @@ const PRINTING_TAKES_AT_MOST_MS = 20_000;
  * paper. Returns the agent's outcome.
  */
 export async function printed(agent: string, slip: Slip): Promise<string> {
-  const answer = await asked(agent, slip);
+  const answer = agent ? await asked(agent, slip) : null;
   return answer ?? byBrowser();
 }
 

@@ -286,7 +286,8 @@ def _slip(ticket: TicketView) -> str:
     )
     drawn = Markup(picture)  # noqa: S704  drawn by us
     agent = settings().print_agent_url
-    may_connect(agent)
+    if agent:
+        may_connect(agent)
     slip = _paper(ticket, address)
     return _page("kiosk/slip.html", ticket=ticket, qr=drawn, slip=slip, agent=agent, said="slip")
 
