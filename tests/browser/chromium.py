@@ -23,6 +23,8 @@ FLAGS = [
     "--disable-backgrounding-occluded-windows",
 ]
 PATIENCE_MS = 30_000
+PICTURE_MS = 2 * PATIENCE_MS
+"""Two browsers that code and decode by software share two cores with other tests."""
 expect.set_options(timeout=PATIENCE_MS)
 
 Yuv = tuple[int, int, int]
@@ -92,11 +94,11 @@ def looks(colour: list[int]) -> str:
 def sees(page: Page) -> tuple[str, str]:
     """Return the colours of the other side's marker, read from newly decoded pixels."""
     page.wait_for_function(
-        f"() => ({READ_MARKER})() !== null && ({READ_MARKER})().frames > 5", timeout=PATIENCE_MS
+        f"() => ({READ_MARKER})() !== null && ({READ_MARKER})().frames > 5", timeout=PICTURE_MS
     )
     before: dict[str, Any] = page.evaluate(READ_MARKER)
     page.wait_for_function(
-        f"(frames) => ({READ_MARKER})().frames > frames + 5", arg=before["frames"], timeout=PATIENCE_MS
+        f"(frames) => ({READ_MARKER})().frames > frames + 5", arg=before["frames"], timeout=PICTURE_MS
     )
     now: dict[str, Any] = page.evaluate(READ_MARKER)
     return looks(now["left"]), looks(now["right"])
