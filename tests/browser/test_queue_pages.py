@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
+from tests.browser.chromium import no_faults
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.queueing.hospital import Hospital
 
@@ -51,12 +51,6 @@ def kiosk(opened, site: str, hospital: Hospital) -> Page:
     page.get_by_role("button", name="Bắt đầu").click()
     page.get_by_role("heading", name="Quý vị cần gì?").wait_for()
     return page
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def fits(page: Page) -> bool:
