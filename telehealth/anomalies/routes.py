@@ -19,6 +19,7 @@ from telehealth.anomalies.schemas import (
     AnomalyQuerySchema,
     AnomalyReportSchema,
     IdentityLimitsSchema,
+    IdentityLimitsShownSchema,
 )
 from telehealth.audit.services import Entry, record
 from telehealth.booking.routes import json_only
@@ -60,7 +61,7 @@ def check(asked: dict[str, Any]) -> Response:
 
 @api.get("/identity-limits")
 @guarded("identity-limits.change")
-@api.response(200, IdentityLimitsSchema)
+@api.response(200, IdentityLimitsShownSchema)
 def show_limits() -> dict[str, int]:
     """Show how often one identity may book online."""
     permit("identity-limits.change")

@@ -29,6 +29,14 @@ class IdentityLimitsSchema(RequestSchema):
     identity_active = fields.Integer(required=True, strict=True, validate=validate.Range(LOWEST, HIGHEST))
 
 
+class IdentityLimitsShownSchema(Schema):
+    """The same as they stand; one that is missing is not limited."""
+
+    account_day = fields.Integer()
+    phone_active = fields.Integer()
+    identity_active = fields.Integer()
+
+
 class AnomalySchema(Schema):
     """A pattern with its evidence."""
 

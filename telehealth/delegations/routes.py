@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from telehealth.accounts.browser import where
 from telehealth.accounts.queries import contact_of_account
 from telehealth.accounts.rules import OTP_LIFETIME
+from telehealth.accounts.services.own_code import send_own_code
 from telehealth.audit.queries import Event
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import CannotOpen
@@ -236,9 +237,10 @@ def _given_here(work: Session, wanted: NewDelegation, body: Mapping[str, Any]) -
 
 
 def _send_code(work: Session) -> UUID:
-    return services.ask_for_code(
+    return send_own_code(
         work,
         principal(),
+        purpose=services.PURPOSE,
         ip=where().ip,
         language=current_locale(),
         now=now(),

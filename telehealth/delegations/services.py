@@ -10,10 +10,9 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox
-from telehealth.accounts.contacts import Contact, contact_fault, read_contact
-from telehealth.accounts.errors import NoPhoneOnFile, WrongCode
-from telehealth.accounts.queries import contact_of_account
-from telehealth.accounts.services.otp import account_of, prove, send_code
+from telehealth.accounts.contacts import contact_fault, read_contact
+from telehealth.accounts.services.otp import account_of
+from telehealth.accounts.services.own_code import prove_own
 from telehealth.audit.services import Entry, record
 from telehealth.core.clock import at_local, business_date, local
 from telehealth.core.crypto import FieldCipher
@@ -59,29 +58,6 @@ class Proof:
     code: str
 
 
-def ask_for_code(
-    session: Session,
-    principal: Principal,
-    *,
-    ip: str | None,
-    language: str,
-    now: datetime,
-    cipher: FieldCipher,
-    outbox: Outbox,
-) -> UUID:
-    """Send a code to the giver's own address and return its challenge. Raises NoPhoneOnFile, TooManyCodes."""
-    return send_code(
-        session,
-        _own_contact(session, principal, cipher),
-        purpose=PURPOSE,
-        ip=ip,
-        language=language,
-        now=now,
-        cipher=cipher,
-        outbox=outbox,
-    )
-
-
 def check(session: Session, principal: Principal, new: NewDelegation, now: datetime) -> None:
     """Raise BadDelegation for what cannot be right, CannotDelegate for whom the account may not give for."""
     faults = _faults(new, business_date(now))
@@ -106,9 +82,7 @@ def give_by_code(
     Raises BadDelegation, CannotDelegate, TooManyDelegates, WrongCode.
     """
     check(session, principal, new, now)
-    proven = prove(session, proof.challenge_id, PURPOSE, proof.code, now=now, cipher=cipher)
-    if proven.contact != _own_contact(session, principal, cipher):
-        raise WrongCode
+    prove_own(session, principal, proof.challenge_id, PURPOSE, proof.code, now=now, cipher=cipher)
     return _give(session, principal, new, {"given_how": "code"}, now=now, cipher=cipher)
 
 
@@ -227,13 +201,6 @@ def _faults(new: NewDelegation, today: date) -> dict[str, list[str]]:
     if fault := until_fault(new.until, today):
         faults["until"] = [fault]
     return faults
-
-
-def _own_contact(session: Session, principal: Principal, cipher: FieldCipher) -> Contact:
-    contact = None if principal.id is None else contact_of_account(session, principal.id, cipher)
-    if contact is None:
-        raise NoPhoneOnFile
-    return contact
 
 
 def _end(new: NewDelegation) -> datetime:

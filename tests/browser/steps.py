@@ -49,7 +49,7 @@ def book_earliest(live: Live, phone: Page, number: str, look: Look = pass_by, na
     phone.get_by_role("button", name="Gửi mã cho tôi").click()
     expect(phone.get_by_text(f"ba số cuối {number[-3:]}")).to_be_visible()
     look(phone, "code")
-    phone.locator("#code").fill(live.message(number, r"Ma xac nhan cua ban la (\d{6})")[1])
+    enter_code(phone, live.message(number, r"Ma xac nhan cua ban la (\d{6})")[1])
     _say_who(phone, look, name)
     expect(phone.get_by_role("heading", name="Xem lại trước khi đặt")).to_be_visible()
     expect(phone.locator("main")).to_contain_text("chưa kiểm tra")
@@ -140,6 +140,12 @@ def follow_the_number(live: Live, phone: Page, number: str, look: Look = pass_by
     look(phone, "follow")
 
 
+def enter_code(page: Page, code: str) -> None:
+    """Type a code once the page's scripts run: they send it when it is whole."""
+    page.wait_for_load_state()
+    page.locator("#code").fill(code)
+
+
 def sign_in(
     live: Live, page: Page, login: str = DOCTOR, console: str = "/clinic", look: Look = pass_by
 ) -> None:
@@ -151,7 +157,7 @@ def sign_in(
     page.get_by_role("button", name="Tiếp tục").click()
     expect(page.locator("#code")).to_be_visible()
     look(page, "staff-code")
-    page.locator("#code").fill(live.totp(login))
+    enter_code(page, live.totp(login))
     expect(page).to_have_url(f"{live.base}{console}")
     look(page, console.strip("/"))
 

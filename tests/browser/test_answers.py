@@ -19,7 +19,7 @@ from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, Employee, Person
 from tests.booking.conftest import clinic, desk, lan, set_database_clock, web
 from tests.booking.test_booking_over_http import IN_TWO_DAYS, book, slots
-from tests.browser.chromium import faults_of, opened
+from tests.browser.chromium import no_faults, opened
 from tests.browser.live import until
 from tests.conftest import MovableClock
 from tests.notifications.conftest import Listener, SandboxClient, listener, sandbox
@@ -107,12 +107,6 @@ def booked(web: Any, lan: Person) -> dict[str, Any]:
     slot = slots(web, **{"from": IN_TWO_DAYS}, practitioner=DOCTORS["an"])[-1]
     made: dict[str, Any] = book(web, lan, slot_id=slot["id"]).json
     return made
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert faults_of(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_reminder_is_answered_and_the_desk_sees_it(

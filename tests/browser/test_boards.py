@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
@@ -18,6 +17,7 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services.steps import done, skip, start
 from telehealth.settings import Settings
 from tests.boards.conftest import administrator
+from tests.browser.chromium import no_faults
 from tests.browser.live import wait_out_the_day
 from tests.conftest import Databases, MovableClock
 from tests.queueing.hospital import Hospital
@@ -76,12 +76,6 @@ def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def fits(page: Page) -> None:

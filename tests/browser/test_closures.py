@@ -20,7 +20,7 @@ from telehealth.jobs.work import work
 from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, FACILITIES, TUESDAY, Employee, Person, known_at
 from tests.booking.conftest import clinic, desk, lan, minh, set_database_clock
-from tests.browser.chromium import faults_of, opened
+from tests.browser.chromium import no_faults, opened
 from tests.browser.live import until
 from tests.conftest import MovableClock
 from tests.notifications.conftest import Listener, SandboxClient, listener, sandbox
@@ -103,12 +103,6 @@ def phone(chromium: Browser) -> Iterator[Page]:
 def _signed_in(app: Flask, site: str, who: Employee) -> dict[str, str]:
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     return {"name": "session", "value": serializer.dumps({"_user_id": who.token}), "url": site}
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert faults_of(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_desk_closes_a_phone_accepts_in_one_tap_and_the_list_shows_it(

@@ -30,7 +30,15 @@ from tests.browser.live import (
     until,
     wait_out_the_day,
 )
-from tests.browser.steps import Booked, Desk, book_earliest, check_in_at_the_kiosk, put_into_use, sign_in
+from tests.browser.steps import (
+    Booked,
+    Desk,
+    book_earliest,
+    check_in_at_the_kiosk,
+    enter_code,
+    put_into_use,
+    sign_in,
+)
 from tests.browser.test_accessibility import Inspection
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live"), pytest.mark.timeout(600)]
@@ -142,7 +150,7 @@ def enter_by_code(live: Live, page: Page, number: str) -> None:
     """Sign in with a phone."""
     page.goto(f"{live.base}/sign-in?next=/appointments")
     page.get_by_label("Số điện thoại hoặc email").fill(number)
-    page.locator("#code").fill(code_after(live, number, page.get_by_role("button", name="Nhận mã").click))
+    enter_code(page, code_after(live, number, page.get_by_role("button", name="Nhận mã").click))
     expect(page).to_have_url(f"{live.base}/appointments")
 
 
@@ -281,7 +289,7 @@ def test_a_mother_lets_her_son_act_and_stops_it_with_one_tap(
     ask = phone.get_by_role("button", name="Nhận mã xác nhận").click
     code = code_after(live, mother.number, ask)
     screens.patient(phone, "delegation to confirm")
-    phone.locator("#code").fill(code)
+    enter_code(phone, code)
     expect(phone.get_by_text(f"{SON} được làm thay từ bây giờ.")).to_be_visible()
     screens.patient(phone, "delegations")
     with opened(chromium, *PHONE, locale="vi-VN") as (son, _):

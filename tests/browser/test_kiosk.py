@@ -5,12 +5,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, expect
 from sqlalchemy import Engine
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
+from tests.browser.chromium import no_faults
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.kiosk.people import LAN_CARD, STRANGER_CARD, Town
 from tests.queueing.hospital import Hospital
@@ -60,12 +60,6 @@ def open_kiosk(chromium: Browser, site: str, hospital: Hospital) -> Iterator[obj
 @pytest.fixture
 def kiosk(open_kiosk) -> Page:
     return open_kiosk()
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def fits(page: Page) -> bool:

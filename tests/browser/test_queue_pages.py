@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
 from telehealth.core.uow import system_unit_of_work
 from telehealth.settings import Settings
+from tests.browser.chromium import no_faults
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.queueing.hospital import Hospital
 
@@ -39,12 +39,6 @@ def opened(chromium: Browser) -> Iterator[object]:
     yield open_page
     for context in contexts:
         context.close()
-
-
-def no_faults(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def fits(page: Page) -> bool:

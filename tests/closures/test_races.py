@@ -23,12 +23,14 @@ from tests.booking.test_races import together
 from tests.closures.conftest import Closing
 
 ROUNDS = 6
+MOST_ROUNDS = 40
+"""The control goes on until it has seen what it is there to see; by luck alone it needs a few rounds."""
 # What a session closed without a lock looks like: it is read, and then it is closed.
 UNLOCKED = """
 CREATE OR REPLACE FUNCTION count_places(
     p_session uuid, p_version integer, p_door text, p_over boolean,
     p_freed uuid[], p_freed_doors text[], p_freed_over boolean[])
-RETURNS text LANGUAGE sql AS $$ SELECT 'ok'::text FROM pg_sleep(0.05) $$;
+RETURNS text LANGUAGE sql AS $$ SELECT 'ok'::text FROM pg_sleep(0.2) $$;
 """
 
 
@@ -86,15 +88,16 @@ def test_without_the_counters_lock_somebody_is_in_and_not_on_the_list(race: Race
         guard = connection.execute(text("SELECT pg_get_functiondef('count_places'::regproc)")).scalar_one()
         connection.execute(text(UNLOCKED))
     try:
-        lost = 0
-        for _round in range(ROUNDS):
-            booked, listed = race.run()
-            lost += len(booked - listed)
-            _start_over(owner_engine)
-        assert lost > 0
+        assert any(_loses_somebody(race, owner_engine) for _round in range(MOST_ROUNDS))
     finally:
         with owner_engine.begin() as connection:
             connection.exec_driver_sql(guard.replace("%", "%%"))
+
+
+def _loses_somebody(race: Race, owner_engine: Engine) -> bool:
+    booked, listed = race.run()
+    _start_over(owner_engine)
+    return bool(booked - listed)
 
 
 def _start_over(owner_engine: Engine) -> None:

@@ -1,11 +1,12 @@
 """Rooms through real sockets, with the two people on two different processes."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from telehealth.core.join_ticket import ParticipantRole
 from tests.realtime.harness import Guest, Rooms, Server, Somebody, open_socket, refusal, refusal_on
@@ -247,8 +248,9 @@ def test_who_talks_too_fast_is_cut_off_and_nobody_else(
 ) -> None:
     room = rooms.open()
     with Guest(two, rooms.ticket(room, doctor)) as care, Guest(one, rooms.ticket(room, patient)) as family:
-        for _ in range(300):
-            family.say_raw({"type": "ping", "t": 1})
+        with suppress(ConnectionClosed):  # it may be cut off while it still talks
+            for _ in range(300):
+                family.say_raw({"type": "ping", "t": 1})
         assert family.close_code() == 4009
         care.say_raw({"type": "ping", "t": 2})
         assert care.hear("pong")["t"] == 2

@@ -9,8 +9,10 @@ from flask_smorest import Blueprint
 from telehealth.accounts import queries, schemas, services
 from telehealth.accounts.browser import where
 from telehealth.accounts.rules import OTP_LIFETIME
-from telehealth.accounts.services.fresh import ask_for_proof, prove_again
+from telehealth.accounts.services.fresh import PURPOSE as PROOF
+from telehealth.accounts.services.fresh import prove_again
 from telehealth.accounts.services.otp import SIGN_IN
+from telehealth.accounts.services.own_code import send_own_code
 from telehealth.core.errors import NotFound, Unauthenticated
 from telehealth.web.context import cipher, now, outbox, principal, unit_of_work
 from telehealth.web.guard import guarded, public
@@ -117,9 +119,10 @@ def end_one(session_id: UUID) -> None:
 def ask_for_fresh_code() -> dict[str, Any]:
     """Send a code to the caller's own address, to make this sign-in fresh."""
     with unit_of_work() as session:
-        challenge_id = ask_for_proof(
+        challenge_id = send_own_code(
             session,
             principal(),
+            purpose=PROOF,
             ip=where().ip,
             language=current_locale(),
             now=now(),

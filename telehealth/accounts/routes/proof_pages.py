@@ -10,7 +10,9 @@ from flask.typing import ResponseReturnValue
 from telehealth.accounts import browser
 from telehealth.accounts.queries import contact_of_account
 from telehealth.accounts.routes.blueprint import pages
-from telehealth.accounts.services.fresh import ask_for_proof, prove_again
+from telehealth.accounts.services.fresh import PURPOSE as PROOF
+from telehealth.accounts.services.fresh import prove_again
+from telehealth.accounts.services.own_code import send_own_code
 from telehealth.core.errors import DomainError, Unauthenticated, http_status
 from telehealth.web.context import cipher, enter_again, now, outbox, principal, session, unit_of_work
 from telehealth.web.forms import form_errors
@@ -35,9 +37,10 @@ def send_proof_code() -> ResponseReturnValue:
     target = _target(request.form.get("next"))
     try:
         with unit_of_work() as work:
-            challenge_id = ask_for_proof(
+            challenge_id = send_own_code(
                 work,
                 principal(),
+                purpose=PROOF,
                 ip=browser.where().ip,
                 language=current_locale(),
                 now=now(),

@@ -10,14 +10,11 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from notifications import Outbox
-from telehealth.accounts.contacts import Contact
-from telehealth.accounts.errors import FreshCodeNeeded, NoPhoneOnFile, WrongCode
+from telehealth.accounts.errors import FreshCodeNeeded
 from telehealth.accounts.models import AccessSession
-from telehealth.accounts.queries import contact_of_account
 from telehealth.accounts.rules import FRESH, address_key, code_try_limits
 from telehealth.accounts.services.limits import spend
-from telehealth.accounts.services.otp import prove, send_code
+from telehealth.accounts.services.own_code import prove_own
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
 
@@ -40,29 +37,6 @@ def require_fresh(session: Session, principal: Principal, now: datetime) -> None
         raise FreshCodeNeeded
 
 
-def ask_for_proof(
-    session: Session,
-    principal: Principal,
-    *,
-    ip: str | None,
-    language: str,
-    now: datetime,
-    cipher: FieldCipher,
-    outbox: Outbox,
-) -> UUID:
-    """Send a code to the account's own address; return its challenge. Raises NoPhoneOnFile, TooManyCodes."""
-    return send_code(
-        session,
-        _own_contact(session, principal, cipher),
-        purpose=PURPOSE,
-        ip=ip,
-        language=language,
-        now=now,
-        cipher=cipher,
-        outbox=outbox,
-    )
-
-
 def prove_again(
     session: Session,
     principal: Principal,
@@ -78,16 +52,7 @@ def prove_again(
     Raises WrongCode, TooMany.
     """
     spend(session, code_try_limits(address_key(ip)), now=now)
-    proven = prove(session, challenge_id, PURPOSE, code, now=now, cipher=cipher)
-    if proven.contact != _own_contact(session, principal, cipher):
-        raise WrongCode
+    prove_own(session, principal, challenge_id, PURPOSE, code, now=now, cipher=cipher)
     session.execute(
         update(AccessSession).where(AccessSession.id == principal.session_id).values(proven_at=now)
     )
-
-
-def _own_contact(session: Session, principal: Principal, cipher: FieldCipher) -> Contact:
-    contact = None if principal.id is None else contact_of_account(session, principal.id, cipher)
-    if contact is None:
-        raise NoPhoneOnFile
-    return contact
