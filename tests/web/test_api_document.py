@@ -38,7 +38,9 @@ def test_the_document_says_how_to_begin(document: dict[str, Any], client: FlaskC
     said = document["info"]["description"]
     for word in ("POST /api/v1/sessions", "Idempotency-Key", "If-Match", "Retry-After", "cursor"):
         assert word in said
-    assert "booking.book" in client.get("/api/docs").text
+    page = client.get("/api/docs").text
+    assert "booking.book" in page
+    assert "GET /<wbr>api/<wbr>v1/<wbr>slots</code>" in page, "a long path finds a place to break on a phone"
 
 
 def test_patterns_are_those_of_json_schema(document: dict[str, Any]):
