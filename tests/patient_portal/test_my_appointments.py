@@ -51,6 +51,17 @@ def test_cancelling_asks_why_and_frees_the_place(browser: Browser):
     assert browser.address == page
 
 
+def test_cancelling_twice_is_told_as_the_one_cancelling_that_it_is(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/cancel")
+    form = browser.text
+    browser.send(reason_code="patient")
+    browser.text, browser.address = form, f"{page}/cancel"
+    browser.send(reason_code="patient")
+    assert (browser.status, browser.address) == (200, "/appointments")
+    assert browser.sees("Đã hủy lịch hẹn")
+
+
 def test_from_its_hour_on_the_page_says_why_it_can_no_longer_be_changed(
     browser: Browser, clock: MovableClock, engine: Engine
 ):
@@ -155,9 +166,11 @@ def test_another_time_confirmed_twice_is_told_as_the_one_move_that_it_is(browser
     page = booked(browser)
     browser.go(f"{page}/move")
     wanted = re.findall(rf'href="({page}/move/[^"]+)"', browser.text)[-1]
-    browser.go(wanted).send()
+    form = browser.go(wanted).text
+    browser.send()
     assert browser.sees("Đã đổi giờ hẹn")
-    browser.go(wanted).send(version="1")
+    browser.text, browser.address = form, wanted
+    browser.send()
     assert (browser.status, browser.address) == (200, page)
     assert browser.sees("Đã đổi giờ hẹn")
 

@@ -57,7 +57,7 @@ def move_times(appointment_id: UUID) -> ResponseReturnValue:
         days=_by_day(slots),
         from_day=search.from_day,
         today=today,
-        later=_later(slots),
+        later=page_after(slots) if len(slots) == TIMES_SHOWN else None,
         why=None,
     )
 
@@ -156,14 +156,12 @@ def _others(view: AppointmentView, earliest: datetime | None) -> SlotQuery:
     )
 
 
-def _later(slots: Sequence[SlotView]) -> datetime | None:
-    """Return from when the next page shows, None after the last.
+def page_after(shown: Sequence[SlotView]) -> datetime:
+    """Return from when the next page of times shows.
 
     It begins with the last start once more: the page may have been cut between two doctors of it.
     """
-    if len(slots) < TIMES_SHOWN:
-        return None
-    first, last = slots[0].start, slots[-1].start
+    first, last = shown[0].start, shown[-1].start
     return last if last > first else last + timedelta(minutes=1)
 
 
