@@ -46,6 +46,7 @@ LOOK_UP = "look-up"
 """Not a purpose to take a number for: only to see when the appointment is."""
 KEYS = "1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ENROLMENT_CODE_LENGTH = 16
+_ROOMS_AT_A_GLANCE = 6
 _NEEDS_A_ROOM = (Purpose.INSURED, Purpose.SELF_PAY, Purpose.FOREIGNER, Purpose.FAMILY)
 
 
@@ -109,9 +110,19 @@ def identify() -> ResponseReturnValue:
 @pages.post("/choose")
 @guarded("kiosk.use")
 def choose() -> ResponseReturnValue:
-    """Ask which room, or none: registration then decides."""
-    rooms = queries.rooms_today(session(), _facility_id(), now())
-    return _page("kiosk/choose.html", rooms=rooms, who=_form_pass(), **_wished(), said="choose")
+    """Ask which room, or none: registration then decides. A large house is first asked for the service."""
+    services = queries.by_service(queries.rooms_today(session(), _facility_id(), now()))
+    chosen = next((each for each in services if str(each.id) == request.form.get("service")), None)
+    asks_service = chosen is None and sum(len(each.rooms) for each in services) > _ROOMS_AT_A_GLANCE
+    shown = [chosen] if chosen else services
+    return _page(
+        "kiosk/choose.html",
+        services=shown,
+        asks_service=asks_service,
+        who=_form_pass(),
+        **_wished(),
+        said="choose",
+    )
 
 
 @pages.get("/priority")
@@ -205,8 +216,17 @@ def refused(error: DomainError) -> ResponseReturnValue:
     """Refuse on the kiosk's own screen, large, with the way back and the call for help."""
     if not principal().has(Role.KIOSK):
         return redirect(url_for("kiosk.activate"))
-    page = _page("kiosk/refused.html", refusal=_why(error), code=error.code, said="refused")
+    page = _page("kiosk/refused.html", refusal=_why(error), code=error.code, **_asked(), said="refused")
     return page, http_status(error)
+
+
+def _asked() -> dict[str, Any]:
+    """Return what the refused screen may offer: trying again for the same, or a number for reception."""
+    try:
+        return {**_wished(), "looked_up": False}
+    except Unprocessable:
+        looked_up = request.values.get("purpose") == LOOK_UP
+        return {"purpose": Purpose.OTHER.value, "priority": PriorityClass.NONE.value, "looked_up": looked_up}
 
 
 def _why(error: DomainError) -> str:
@@ -294,7 +314,7 @@ def _slip(ticket: TicketView) -> str:
 
 def _paper(ticket: TicketView, address: str) -> dict[str, Any]:
     """Return what the print agent puts on paper (printing/slips.py)."""
-    lines = []
+    lines = [f"{t('visits-code')} {ticket.visit_code}"] if ticket.visit_code else []
     if ticket.people_ahead is not None and ticket.wait_range is not None:
         wait = ticket.wait_range
         lines.append(t("queue-people-ahead", count=ticket.people_ahead))
