@@ -31,6 +31,7 @@ from telehealth.kiosk.services import Kiosk, Opinion, Seen, Wish
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass, Purpose, StaffCallKind
 from telehealth.queueing.errors import PressReused
+from telehealth.queueing.places import place_of
 from telehealth.queueing.services import TicketView
 from telehealth.web.context import cipher, now, permit, principal, session, settings, unit_of_work
 from telehealth.web.errors import error_text
@@ -309,7 +310,11 @@ def _slip(ticket: TicketView) -> str:
     if agent:
         may_connect(agent)
     slip = _paper(ticket, address)
-    return _page("kiosk/slip.html", ticket=ticket, qr=drawn, slip=slip, agent=agent, said="slip")
+    english = current_locale() == "en"
+    room_en = place_of(ticket.queue.kind, name=ticket.room).en if english else None
+    return _page(
+        "kiosk/slip.html", ticket=ticket, room_en=room_en, qr=drawn, slip=slip, agent=agent, said="slip"
+    )
 
 
 def _paper(ticket: TicketView, address: str) -> dict[str, Any]:
