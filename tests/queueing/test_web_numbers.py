@@ -1,5 +1,6 @@
 """Numbers from the web: on the same counter, one a person and day, over without check-in in time."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -270,3 +271,18 @@ def test_the_page_lists_what_is_held_and_takes_it_back(open_hospital: Hospital, 
     browser.send(f"/numbers/{number.id}/give-back")
     assert "Đã trả số" in browser.page
     assert "Trả số này" not in browser.page
+
+
+def test_who_has_nobody_in_the_account_enters_one_and_comes_back(open_hospital: Hospital, app: Flask, clock):
+    lan = relative(open_hospital, app)
+    with lan.client.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    browser = Browser(lan.client)
+    page = browser.open("/numbers")
+    path = re.search(r'href="(/account/people/new[^"]*)"', page)
+    assert path
+    browser.open(path[1])
+    person = {"relation": "self", "full_name": "Lê Thị Nhung", "birth-year": "1958", "sex": "female"}
+    browser.send(path[1], 422, **{**person, "full_name": ""})
+    assert "Lấy số hôm nay" in browser.send(path[1], **person)
+    assert "Lê Thị Nhung" in browser.open("/numbers?facility=77001")
