@@ -232,6 +232,7 @@ def test_the_page_takes_a_number_and_shows_it(open_hospital: Hospital, app: Flas
     )
     assert "1-001" in shown
     assert "Vui lòng đến điểm danh trước 10:00" in shown
+    assert re.search(r'class="th-qr"[^>]*>\s*<svg', shown)
 
 
 def test_whoever_cannot_come_gives_the_number_back_once(open_hospital: Hospital, app: Flask, clock):

@@ -243,3 +243,4 @@ web-number-give-back = I cannot come, give it back
 web-number-give-back-text = Afterwards you cannot take another from the web here today. When you come in person you can still take a new one.
 web-number-give-back-sure = Give this number back
 web-number-given-back = The number is given back. Thank you for telling us.
+follow-code = QR code to check in with on arrival

@@ -241,3 +241,4 @@ web-number-give-back = Không đến được, trả số
 web-number-give-back-text = Trả rồi thì hôm nay không lấy lại qua mạng ở nơi này được. Khi đến tận nơi, quý vị vẫn lấy số mới.
 web-number-give-back-sure = Trả số này
 web-number-given-back = Đã trả số. Cảm ơn quý vị đã báo.
+follow-code = Mã QR để điểm danh khi đến nơi
