@@ -10,8 +10,9 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from telehealth.core.clock import business_date
+from telehealth.core.errors import NotFound
 from telehealth.core.uow import system_unit_of_work
-from telehealth.queueing import services
+from telehealth.queueing import queries
 from telehealth.queueing.codes import HandedInReason, LeaseEnd, LeaseholderKind, NumberFate, PriorityClass
 from telehealth.queueing.errors import (
     LeaseEnded,
@@ -24,7 +25,7 @@ from telehealth.queueing.errors import (
 from telehealth.queueing.leased import DayNumbers, handed_in, leases_of, numbers_of_the_day
 from telehealth.queueing.models import NumberLease, Ticket, TicketEvent
 from telehealth.queueing.services import arranging, leases
-from telehealth.queueing.services.leases import IssuedNumber, Leaseholder, LeaseView, Settled
+from telehealth.queueing.services.leases import IssuedNumber, Leaseholder, LeaseView, Settled, Tally
 from telehealth.queueing.services.numbers import Holder
 from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Hospital
@@ -148,8 +149,8 @@ def test_what_was_given_out_stands_where_its_time_of_issue_puts_it(hospital: Hos
     )  # fmt: skip
     assert [each.number for each in outcome] == [2, 3]
     with hospital.begin() as session:
-        queue = services.leases.queue_by_id(session, hospital.queue("registration"))
-        line = services.leases.line(session, queue, business_date(MONDAY_8AM), MONDAY_8AM + 31 * MINUTE)
+        queue = queries.queue_by_id(session, hospital.queue("registration"))
+        line = queries.line(session, queue, business_date(MONDAY_8AM), MONDAY_8AM + 31 * MINUTE)
         events = session.execute(
             select(TicketEvent.kind, TicketEvent.at, TicketEvent.actor_id).order_by(TicketEvent.id)
         ).all()
@@ -215,14 +216,16 @@ def test_every_number_of_the_day_is_accounted_for(hospital: Hospital):
     hospital.number("registration")
     settle(hospital, lease, given(2), given(4))
     assert told(day_of(hospital)) == [
-        (1, 2, "issued"), (3, 3, "leased"), (4, 4, "issued"), (5, 6, "leased"), (7, 7, "issued"),
+        (1, 1, "issued"), (2, 2, "issued"), (3, 3, "leased"), (4, 4, "issued"),
+        (5, 6, "leased"), (7, 7, "issued"),
     ]  # fmt: skip
     after = MONDAY_8AM + timedelta(hours=17)
     assert [(span.first, span.last) for span in day_of(hospital, now=after).unexplained] == [(3, 3), (5, 6)]
     give_back(hospital, lease, 4, [3])
     numbers = day_of(hospital, now=after)
     assert told(numbers) == [
-        (1, 2, "issued"), (3, 3, "spoilt"), (4, 4, "issued"), (5, 6, "unused"), (7, 7, "issued"),
+        (1, 1, "issued"), (2, 2, "issued"), (3, 3, "spoilt"), (4, 4, "issued"),
+        (5, 6, "unused"), (7, 7, "issued"),
     ]  # fmt: skip
     assert not numbers.unexplained
     assert {span.by for span in numbers.spans} == {"Kiosk sảnh A"}
@@ -284,7 +287,7 @@ def test_what_a_machine_hands_in_after_its_token_was_taken_waits_for_the_desk(ho
 
 def test_nobody_hands_in_without_the_key(hospital: Hospital):
     lease = lend(hospital)
-    with pytest.raises(services.leases.NotFound), hospital.begin() as session:
+    with pytest.raises(NotFound), hospital.begin() as session:
         leases.hand_in(session, lease.id, "not the key", [given(1)], now=MONDAY_8AM)
 
 
@@ -411,12 +414,16 @@ def test_the_desk_enters_what_a_printed_list_gave_out(hospital: Hospital):
     lease = lend(hospital, 20, holder=holder)
     with hospital.begin() as session:
         leases.enter_used(
-            session, hospital.doctor, lease.id, used_to=4, spoilt=[2], now=MONDAY_8AM + MINUTE,
-            cipher=hospital.cipher,
+            session, hospital.doctor, lease.id, Tally(4, spoilt=frozenset({2}), seen=frozenset({1})),
+            now=MONDAY_8AM + 30 * MINUTE, cipher=hospital.cipher,
         )  # fmt: skip
     assert told(day_of(hospital)) == [
         (1, 1, "issued"), (2, 2, "spoilt"), (3, 4, "issued"), (5, 20, "unused"),
     ]  # fmt: skip
     with hospital.begin() as session:
         ended = session.get_one(NumberLease, lease.id)
-        assert (ended.end_reason, ended.used_to) == (LeaseEnd.ENTERED, 4)
+        tickets = session.execute(select(Ticket.status, Ticket.issued_at).order_by(Ticket.number)).all()
+    assert (ended.end_reason, ended.used_to) == (LeaseEnd.ENTERED, 4)
+    assert [(each.status, each.issued_at - MONDAY_8AM) for each in tickets] == [
+        ("done", 0 * MINUTE), ("waiting", 10 * MINUTE), ("waiting", 20 * MINUTE),
+    ]  # fmt: skip

@@ -148,6 +148,21 @@ class IssuedNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What the desk enters of a block that was given out by hand: every number up to `used_to`.
+
+    Nobody has the `spoilt` ones, and those of `seen` wait no longer. The first was given at `began_at`, the
+    last at `until`.
+    """
+
+    used_to: int
+    spoilt: frozenset[int] = frozenset()
+    seen: frozenset[int] = frozenset()
+    began_at: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a number that was handed in: a ticket, or with `why` an entry of the worklist."""
 
@@ -314,40 +329,27 @@ def enter_used(
     session: Session,
     principal: Principal,
     lease_id: UUID,
+    tally: Tally,
     *,
-    used_to: int,
     now: datetime,
     cipher: FieldCipher,
-    spoilt: Sequence[int] = (),
-    seen: Sequence[int] = (),
-    began_at: datetime | None = None,
-    until: datetime | None = None,
 ) -> list[Settled]:
     """Enter for a holder what it gave out, such as a printed list, and end its lease.
 
-    Every number up to `used_to` becomes a ticket, except `spoilt` ones; those of `seen` wait no longer.
-    Nobody wrote down when each was given: the times lie evenly between `began_at` (at first the lending) and
-    `until` (at first now). Raises as return_rest does.
+    Nobody wrote down when each number was given: the times lie evenly between `began_at` (where it is not
+    said, the lending) and `until` (now). Raises as return_rest does.
     """
     held = _locked(session, lease_id)
-    if held.ended_at is None:
-        written = set(session.scalars(select(Ticket.number).where(Ticket.lease_id == held.id)))
-        numbers = [
-            number
-            for number in range(held.first, min(used_to, held.last) + 1)
-            if number not in written and number not in spoilt
-        ]
-        start = min(max(began_at or held.granted_at, held.granted_at), now)
-        step = (min(max(until or now, start), now) - start) / max(len(numbers), 1)
-        issued = [
-            IssuedNumber(number, f"paper:{held.id}:{number}", start + step * place, seen=number in seen)
-            for place, number in enumerate(numbers)
-        ]
-        outcomes = settle_issued(session, principal, lease_id, issued, now=now, cipher=cipher)
-    else:
-        outcomes = []
+    issued = [] if held.ended_at is not None else _by_hand(session, held, tally, now)
+    outcomes = settle_issued(session, principal, lease_id, issued, now=now, cipher=cipher)
     return_rest(
-        session, principal, lease_id, used_to=used_to, spoilt=spoilt, now=now, reason=LeaseEnd.ENTERED
+        session,
+        principal,
+        lease_id,
+        used_to=tally.used_to,
+        spoilt=sorted(tally.spoilt),
+        now=now,
+        reason=LeaseEnd.ENTERED,
     )
     return outcomes
 
@@ -416,6 +418,18 @@ def dismiss_handed_in(
     session.execute(update(HandedInNumber).where(HandedInNumber.id == entry_id).values(**values))
     dismissed = Entry("lease.dismiss", "Ticket", entry.id, None, entry.facility_id, {"number": entry.number})
     audit.record(session, principal, dismissed, now=now)
+
+
+def _by_hand(session: Session, held: NumberLease, tally: Tally, now: datetime) -> list[IssuedNumber]:
+    known = set(session.scalars(select(Ticket.number).where(Ticket.lease_id == held.id))) | tally.spoilt
+    block = range(held.first, min(tally.used_to, held.last) + 1)
+    numbers = [number for number in block if number not in known]
+    start = min(max(tally.began_at or held.granted_at, held.granted_at), now)
+    step = (min(max(tally.until or now, start), now) - start) / max(len(numbers), 1)
+    return [
+        IssuedNumber(number, f"by-hand:{held.id}:{number}", start + step * place, seen=number in tally.seen)
+        for place, number in enumerate(numbers)
+    ]
 
 
 def _settle(
