@@ -1,7 +1,7 @@
-"""A province's day: everybody who comes to its facilities, many times as fast as in life, with all that fails.
+"""A province's day: all who come to its facilities, many times as fast as in life, with all that fails.
 
-The product's own services, one transaction each, on PostgreSQL, while connections are killed, answers get lost,
-lines and printers die and the database is started again. An audit that shares no code with them judges the day.
+The product's own services, one transaction each, on PostgreSQL, while connections are killed, answers get
+lost, lines and printers die and the database crashes. An audit that shares no code with them judges the day.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import create_engine
 
-from bench.day import crew, estimates, plants, scene
+from bench.day import controls, crew, estimates, plants, rush, scene
 from bench.day.audit import Audited, audit, total
 from bench.day.crew import Played
 from bench.day.hospital import Account
 from bench.day.outages import Saboteur
-from bench.surroundings import BenchDatabase, Surroundings
+from bench.surroundings import BenchDatabase, Surroundings, front
 from telehealth.core.clock import at_local
 from telehealth.core.principal import SYSTEM
 from telehealth.core.uow import system_unit_of_work
@@ -57,10 +57,12 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
             seed=options.seed,
             processes=options.processes,
             saboteur=None if options.calm else _saboteur(database, options),
+            port=options.port,
+            rush_presses=options.rush_presses,
         )
 
 
-def play(
+def play(  # noqa: PLR0913  what a day is made of
     env: Mapping[str, str],
     admin_url: str,
     *,
@@ -70,10 +72,19 @@ def play(
     processes: int,
     every: bool = False,
     saboteur: Saboteur | None = None,
+    port: int = 0,
+    rush_presses: int = 0,
 ) -> dict[str, object]:
-    """Play a day in a migrated, empty database. `every`: each facility has every kind of trouble."""
+    """Play a day in a migrated, empty database. `every`: each facility has every kind of trouble.
+
+    `rush_presses`: so many numbers of an hour over HTTP come before, served at `port`.
+    """
     plans = scene.prepare(env, admin_url, facilities=facilities, visits=visits, seed=seed)
     day = plans[0].place.day
+    rushed: dict[str, object] = {}
+    if rush_presses:
+        with front(env, port) as address:
+            rushed = rush.run(address, admin_url, plans[0], rush_presses)
     began, spent = time.perf_counter(), _database_seconds(admin_url)
     if saboteur is not None:
         saboteur.start()
@@ -102,6 +113,8 @@ def play(
         "violations_in_all": total(audited.violations),
         "planted_faults": len(plants.PLANTS),
         "planted_faults_unseen": plants.unseen(admin_url, day, accounts),
+        "seen_with_a_guard_left_out": controls.run(env, admin_url, plans, seed),
+        "hour_over_http": rushed,
         "connections_ended_at_random": saboteur.ended if saboteur else 0,
         "database_taken_away": saboteur.absences if saboteur else 0,
         "waits": estimates.scores(estimates.judge(told, audited.call_times)),
@@ -134,7 +147,7 @@ def _amounts(
 
 def _costs(played: Sequence[Played], database_seconds: float) -> dict[str, object]:
     done = sum((each.done for each in played), Counter[str]())
-    waited = sum((each.seconds for each in played), Counter[str]())
+    waited = {name: sum(each.seconds.get(name, 0.0) for each in played) for name in done}
     operations = max(1, sum(done.values()))
     spent = sum(each.cpu_seconds for each in played)
     return {

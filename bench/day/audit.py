@@ -116,7 +116,8 @@ def audit(
     violations |= {kind: found[kind] for kind in ORDER}
     violations |= _against_the_truth(connection, asked, accounts)
     ended = connection.execute(
-        "SELECT coalesce(end_reason, '-'), count(*) FROM visit WHERE business_date = %(day)s GROUP BY 1", asked
+        "SELECT coalesce(end_reason, '-'), count(*) FROM visit WHERE business_date = %(day)s GROUP BY 1",
+        asked,
     ).fetchall()
     return Audited(
         violations,
@@ -137,7 +138,8 @@ def _against_the_truth(
     pressed = {
         row[0]
         for row in connection.execute(
-            """SELECT t.id FROM ticket t WHERE t.business_date = %(day)s AND t.facility_id = ANY(%(facilities)s)
+            """SELECT t.id FROM ticket t
+                WHERE t.business_date = %(day)s AND t.facility_id = ANY(%(facilities)s)
                 AND t.press_key NOT LIKE 'path:%%' AND t.press_key NOT LIKE 'transfer:%%'""",
             asked,
         ).fetchall()
@@ -159,9 +161,7 @@ def _against_the_truth(
         "numbers_nobody_pressed_for": len(pressed - told),
         "answers_that_changed": sum(account.changed_answers for account in accounts.values()),
         "calls_of_strangers": sum(account.strangers for account in accounts.values()),
-        "people_lost": sum(
-            reason != "complete" and visit not in left for visit, reason in reasons.items()
-        )
+        "people_lost": sum(reason != "complete" and visit not in left for visit, reason in reasons.items())
         + sum(reasons.get(visit) != "complete" for visit in through),
         "events_lost": len(said - events),
     }

@@ -24,7 +24,7 @@ class Played:
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     troubles: Counter[str] = field(default_factory=Counter)
     booked: int = 0
     cpu_seconds: float = 0.0
@@ -34,7 +34,7 @@ class Played:
 def play(
     env: Mapping[str, str], admin_url: str, plans: Sequence[Plan], *, seed: int, processes: int, every: bool
 ) -> list[Played]:
-    """Play every plan; the next facility goes to whichever process is free. Raises RuntimeError if one failed."""
+    """Play every plan, each by whichever process is free. Raises RuntimeError if one failed."""
     context = multiprocessing.get_context("spawn")
     plans_left = context.Queue()
     for plan in plans:
@@ -60,7 +60,9 @@ def play(
     return played
 
 
-def play_here(settings: Settings, admin_url: str, plan: Plan, played: Played, *, seed: int, every: bool) -> None:
+def play_here(
+    settings: Settings, admin_url: str, plan: Plan, played: Played, *, seed: int, every: bool
+) -> None:
     """Play one facility's day."""
     script = Script.of(plan.place.code, seed, every=every)
     product = Product(settings, admin_url, script, f"{seed}:{plan.place.code}")
@@ -70,7 +72,8 @@ def play_here(settings: Settings, admin_url: str, plan: Plan, played: Played, *,
         played.accounts[plan.place.id] = hospital.run()
     finally:
         played.done += product.done
-        played.seconds += product.seconds
+        for name, seconds in product.seconds.items():
+            played.seconds[name] = played.seconds.get(name, 0.0) + seconds
         played.troubles += product.troubles
         product.close()
 
@@ -88,7 +91,7 @@ def _work(
     while (plan := plans.get()) is not None:
         try:
             play_here(settings, admin_url, plan, played, seed=seed, every=every)
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever it was, the parent raises it
             played.failures.append(f"{plan.place.code}: {traceback.format_exc()}")
     played.cpu_seconds = time.process_time() - began
     sender.send(played)

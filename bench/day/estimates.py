@@ -40,8 +40,10 @@ class Judged:
 
 
 def plain_range(ahead: int, calls: Sequence[datetime], minutes: int, points: int) -> tuple[int, int]:
-    """Return people ahead times the mean gap of the last calls, 35 % to both sides: the formula before this one."""
-    gaps = [later - sooner for sooner, later in pairwise(sorted(calls)) if later - sooner < timedelta(minutes=45)]
+    """Return people ahead times the mean gap of the last calls, 35 % to both sides: the formula before."""
+    gaps = [
+        later - sooner for sooner, later in pairwise(sorted(calls)) if later - sooner < timedelta(minutes=45)
+    ]
     pace = minutes / max(1, points)
     if len(gaps) >= 4:
         pace = sum(gaps, timedelta()).total_seconds() / 60 / len(gaps)

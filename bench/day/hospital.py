@@ -1,12 +1,13 @@
 """One facility's day: people come and go, staff call them; the product says who is next, and where to."""
 
+import contextlib
 import math
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from bench.day.agenda import Agenda
@@ -51,6 +52,17 @@ _READING = (3.0, 0.6)
 _RESULT_MINUTES = {Category.LABORATORY: (38.0, 0.4), Category.IMAGING: (14.0, 0.4)}
 _TELLING = 3  # one in so many numbers that were handed on is asked what its holder would read
 _ORDERS = "urn:bench:order"
+
+
+Found = TypeVar("Found")
+
+
+def _known(found: Found | None) -> Found:
+    """Return what the day's plan says is there."""
+    if found is None:
+        msg = "the day's plan is not in order"
+        raise AssertionError(msg)
+    return found
 
 
 @dataclass
@@ -117,7 +129,9 @@ class Account:
 class Hospital:
     """Plays one day at one facility by `run`."""
 
-    def __init__(self, place: Place, people: Iterable[Person], product: Product, script: Script, seed: str) -> None:
+    def __init__(
+        self, place: Place, people: Iterable[Person], product: Product, script: Script, seed: str
+    ) -> None:
         self.place, self.product, self.script = place, product, script
         self.account = Account()
         self.agenda = Agenda(self._instant(290))
@@ -162,15 +176,14 @@ class Hospital:
         """Press; while the line is dead the press waits in the machine and goes out once it is back."""
         if self._line_is_dead():
             self.account.happened["presses that came late"] += 1
-            assert self.script.line is not None
-            delay = self._dice.uniform(1, 30)
-            back = self._instant(self.script.line.end) + timedelta(seconds=delay)
-            self.agenda.at(back, lambda: self._press(person))
+            self.agenda.at(self._line_is_back(), lambda: self._press(person))
         else:
             self._press(person)
 
     def _press(self, person: Person) -> None:
-        kind = {Way.APPOINTMENT: self._check_in, Way.ROOM: self._room_number}.get(person.way, self._desk_number)
+        kind = {Way.APPOINTMENT: self._check_in, Way.ROOM: self._room_number}.get(
+            person.way, self._desk_number
+        )
         try:
             self._given(person, kind(person))
         except (QueueFull, QueueClosed) as refusal:
@@ -222,7 +235,7 @@ class Hospital:
         self, person: Person, name: str, work: Callable[[Any, str, datetime], TicketView]
     ) -> TicketView:
         """Press until there is an answer, now and then twice at once; all answers must be one."""
-        key, now = f"{person.key}:{person.way}", self.agenda.tick()
+        key, now = f"{self.place.day}:{person.key}:{person.way}", self.agenda.tick()
 
         def press(session: Any) -> TicketView:
             return work(session, key, now)
@@ -230,7 +243,9 @@ class Hospital:
         twice = self._dice.random() < 0.02
         given = [self.product.until_answered(name, press)]
         if twice:
-            given += [each for each in self.product.both(name, [press, press]) if isinstance(each, TicketView)]
+            given += [
+                each for each in self.product.both(name, [press, press]) if isinstance(each, TicketView)
+            ]
         if len({each.id for each in given}) > 1:
             self.account.changed_answers += 1
         self._note_press(key, given[0])
@@ -289,8 +304,7 @@ class Hospital:
         )
 
     def _take_from_web(self, person: Person) -> None:
-        patient = person.patient
-        assert patient is not None
+        patient = _known(person.patient)
         now = self.agenda.tick()
         try:
             ticket = self.product.until_answered(
@@ -337,8 +351,7 @@ class Hospital:
             person.way, person.visit = Way.DESK, None
             self._at_the_kiosk(person)
             return
-        assert view is not None
-        self._given(person, view)
+        self._given(person, _known(view))
 
     def _emergency(self) -> None:
         """No number: staff are called and come."""
@@ -403,13 +416,12 @@ class Hospital:
         line = self._line(self._merged.get(queue, queue))
         ahead = line.place_of(ticket, self.agenda.now)
         if ahead is not None:
-            shown = line.wait(ahead)
+            shown = line.wait(ahead, self.agenda.now)
             self._record(ticket, queue, lane, ahead, (shown.low, shown.high), first=True)
 
     def _line(self, queue: UUID) -> queries.Line:
         def look(session: Any) -> queries.Line:
-            view = queries.queue_by_id(session, queue)
-            assert view is not None
+            view = _known(queries.queue_by_id(session, queue))
             return queries.line(session, view, self.place.day, self.agenda.now)
 
         return self.product.until_answered("read-line", look)
@@ -462,7 +474,9 @@ class Hospital:
         if until is None:
             return False
         point.waking = True
-        self.agenda.at(self._instant(until) + timedelta(seconds=self._dice.uniform(1, 60)), self._presses(point))
+        self.agenda.at(
+            self._instant(until) + timedelta(seconds=self._dice.uniform(1, 60)), self._presses(point)
+        )
         return True
 
     def _beside(self, point: Point) -> Point | None:
@@ -482,9 +496,8 @@ class Hospital:
     def _press_together(self, point: Point, other: Point) -> None:
         now = self.agenda.tick()
         answers = self.product.both("call-next", [self._calling(each, now) for each in (point, other)])
-        for each, answer in zip((point, other), answers, strict=True):
-            if isinstance(answer, Unanswered):
-                answer = self._reload(each)
+        for each, given in zip((point, other), answers, strict=True):
+            answer = self._reload(each) if isinstance(given, Unanswered) else given
             if isinstance(answer, TicketState):
                 self._called(each, answer)
             elif isinstance(answer, DomainError):
@@ -523,7 +536,15 @@ class Hospital:
         self.account.happened["calls found by loading again"] += 1
         found = mine[-1]
         return TicketState(
-            found.id, point.queue, found.number_text, "", found.status, found.version, found.call_count, None, None
+            found.id,
+            point.queue,
+            found.number_text,
+            "",
+            found.status,
+            found.version,
+            found.call_count,
+            None,
+            None,
         )
 
     def _not_called(self, point: Point, refusal: DomainError) -> None:
@@ -575,7 +596,7 @@ class Hospital:
             return
         line = self._line(queue)
         for each in line.waiting[::3]:
-            shown = line.wait(each.place or 0)
+            shown = line.wait(each.place or 0, self.agenda.now)
             lane = "walk-in" if each.priority is PriorityClass.NONE else "priority"
             self._record(each.id, queue, lane, each.place or 0, (shown.low, shown.high), first=False)
 
@@ -639,9 +660,7 @@ class Hospital:
 
     def _finish(self, point: Point, person: Person, queue: UUID, ticket: UUID) -> None:
         if self._line_is_dead():
-            assert self.script.line is not None
-            back = self._instant(self.script.line.end) + timedelta(seconds=self._dice.uniform(1, 40))
-            self.agenda.at(back, lambda: self._finish(point, person, queue, ticket))
+            self.agenda.at(self._line_is_back(), lambda: self._finish(point, person, queue, ticket))
             return
         kind = self._queues[queue].kind
         if kind == "clinic":
@@ -676,7 +695,7 @@ class Hospital:
         refs = []
         for category in person.tests:
             self._orders += 1
-            name = f"{self.place.code}-{self._orders}"
+            name = f"{self.place.code}-{self.place.day}-{self._orders}"
             refs.append(OrderRef(_ORDERS, name, category))
             person.orders.append(name)
         self.account.happened["tests"] += len(refs)
@@ -696,7 +715,9 @@ class Hospital:
     def _say(self, person: Person, kind: EventKind, orders: tuple[OrderRef, ...] = ()) -> None:
         """The hospital's system tells, again until it is answered, now and then once more for nothing."""
         code = self.product.read("SELECT code FROM visit WHERE id = %s", person.visit)[0][0]
-        event_id = f"{person.key}:{person.seen}:{kind}:{'+'.join(each.value for each in orders)}"
+        event_id = (
+            f"{self.place.day}:{person.key}:{person.seen}:{kind}:{'+'.join(each.value for each in orders)}"
+        )
         now = self.agenda.tick()
         event = NewEvent("bench", event_id, kind, now, code=code, day=self.place.day, orders=orders)
 
@@ -716,8 +737,7 @@ class Hospital:
         """Send somebody to another line by hand, by the version of the visit that the page showed."""
         now = self.agenda.tick()
         version = self.product.read("SELECT version FROM visit WHERE id = %s", person.visit)[0][0]
-        visit = person.visit
-        assert visit is not None
+        visit = _known(person.visit)
         try:
             self.product.until_answered(
                 "move-visit",
@@ -742,9 +762,7 @@ class Hospital:
         now = self.agenda.tick()
 
         def take(session: Any) -> TicketState:
-            return services.take(
-                session, self.place.clerk, ticket, name, now=now, cipher=self.product.cipher
-            )
+            return services.take(session, self.place.clerk, ticket, name, now=now, cipher=self.product.cipher)
 
         try:
             self.product.once(name, take)
@@ -779,7 +797,7 @@ class Hospital:
     def _plan_changes(self) -> None:
         """Rooms merge and part, move, open and close; a queue pauses; people are sent elsewhere."""
         rooms = list(self.place.rooms)
-        if len(rooms) >= 3:
+        if len(rooms) >= 2:
             into, source = rooms[0], rooms[1]
             self.agenda.at(self._instant(self._dice.uniform(520, 600)), lambda: self._merge(source, into))
         if self.place.spare and len(rooms) >= 2:
@@ -810,7 +828,9 @@ class Hospital:
 
     def _part(self, source: UUID, into: UUID, point: Point) -> None:
         now = self.agenda.tick()
-        self._quietly("unmerge", lambda session: arranging.unmerge(session, self.place.clerk, source, now=now))
+        self._quietly(
+            "unmerge", lambda session: arranging.unmerge(session, self.place.clerk, source, now=now)
+        )
         self._set_room(into, point.id, is_open=False)
         del self._merged[source]
         point.queue = source
@@ -892,15 +912,13 @@ class Hospital:
             return
         ticket = min(self._waiting[crowded])
         person, now, target = self._holders[ticket], self.agenda.tick(), self._dice.choice(others)
-        try:
+        with contextlib.suppress(Unanswered, DomainError):
             self.product.once(
                 "transfer",
                 lambda session: services.transfer(
                     session, self.place.clerk, ticket, target, now=now, cipher=self.product.cipher
                 ),
             )
-        except (Unanswered, DomainError):
-            pass
         self._waiting[crowded].discard(ticket)
         self.account.happened["sent to another line"] += 1
         self._locate(person)
@@ -916,18 +934,21 @@ class Hospital:
     def _line_is_dead(self) -> bool:
         return self.script.line is not None and self.script.line.holds(self._minute())
 
+    def _line_is_back(self) -> datetime:
+        end = self.script.line.end if self.script.line else self._minute()
+        return self._instant(end) + timedelta(seconds=self._dice.uniform(1, 40))
+
     def _lognormal(self, mean: float, variation: float) -> float:
         spread = math.log(1 + variation * variation)
         return self._dice.lognormvariate(math.log(mean) - spread / 2, math.sqrt(spread))
 
     def _staff(self) -> list[Point]:
-        points = []
-        for info in self.place.queues:
-            if info.kind == "clinic" and info.id not in self.place.rooms:
-                continue
-            for point in info.points:
-                points.append(self._point(point, info))
-        return points
+        return [
+            self._point(point, info)
+            for info in self.place.queues
+            if info.kind != "clinic" or info.id in self.place.rooms
+            for point in info.points
+        ]
 
     def _point(self, point: UUID, info: QueueInfo) -> Point:
         if info.kind == "clinic":

@@ -37,7 +37,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A facility's troubles: when its line to the centre and its printer are dead, how often a press fails."""
+    """A facility's troubles: when its line and its printer are dead, how often a press fails."""
 
     line: Span | None
     printer: Span | None
@@ -112,11 +112,15 @@ def shut_out(admin_url: str, seconds: float = 1.0) -> None:
     """End every connection and let nobody in for a while: a restart, as clients see it."""
     info = psycopg.conninfo.conninfo_to_dict(admin_url)
     name = str(info["dbname"])
-    with psycopg.connect(psycopg.conninfo.make_conninfo(admin_url, dbname="postgres"), autocommit=True) as admin:
+    with psycopg.connect(
+        psycopg.conninfo.make_conninfo(admin_url, dbname="postgres"), autocommit=True
+    ) as admin:
         quoted = psycopg.sql.Identifier(name)
         admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(quoted))
         try:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
             time.sleep(seconds)
         finally:
             admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(quoted))

@@ -1,4 +1,4 @@
-"""Faults put into a day that is in order, one at a time, to prove that the audit sees each; all is rolled back."""
+"""Faults put into a day that is in order, one at a time, to prove that the audit sees each."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,9 +12,16 @@ from bench.day.hospital import Account
 
 _A_CALLED = """SELECT t.id FROM ticket t WHERE t.business_date = %(day)s AND t.status = 'done'
     AND t.called_at IS NOT NULL AND t.web_until IS NULL ORDER BY t.id LIMIT 1"""
-_A_WAIT = """SELECT e.id FROM ticket_event e JOIN ticket t ON t.id = e.ticket_id
-    WHERE t.business_date = %(day)s AND e.kind = 'call' AND t.called_at - t.waiting_since > interval '10 minutes'
-    ORDER BY e.id DESC LIMIT 1"""
+_PASSED = """SELECT e.id FROM ticket_event e JOIN ticket t ON t.id = e.ticket_id
+      JOIN ticket o ON o.queue_id = t.queue_id AND o.business_date = t.business_date
+    WHERE t.business_date = %(day)s AND e.kind = 'call' AND e.at = t.called_at
+      AND o.waiting_since < t.waiting_since AND o.called_at > t.waiting_since + interval '1 minute'
+      AND t.priority_class = 'none' AND o.priority_class = 'none'
+      AND o.web_until IS NULL AND t.web_until IS NULL
+      AND coalesce(o.appointment_start, t.appointment_start) IS NULL
+      AND NOT EXISTS (SELECT FROM ticket_event x WHERE x.ticket_id IN (o.id, t.id)
+                         AND x.kind IN ('return', 'undo-call', 'here'))
+    ORDER BY e.id LIMIT 1"""
 PLANTS: Mapping[str, tuple[str, ...]] = {
     "duplicate_numbers": (
         "ALTER TABLE ticket DROP CONSTRAINT uq_ticket_queue_id_business_date_number",
@@ -31,19 +38,18 @@ PLANTS: Mapping[str, tuple[str, ...]] = {
         """UPDATE ticket t SET press_key = o.press_key FROM ticket o
             WHERE o.issued_by = t.issued_by AND o.id = (SELECT min(id::text)::uuid FROM ticket
                WHERE issued_by = t.issued_by) AND t.id = (
-               SELECT id FROM ticket WHERE business_date = %(day)s AND press_key LIKE '%%:desk' ORDER BY id DESC
-                LIMIT 1)""",
+               SELECT id FROM ticket WHERE business_date = %(day)s AND press_key LIKE '%%:desk'
+                ORDER BY id DESC LIMIT 1)""",
     ),
     "visits_not_ended": (
         """UPDATE visit SET ended_at = NULL, end_reason = NULL WHERE id = (
             SELECT id FROM visit WHERE business_date = %(day)s LIMIT 1)""",
     ),
-    "tickets_left_open": (
-        f"UPDATE ticket SET status = 'waiting' WHERE id = ({_A_CALLED})",
-    ),
+    "tickets_left_open": (f"UPDATE ticket SET status = 'waiting' WHERE id = ({_A_CALLED})",),
     "passed_in_own_lane": (
-        f"""WITH late AS ({_A_WAIT}), moved AS (
-            SELECT e.ticket_id, t.queue_id, t.waiting_since FROM ticket_event e JOIN ticket t ON t.id = e.ticket_id
+        f"""WITH late AS ({_PASSED}), moved AS (
+            SELECT e.ticket_id, t.queue_id, t.waiting_since
+              FROM ticket_event e JOIN ticket t ON t.id = e.ticket_id
              WHERE e.id IN (SELECT id FROM late))
             UPDATE ticket_event SET at = (SELECT waiting_since + interval '2 seconds' FROM moved)
              WHERE id IN (SELECT id FROM late)""",
@@ -52,7 +58,8 @@ PLANTS: Mapping[str, tuple[str, ...]] = {
         """INSERT INTO ticket_event (ticket_id, kind, at, actor_kind)
            SELECT b.id, 'call', a.called_at + interval '1 second', 'staff' FROM ticket a JOIN ticket b
                ON b.visit_id = a.visit_id AND b.id <> a.id
-            WHERE a.business_date = %(day)s AND a.status = 'done' AND b.status = 'done' AND a.called_at IS NOT NULL
+            WHERE a.business_date = %(day)s AND a.status = 'done' AND b.status = 'done'
+              AND a.called_at IS NOT NULL
               AND a.done_at > a.called_at + interval '5 seconds' ORDER BY a.id LIMIT 1""",
     ),
     "events_that_do_not_chain": (

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -36,11 +36,12 @@ class Product:
         self.outbox = Outbox(settings.cipher)
         self.done: Counter[str] = Counter()
         self.troubles: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._engine = create_engine(
             settings.database_url, pool_size=2, max_overflow=0, connect_args=CONNECT_ARGS
         )
-        self._admin_url, self._admin = admin_url, None
+        self._admin_url = admin_url
+        self._admin: psycopg.Connection[Any] | None = None
         self._script, self._dice = script, random.Random(f"{seed}:fate")
         self._pool = ThreadPoolExecutor(2)
 
@@ -97,7 +98,7 @@ class Product:
             except DBAPIError as error:
                 self._weigh(error, deadline)
         self.done[name] += 1
-        self.seconds[name] += time.perf_counter() - began  # type: ignore[assignment]
+        self.seconds[name] += time.perf_counter() - began
         if fate is Fate.UNANSWERED:
             self.troubles["answers lost"] += 1
             raise Unanswered

@@ -1,4 +1,4 @@
-"""The order of calling, recomputed from what was written down: a second implementation, on purpose another one.
+"""The order of calling, recomputed from what was written down: a second implementation on purpose.
 
 It keeps who stands in which line from the events alone and judges each call. Pure.
 """
@@ -66,6 +66,7 @@ class _Standing:
     since: datetime
     priority: bool
     back: bool = False
+    was_back: bool = False
     passed: int = 0
     allowed: int = 0
 
@@ -193,7 +194,8 @@ class Replay:
         elif step.kind == "call":
             self._judge(step, number)
         elif step.kind == "undo-call":
-            line.waiting[number.id] = self._gone[number.id]
+            standing = line.waiting[number.id] = self._gone[number.id]
+            standing.back = standing.was_back
             self._last_call.pop(number.id, None)
             self._busy[number.visit].discard(number.id)
         elif step.kind == "return":
@@ -239,7 +241,7 @@ class Replay:
             self._judge_turn(step, number, mine, others, lanes, ratio)
             for each in others:
                 self._pass(step, each, mine)
-        mine.back = False
+        mine.was_back, mine.back = mine.back, False
         self._last_call[number.id] = step.at
         self._lines[number.queue].calls.append((step.at, number.id, lane_now))
         self._busy[number.visit].add(number.id)
@@ -259,7 +261,7 @@ class Replay:
             if each.back or each.number.from_web:
                 continue
             if self._lane(each, ratio, step.at) == lane and self._key(each, ratio, step.at) < key:
-                self._note("passed_in_own_lane", step, number)
+                self._note("passed_in_own_lane", step, number, f"while number {each.number.number} waited")
                 return
 
     def _judge_turn(
@@ -325,10 +327,12 @@ class Replay:
         newest = sorted(last, key=lambda each: each[0])[-MEMORY:]
         return [lane for _at, lane in newest if lane is not None]
 
-    def _note(self, kind: str, step: Step, number: Number) -> None:
+    def _note(self, kind: str, step: Step, number: Number, why: str = "") -> None:
         self.found[kind] += 1
         if len(self.examples) < 20:
-            self.examples.append(f"{kind}: event {step.id}, number {number.number} of {number.queue}, {step.at}")
+            self.examples.append(
+                f"{kind}: event {step.id}, number {number.number} of {number.queue}, {step.at} {why}"
+            )
 
 
 def _run(lanes: Sequence[str], wanted: str) -> int:

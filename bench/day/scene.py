@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from uuid import UUID
 
 import psycopg
@@ -21,7 +21,7 @@ from telehealth.accounts.services.devices import enrol_device
 from telehealth.booking import services as booking
 from telehealth.booking.rules import BookingPolicy, Policies
 from telehealth.booking.services import BookingRequest
-from telehealth.core.clock import business_date, minute_of_day, system_clock
+from telehealth.core.clock import business_date, system_clock
 from telehealth.core.crypto import token_hash
 from telehealth.core.errors import DomainError
 from telehealth.core.ids import derived_id
@@ -59,21 +59,24 @@ class Plan:
     kiosk_token: str
 
 
-def coming_day(now: datetime) -> date:
-    """Return the next working day."""
-    day = business_date(now) + timedelta(days=1)
-    while day.weekday() >= 5:
-        day += timedelta(days=1)
+def coming_day(admin: psycopg.Connection) -> date:
+    """Return the next day from tomorrow on which clinics work."""
+    row = admin.execute(
+        "SELECT min(business_date) FROM clinic_session WHERE business_date > %s",
+        (business_date(system_clock()),),
+    ).fetchone()
+    if row is None or row[0] is None:
+        msg = "no clinic works in the coming days"
+        raise AssertionError(msg)
+    day: date = row[0]
     return day
 
 
-def prepare(
-    env: Mapping[str, str], admin_url: str, *, facilities: int, visits: int, seed: int
-) -> list[Plan]:
+def prepare(env: Mapping[str, str], admin_url: str, *, facilities: int, visits: int, seed: int) -> list[Plan]:
     """Load the province and plan the day of so many facilities, the largest first."""
     province.load(env, admin_url, days=7)
-    day = coming_day(system_clock())
     with psycopg.connect(admin_url, autocommit=True) as admin:
+        day = coming_day(admin)
         known = _facilities(admin, facilities)
         admin.execute("UPDATE queue SET web_limit = 60, web_until_minute = 630 WHERE kind = 'registration'")
     counts = arrivals.shares([each for each, _id in known], visits, seed)
@@ -83,7 +86,8 @@ def prepare(
     engine = create_engine(settings.database_url, connect_args=CONNECT_ARGS)
     try:
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            queues, sessions = _queues(admin, day), dict(admin.execute(_SESSIONS, (day,)).fetchall())
+            queues = _queues(admin, day)
+            sessions: dict[UUID, int] = dict(admin.execute(_SESSIONS, (day,)).fetchall())
             plans = []
             for facility, facility_id in known:
                 with system_unit_of_work(engine) as session:
@@ -96,7 +100,9 @@ def prepare(
                         now=system_clock(),
                     )
                 clerk, token = _clerk(admin, facility_id)
-                place = _place(facility, facility_id, day, queues[facility_id], sessions, counts, clerk, kiosk.device_id)
+                place = _place(
+                    facility, facility_id, day, queues[facility_id], sessions, counts, clerk, kiosk.device_id
+                )
                 slots = _slots(admin, day, place.rooms)
                 plans.append(Plan(place, people[facility.code], slots, token, kiosk.token))
     finally:
@@ -190,7 +196,8 @@ def _place(
     device_id: UUID,
 ) -> Place:
     clinics = sorted(
-        (each for each in queues if each.kind == "clinic"), key=lambda each: (-sessions.get(each.id, 0), each.code)
+        (each for each in queues if each.kind == "clinic"),
+        key=lambda each: (-sessions.get(each.id, 0), each.code),
     )
     wanted = arrivals.rooms_needed(facility, counts[facility.code])
     return Place(
@@ -233,8 +240,9 @@ def _clerk(admin: psycopg.Connection, facility_id: UUID) -> tuple[Principal, str
             (account, role.value, facility_id),
         )
     admin.execute(
-        "INSERT INTO access_session (id, token_hash, kind, account_id, mfa, created_at, expires_at, last_seen_at)"
-        " VALUES (gen_random_uuid(), %s, 'bearer', %s, true, now(), now() + interval '2 days', now())",
+        "INSERT INTO access_session (id, token_hash, kind, account_id, mfa, created_at, expires_at,"
+        " last_seen_at) VALUES (gen_random_uuid(), %s, 'bearer', %s, true, now(),"
+        " now() + interval '2 days', now())",
         (token_hash(token), account),
     )
     grants = frozenset({Grant(Role.DESK, facility_id), Grant(Role.FACILITY_ADMIN, facility_id)})
@@ -266,8 +274,3 @@ def _slots(admin: psycopg.Connection, day: date, rooms: Sequence[UUID]) -> list[
 def hash_of(text: str) -> bytes:
     """Return an order that is the same in each run and has nothing to do with time."""
     return token_hash(text)
-
-
-def minutes_of(instant: datetime) -> int:
-    """Return an instant's minute of the day."""
-    return minute_of_day(instant)
