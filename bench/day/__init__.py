@@ -40,7 +40,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--facilities", type=int, default=96)
     parser.add_argument("--visits", type=int, default=22_000)
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="0: in this one")
     parser.add_argument("--port", type=int, default=18770, help="of the hour over HTTP")
     parser.add_argument("--rush-presses", type=int, default=400, help="numbers in that hour; 0: no such hour")
     parser.add_argument("--calm", action="store_true", help="nothing fails but what the scripts say")

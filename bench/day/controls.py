@@ -11,13 +11,15 @@ from sqlalchemy import text
 from bench.day import crew
 from bench.day.audit import audit
 from bench.day.crew import Played
+from bench.day.outages import Script
 from bench.day.scene import Plan
 from telehealth.queueing import queries, rules
 from telehealth.queueing.rules import Lane, OrderPolicy, Placed, Waiting
 from telehealth.queueing.services import numbers
 from telehealth.settings import Settings
 
-PEOPLE = 30
+PEOPLE = 14
+_FORGETFUL = Script(line=None, printer=None, killed=0.0, unanswered=0.3)
 _UNIQUE_PRESS = "uq_ticket_issued_by_press_key"
 
 
@@ -68,7 +70,7 @@ def run(env: Mapping[str, str], admin_url: str, plans: Sequence[Plan], seed: int
     for days, (kind, left_out) in enumerate(reversed(CONTROLS.items()), start=1):
         played, plan = Played(), _other_day(plans[-days], days)
         with left_out(admin_url):
-            crew.play_here(settings, admin_url, plan, played, seed=seed, every=True)
+            crew.play_here(settings, admin_url, plan, played, seed=seed, script=_FORGETFUL)
         with psycopg.connect(admin_url) as admin:
             found = audit(admin, plan.place.day, played.accounts)
         seen[kind] = found.violations[kind]

@@ -34,7 +34,12 @@ class Played:
 def play(
     env: Mapping[str, str], admin_url: str, plans: Sequence[Plan], *, seed: int, processes: int, every: bool
 ) -> list[Played]:
-    """Play every plan, each by whichever process is free. Raises RuntimeError if one failed."""
+    """Play every plan, each by whichever process is free; without processes, one after another here.
+
+    Raises RuntimeError if one failed.
+    """
+    if not processes:
+        return [_play_all(env, admin_url, plans, seed=seed, every=every)]
     context = multiprocessing.get_context("spawn")
     plans_left = context.Queue()
     for plan in plans:
@@ -60,11 +65,31 @@ def play(
     return played
 
 
+def _script(plan: Plan, seed: int, *, every: bool) -> Script:
+    return Script.of(plan.place.code, seed, every=every)
+
+
+def _play_all(
+    env: Mapping[str, str], admin_url: str, plans: Sequence[Plan], *, seed: int, every: bool
+) -> Played:
+    played, began = Played(), time.process_time()
+    for plan in plans:
+        play_here(
+            Settings.from_environ(env),
+            admin_url,
+            plan,
+            played,
+            seed=seed,
+            script=_script(plan, seed, every=every),
+        )
+    played.cpu_seconds = time.process_time() - began
+    return played
+
+
 def play_here(
-    settings: Settings, admin_url: str, plan: Plan, played: Played, *, seed: int, every: bool
+    settings: Settings, admin_url: str, plan: Plan, played: Played, *, seed: int, script: Script
 ) -> None:
-    """Play one facility's day."""
-    script = Script.of(plan.place.code, seed, every=every)
+    """Play one facility's day by its script of troubles."""
     product = Product(settings, admin_url, script, f"{seed}:{plan.place.code}")
     try:
         played.booked += scene.book(plan, settings)
@@ -90,7 +115,7 @@ def _work(
     began = time.process_time()
     while (plan := plans.get()) is not None:
         try:
-            play_here(settings, admin_url, plan, played, seed=seed, every=every)
+            play_here(settings, admin_url, plan, played, seed=seed, script=_script(plan, seed, every=every))
         except Exception:  # noqa: BLE001  whatever it was, the parent raises it
             played.failures.append(f"{plan.place.code}: {traceback.format_exc()}")
     played.cpu_seconds = time.process_time() - began
