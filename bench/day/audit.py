@@ -111,7 +111,7 @@ def audit(
     ratios = {row[0]: Ratio(*row[1:]) for row in connection.execute(_RATIOS).fetchall()}
     mergings = [Merging(*row) for row in connection.execute(_MERGINGS).fetchall()]
     replay = Replay(numbers, ratios, mergings, slack)
-    found = replay.run(steps) + broken_chains(numbers, steps)
+    found = replay.run(steps) + broken_chains(numbers, steps, slack)
     found["called_at_two_places"] = two_places(numbers, steps)
     violations |= {kind: found[kind] for kind in ORDER}
     violations |= _against_the_truth(connection, asked, accounts)
