@@ -115,3 +115,21 @@ class NoClinicQueue(Conflict):
     """The facility has no queue to put the person into."""
 
     code = "check-in-no-queue"
+
+
+class LeaseSuperseded(Conflict):
+    """The holder began anew since: an older copy of it gives out no more numbers."""
+
+    code = "lease-superseded"
+
+
+class LeaseEnded(Conflict):
+    """Somebody said already what became of this lease, and said otherwise."""
+
+    code = "lease-ended"
+
+
+class NumbersStillOpen(Conflict):
+    """Numbers of this lease wait in the worklist, or lie beyond the last one given out."""
+
+    code = "lease-numbers-open"

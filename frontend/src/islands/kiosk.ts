@@ -3,6 +3,10 @@ import { runClocks } from "../lib/clock";
 import { island, toast } from "../lib/dom";
 import { printed, type Slip } from "../lib/printing";
 import { Scanner } from "../lib/scanner";
+import { takeStock } from "../lib/stock";
+
+const STOCK_EVERY_MS = 30_000;
+const LOOKED = "kiosk-looked";
 
 island("kiosk", (root) => {
   runClocks();
@@ -11,7 +15,7 @@ island("kiosk", (root) => {
   clearLater(root);
   printSlip(root);
   readAloud();
-  warnWhenOffline(root);
+  void preparedForCuts(root);
 });
 
 /** A scanner is a keyboard: on a page without a field its code goes into the hidden form. */
@@ -59,7 +63,7 @@ function clearLater(root: HTMLElement): void {
   setInterval(() => {
     left -= 1;
     bar?.style.setProperty("--th-left", String(Math.max(0, left / seconds)));
-    if (left <= 0 && navigator.onLine) location.replace(home);
+    if (left <= 0 && (navigator.onLine || navigator.serviceWorker?.controller)) location.replace(home);
   }, 1_000);
 }
 
@@ -100,6 +104,31 @@ function readAloud(): void {
   };
   button.addEventListener("click", speak);
   if (button.dataset.atOnce !== undefined) speak();
+}
+
+/** Pages come and go faster than the machine takes stock: the time of the last look outlives them. */
+function untilNextLook(): number {
+  const last = Number(localStorage.getItem(LOOKED)) || Date.now();
+  localStorage.setItem(LOOKED, String(last));
+  return Math.max(0, last + STOCK_EVERY_MS - Date.now());
+}
+
+/** Keeps at hand what a cut needs; when the line is gone, the first page makes way for what the machine does alone. */
+async function preparedForCuts(root: HTMLElement): Promise<void> {
+  const { worker, cut, home } = root.dataset;
+  if (!cut || !home || !("serviceWorker" in navigator) || !("locks" in navigator)) return warnWhenOffline(root);
+  if (worker) await navigator.serviceWorker.register(worker, { scope: home, updateViaCache: "none" }).catch(() => undefined);
+  const look = async (): Promise<void> => {
+    localStorage.setItem(LOOKED, String(Date.now()));
+    const line = await takeStock();
+    const alone = line === "cut" && location.pathname === home && navigator.serviceWorker.controller;
+    if (alone) location.replace(cut);
+  };
+  window.addEventListener("offline", () => void look());
+  window.addEventListener("online", () => void look());
+  if (!worker) return look();
+  setInterval(() => void look(), STOCK_EVERY_MS);
+  setTimeout(() => void look(), untilNextLook());
 }
 
 function warnWhenOffline(root: HTMLElement): void {
