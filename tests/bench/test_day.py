@@ -11,6 +11,8 @@ from bench.day.outages import Saboteur, shut_out
 from telehealth.settings import Settings, psycopg_url, random_base64
 from tests.conftest import cloned
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def env(template_database: str, settings: Settings) -> Iterator[Mapping[str, str]]:
@@ -61,7 +63,6 @@ def test_a_small_day_with_every_trouble_ends_in_order_and_the_audit_sees_planted
     assert wanted <= {name for name, count in troubles.items() if count}
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_larger_day_with_every_trouble_ends_in_order(env):
     figures = played(env, facilities=3, visits=300, away_after=15, processes=2)
