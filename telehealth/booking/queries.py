@@ -403,6 +403,21 @@ def coming_of(
     return list(_page(session, where, parameters, limit=limit, cursor=None, newest_first=False).items)
 
 
+def last_visit(
+    session: Session, patient_id: UUID, facility_id: UUID, *, before: datetime
+) -> AppointmentView | None:
+    """Return what a patient came for last at a facility, or None. Missed and cancelled ones are no visits."""
+    where = [
+        "a.patient_id = %(patient)s",
+        "a.facility_id = %(facility)s",
+        "a.start_at < %(before)s",
+        f"a.status IN ('{AppointmentStatus.ARRIVED}', '{AppointmentStatus.FULFILLED}')",
+    ]
+    parameters: dict[str, Any] = {"patient": patient_id, "facility": facility_id, "before": before}
+    found = _page(session, where, parameters, limit=1, cursor=None, newest_first=True).items
+    return found[0] if found else None
+
+
 def day_page(
     session: Session,
     facility_id: UUID,

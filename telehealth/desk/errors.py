@@ -15,6 +15,18 @@ class NotThisDesk(NotFound):
     code = "desk-not-this-desk"
 
 
+class NoService(Unprocessable):
+    """It was not said for which service."""
+
+    code = "desk-no-service"
+
+
+class NoQueue(Unprocessable):
+    """It was not said for which queue a number is."""
+
+    code = "desk-no-queue"
+
+
 class NobodyAsked(Unprocessable):
     """It was not said who asked for the booking."""
 
