@@ -108,7 +108,7 @@ def test_no_service_is_chosen_for_the_clerk_and_a_hasty_enter_books_nothing(desk
     assert 'name="slot_id"' not in desk.text, "no time of a service that nobody chose"
     assert "Chọn dịch vụ" in desk.text
     assert desk.go(f"{person}?service=&where=here&modality=in-person").status == 422
-    assert desk.sees("Chưa có thông tin này")
+    assert desk.sees('<a href="#service">Dịch vụ: Chưa có thông tin này.</a>')
     assert re.search(r'<select[^>]*id="service"[^>]*aria-invalid="true"[^>]* required', desk.text)
     choosing(desk.go(person))
     slot = SLOT.search(desk.text)[1]
@@ -354,7 +354,7 @@ def test_somebody_without_an_appointment_gets_one_number_a_press(desk: Browser):
     assert first
     assert "Chọn hàng chờ" in desk.go(person).text, "no queue is chosen beforehand"
     assert desk.send("/number", queue="", priority="none").status == 422
-    assert desk.sees("Chưa có thông tin này")
+    assert desk.sees('<a href="#queue">Hàng chờ: Chưa có thông tin này.</a>')
     assert desk.go(person).send("/number", queue="x", priority="none").status == 400
 
 
