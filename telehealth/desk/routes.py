@@ -1,7 +1,7 @@
 """Pages of the desk: everything with the keyboard, nothing that needs scripts."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
+from telehealth.booking.presentation import same_day_text
 from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
 from telehealth.booking.services import AnyPractitioner
 from telehealth.core.clock import at_local, business_date
@@ -32,7 +33,7 @@ from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.choosing import Offered, Suggestion, offered_at, suggestions
-from telehealth.desk.errors import NobodyAsked, NoQueue, NoReason, NoService, NothingTyped
+from telehealth.desk.errors import BookedThatDay, NobodyAsked, NoQueue, NoReason, NoService, NothingTyped
 from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
@@ -58,6 +59,7 @@ from telehealth.visits import services as visits
 from telehealth.web.context import (
     answer_links,
     cipher,
+    enter_again,
     now,
     outbox,
     permit,
@@ -82,6 +84,7 @@ _HERE, _ANYWHERE = "here", "anywhere"
 _ANY = "any"
 _MISSING = "field-required"
 _MOST_SLIPS = 10
+_NOT_ASKED_AGAIN = ("csrf_token", "again")
 _LONGEST_REASON = 200
 _SHORTEST_WHY = 3
 GROUNDS = tuple(basis.value for basis in CoverageBasis)
@@ -240,6 +243,8 @@ def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> Respon
 
     try:
         appointment_id = attempt(unit)
+    except BookedThatDay as refusal:
+        return _again_page(patient_id, refusal.already), http_status(refusal)
     except DomainError as error:
         return _person_page(patient_id, choice, form_errors(error, place_of_errors)), http_status(error)
     cookie[_SERVICE] = choice.service
@@ -656,6 +661,25 @@ def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> 
         reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
         overbook=why if overbook else None,
         any_of=_any_of(form.get("slot_id", ""), desk, choice),
+        again=form.get("again") == "yes",
+    )
+
+
+def _again_page(patient_id: UUID, already: Sequence[UUID]) -> str:
+    """Show what the person has that day, and ask whether another one is meant."""
+    desk = _desk()
+    enter_again()
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        found = bookings.appointments_by_ids(work, already)
+        _note_list(work, desk, found)
+    locale = current_locale()
+    return render_template(
+        "desk/again.html",
+        **_frame(desk),
+        person=view,
+        already=[(each, same_day_text(each, locale)) for each in found],
+        wanted={name: value for name, value in request.form.items() if name not in _NOT_ASKED_AGAIN},
     )
 
 

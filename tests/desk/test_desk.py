@@ -102,6 +102,26 @@ def test_a_person_is_booked_checked_in_and_gets_a_number(
 CHOSEN = re.compile(r'<option value="([^"]*)" selected>')
 
 
+def test_a_second_visit_that_day_is_asked_about_and_booked_when_meant(desk: Browser, engine: Engine):
+    person = registered(desk).address
+    first = SLOT.search(choosing(desk).text)[1]
+    standing = appointment_of(desk.send("/book", slot_id=first, asked="patient", coverage="none"))
+    choosing(desk.go(person))
+    later = SLOT.findall(desk.text)[-1]
+    desk.send("/book", slot_id=later, asked="family", coverage="none", reason="xem kết quả")
+    assert desk.status == 409
+    assert desk.sees("Người này đã có lịch Khám nội lúc", "hôm đó", "Vẫn đặt", "xem kết quả")
+    assert f"/desk/appointments/{standing}" in desk.text
+    with system_unit_of_work(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 1
+    desk.send(slot_id=later)
+    assert desk.sees("Đã đặt lịch")
+    with system_unit_of_work(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 2
+        asked = session.execute(text("SELECT asked_by FROM consent ORDER BY id")).scalars().all()
+    assert sorted(asked) == ["family", "patient"]
+
+
 def test_no_service_is_chosen_for_the_clerk_and_a_hasty_enter_books_nothing(desk: Browser, engine: Engine):
     registered(desk)
     person = desk.address
@@ -249,7 +269,7 @@ def test_a_clerk_who_books_elsewhere_for_others_is_not_bound_by_the_limits_again
     for chosen in (0, -1):
         station.go(f"{person}?service=internal&where=anywhere&modality=in-person")
         free = SLOT.findall(station.text)
-        station.send("/book", slot_id=free[chosen], asked="patient", coverage="none")
+        station.send("/book", slot_id=free[chosen], asked="patient", coverage="none", again="yes")
         assert "Đã đặt lịch" in station.text, station.text
     with engine.connect() as connection:
         connection.execute(text("SELECT set_config('app.kind', 'system', true)"))

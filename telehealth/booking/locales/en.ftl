@@ -37,6 +37,7 @@ field-booking-any = Please give the service, the facility and a day (or a period
 field-booking-patient = Please say whom the booking is for.
 field-booking-known = Please register the person at your own facility first; then book.
 field-booking-too-long = This text is too long.
+booking-same-day = This person already has { $service } at { $time } that day, at { $facility }.
 appointment-status-held = On hold
 appointment-status-expired = Hold expired
 appointment-status-booked = Booked

@@ -37,6 +37,7 @@ field-booking-any = Cần cho biết dịch vụ, nơi khám và ngày (hoặc k
 field-booking-patient = Cần cho biết đặt lịch cho ai.
 field-booking-known = Cần lập hồ sơ người bệnh tại cơ sở của quý vị trước rồi mới đặt ở nơi khác.
 field-booking-too-long = Nội dung quá dài.
+booking-same-day = Người này đã có lịch { $service } lúc { $time } hôm đó, tại { $facility }.
 appointment-status-held = Đang giữ chỗ
 appointment-status-expired = Hết hạn giữ chỗ
 appointment-status-booked = Đã đặt
