@@ -514,6 +514,11 @@ def test_somebody_is_added_to_a_time_that_is_taken_only_with_a_reason(
             text("SELECT overbooked, overbook_reason_sealed IS NOT NULL, lane FROM appointment ORDER BY lane")
         ).all()
     assert [tuple(row) for row in rows] == [(False, False, 1), (True, True, 2)]
+    day = re.findall(r"<tr>.*?</tr>", desk.go("/desk/today").text, re.DOTALL)
+    assert [("Xếp thêm" in row, "Trần Thị Lan" in row) for row in day[1:]] in (
+        [(False, False), (True, True)],
+        [(True, True), (False, False)],
+    ), "who was put beside the others is marked in words, and nobody else"
 
 
 def test_whichever_doctor_has_seen_the_person_or_has_the_fewest_is_booked(desk: Browser, engine: Engine):

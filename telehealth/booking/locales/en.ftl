@@ -46,6 +46,7 @@ appointment-status-fulfilled = Seen
 appointment-status-cancelled = Cancelled
 appointment-status-noshow = Did not come
 appointment-confirmed = Will come
+appointment-overbooked = Added beside others
 appointment-on-the-way = On the way
 coverage-registered-here = Health insurance registered here
 coverage-referral-slip = With a referral slip

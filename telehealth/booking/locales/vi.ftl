@@ -46,6 +46,7 @@ appointment-status-fulfilled = Đã khám
 appointment-status-cancelled = Đã hủy
 appointment-status-noshow = Không đến
 appointment-confirmed = Sẽ đến
+appointment-overbooked = Xếp thêm
 appointment-on-the-way = Đang trên đường
 coverage-registered-here = Đăng ký khám BHYT ban đầu tại đây
 coverage-referral-slip = Có phiếu chuyển cơ sở khám bệnh
