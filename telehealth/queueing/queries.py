@@ -1,12 +1,13 @@
 """Reading queues, lines, tickets and boards. Nothing here names a person."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, false, func, select, text
+from sqlalchemy import Row, Select, Text, case, cast, false, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
@@ -36,9 +37,20 @@ from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
 _EXAMPLES = 3
-_LINE = text("SELECT * FROM queue_line(:queue, :day)")
+_LINES = text(
+    """
+    SELECT wanted.id AS line_of, l.*
+      FROM unnest(cast(:queues AS uuid[])) AS wanted (id) CROSS JOIN LATERAL queue_line(wanted.id, :day) l
+    """
+)
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
-_POINTS = text("SELECT * FROM queue_points(:queue, :day)")
+_POINTS = text(
+    """
+    SELECT q.id AS queue_id, p.id, p.name
+      FROM queue q CROSS JOIN LATERAL queue_points(q.id, :day) p
+     WHERE q.id = ANY(cast(:queues AS uuid[])) ORDER BY p.code
+    """
+)
 _STANDING = text("SELECT * FROM queue_standing(:queue, :day, :now, :early, :late, :grace)")
 _OF_POINT = text(
     """
@@ -50,12 +62,16 @@ _OF_POINT = text(
 )
 _TODAY = text(
     """
-    SELECT c.closed, c.merged_into, c.paused_at, c.paused_until, c.paused_reason,
+    SELECT q.id, c.closed, c.merged_into, c.paused_at, c.paused_until, c.paused_reason,
            ARRAY(SELECT m.queue_id FROM queue_counter m
                   WHERE m.merged_into = q.id AND m.business_date = :day) AS merged_here,
-           ARRAY(SELECT p.name FROM queue_points(q.id, :day) p) AS rooms
-      FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
-     WHERE q.id = :queue
+           coalesce(calling.ids, '{}') AS point_ids, coalesce(calling.names, '{}') AS rooms
+      FROM queue q
+      LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
+      CROSS JOIN LATERAL (
+           SELECT array_agg(p.id ORDER BY p.code) AS ids, array_agg(p.name ORDER BY p.code) AS names
+             FROM queue_points(q.id, :day) p) calling
+     WHERE q.id = ANY(cast(:queues AS uuid[]))
     """
 )
 _PAUSES = text(
@@ -84,7 +100,7 @@ def _select_queues() -> Select[Any]:
             Queue,
             case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
             func.coalesce(room.name, Queue.name).label("place"),
-            Facility.hours,
+            cast(Facility.hours, Text).label("hours"),
         )
         .join(Facility, Facility.id == Queue.facility_id)
         .outerjoin(room, room.id == Queue.service_point_id)
@@ -144,18 +160,23 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class QueueDay:
-    """What is different about a queue today; `rooms` are the desks or rooms that call from it."""
+    """What is different about a queue today; `calling` are the desks or rooms that call from it: id, name."""
 
     closed: bool
     merged_into: UUID | None
     merged_here: tuple[UUID, ...]
     pause: Pause | None
-    rooms: tuple[str, ...]
+    calling: tuple[tuple[UUID, str], ...]
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Return the names of what calls."""
+        return tuple(name for _point, name in self.calling)
 
     @property
     def points(self) -> int:
         """Return how many call."""
-        return len(self.rooms)
+        return len(self.calling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,26 +381,34 @@ class StaffCallView:
 def queue_by_id(session: Session, queue_id: UUID) -> QueueView | None:
     """Return a queue."""
     row = session.execute(_QUEUES.where(Queue.id == queue_id)).one_or_none()
-    return None if row is None else _queue(row)
+    return None if row is None else _queue(row, _hours(row.hours))
 
 
 def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
     """Return a facility's queues in use, in the order a visit passes them, rooms by code."""
-    rows = session.execute(_QUEUES.where(Queue.facility_id == facility_id, Queue.active))
-    kinds = list(ServicePointKind)
-    return sorted((_queue(row) for row in rows), key=lambda queue: (kinds.index(queue.kind), queue.code))
+    rows = session.execute(_QUEUES.where(Queue.facility_id == facility_id, Queue.active)).all()
+    hours, kinds = _hours(rows[0].hours) if rows else (), list(ServicePointKind)
+    found = [_queue(row, hours) for row in rows]
+    return sorted(found, key=lambda queue: (kinds.index(queue.kind), queue.code))
 
 
 def queue_day(session: Session, queue_id: UUID, day: date, now: datetime) -> QueueDay:
     """Return what is different about a queue on a day."""
-    row = session.execute(_TODAY, {"queue": queue_id, "day": day}).one()
-    return QueueDay(
-        closed=bool(row.closed),
-        merged_into=row.merged_into,
-        merged_here=tuple(row.merged_here),
-        pause=_pause(row, now),
-        rooms=tuple(row.rooms),
-    )
+    return _days(session, [queue_id], day, now)[queue_id]
+
+
+def _days(session: Session, queues: Sequence[UUID], day: date, now: datetime) -> dict[UUID, QueueDay]:
+    rows = session.execute(_TODAY, {"queues": list(queues), "day": day})
+    return {
+        row.id: QueueDay(
+            closed=bool(row.closed),
+            merged_into=row.merged_into,
+            merged_here=tuple(row.merged_here),
+            pause=_pause(row, now),
+            calling=tuple(zip(row.point_ids, row.rooms, strict=True)),
+        )
+        for row in rows
+    }
 
 
 def _pause(row: Row[Any], now: datetime) -> Pause | None:
@@ -397,7 +426,26 @@ def pauses_of(session: Session, facility_id: UUID, now: datetime) -> dict[UUID, 
 
 def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
     """Return the state of a queue on a day, its waiting people in the order of calling."""
-    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
+    return lines(session, [queue], day, now)[queue.id]
+
+
+def lines(session: Session, queues: Sequence[QueueView], day: date, now: datetime) -> dict[UUID, Line]:
+    """Return the state of several queues on a day, in as many statements as for one."""
+    ids = [queue.id for queue in queues]
+    rows: dict[UUID, list[Row[Any]]] = {each: [] for each in ids}
+    for row in session.execute(_LINES, {"queues": ids, "day": day}):
+        rows[row.line_of].append(row)
+    days = _days(session, ids, day, now)
+    return {queue.id: _line(queue, days[queue.id], rows[queue.id], now) for queue in queues}
+
+
+def line_again(session: Session, before: Line, now: datetime) -> Line:
+    """Return a line as it is after a call, on a day about which nothing else has changed."""
+    asked = {"queues": [before.queue.id], "day": business_date(now)}
+    return _line(before.queue, before.day, session.execute(_LINES, asked).all(), now)
+
+
+def _line(queue: QueueView, day: QueueDay, rows: Sequence[Row[Any]], now: datetime) -> Line:
     called_total = rows[0].called_total if rows else 0
     tickets = sorted((_ticket(queue, row, called_total) for row in rows), key=_by_call)
     calls = [each for each in tickets if each.called_at is not None]
@@ -410,7 +458,7 @@ def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
 
     return Line(
         queue=queue,
-        day=queue_day(session, queue.id, day, now),
+        day=day,
         waiting=tuple(
             replace(here[each.id], lane=each.lane, place=each.place, reason=each.reason) for each in placed
         ),
@@ -534,17 +582,29 @@ def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime
 
 def points_of(session: Session, queue: QueueView, day: date) -> list[tuple[UUID, str]]:
     """Return the desks or rooms that call from a queue on a day: id and name."""
-    return [(row.id, row.name) for row in session.execute(_POINTS, {"queue": queue.id, "day": day})]
+    return points_by_queue(session, [queue.id], day).get(queue.id, [])
+
+
+def points_by_queue(
+    session: Session, queues: Sequence[UUID], day: date
+) -> dict[UUID, list[tuple[UUID, str]]]:
+    """Return the desks or rooms that call from each of these queues on a day: id and name."""
+    found: dict[UUID, list[tuple[UUID, str]]] = {}
+    for row in session.execute(_POINTS, {"queues": list(queues), "day": day}):
+        found.setdefault(row.queue_id, []).append((row.id, row.name))
+    return found
 
 
 def other_lines(session: Session, queue: QueueView, point_id: UUID, now: datetime) -> list[Line]:
     """Return the other queues that a desk or room calls from today."""
     day = business_date(now)
     wanted = {"facility": queue.facility_id, "point": point_id, "day": day}
-    ids = session.scalars(_OF_POINT, wanted).all()
-    others = [queue_by_id(session, each) for each in ids if each != queue.id]
-    lines = [line(session, each, day, now) for each in others if each is not None]
-    return [each for each in lines if each.day.merged_into is None]
+    ids = [each for each in session.scalars(_OF_POINT, wanted) if each != queue.id]
+    if not ids:
+        return []
+    others = [each for each in queues_of(session, queue.facility_id) if each.id in ids]
+    found = lines(session, sorted(others, key=lambda each: each.code), day, now)
+    return [each for each in found.values() if each.day.merged_into is None]
 
 
 def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]:
@@ -565,7 +625,11 @@ def facility_of_staff_call(session: Session, call_id: UUID) -> UUID:
     return found
 
 
-def _queue(row: Row[Any]) -> QueueView:
+def _hours(stored: str) -> tuple[OpeningPeriod, ...]:
+    return tuple(OpeningPeriod.from_json(period) for period in json.loads(stored))
+
+
+def _queue(row: Row[Any], hours: tuple[OpeningPeriod, ...]) -> QueueView:
     queue: Queue = row.Queue
     return QueueView(
         id=queue.id,
@@ -581,7 +645,7 @@ def _queue(row: Row[Any]) -> QueueView:
         version=queue.version,
         practitioner_id=queue.practitioner_id,
         settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
-        hours=tuple(OpeningPeriod.from_json(period) for period in row.hours),
+        hours=hours,
     )
 
 
