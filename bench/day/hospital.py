@@ -414,10 +414,9 @@ class Hospital:
     def _ask(self, ticket: UUID, queue: UUID, lane: str) -> None:
         """Look at the page behind a slip."""
         line = self._line(self._merged.get(queue, queue))
-        ahead = line.place_of(ticket, self.agenda.now)
-        if ahead is not None:
-            shown = line.wait(ahead, self.agenda.now)
-            self._record(ticket, queue, lane, ahead, (shown.low, shown.high), first=True)
+        told = line.told(ticket, self.agenda.now)
+        if told is not None:
+            self._record(ticket, queue, lane, told.ahead, (told.wait.low, told.wait.high), first=True)
 
     def _line(self, queue: UUID) -> queries.Line:
         def look(session: Any) -> queries.Line:
@@ -596,9 +595,11 @@ class Hospital:
             return
         line = self._line(queue)
         for each in line.waiting[::3]:
-            shown = line.wait(each.place or 0, self.agenda.now)
+            told = line.tell(each.as_waiting(), self.agenda.now)
             lane = "walk-in" if each.priority is PriorityClass.NONE else "priority"
-            self._record(each.id, queue, lane, each.place or 0, (shown.low, shown.high), first=False)
+            lane = "appointment" if lane == "walk-in" and each.appointment_start else lane
+            shown = (told.wait.low, told.wait.high)
+            self._record(each.id, queue, lane, told.ahead, shown, first=False)
 
     def _take_back(self, point: Point, queue: UUID, ticket: UUID) -> None:
         """A wrong press: the same person is called again by the next one."""

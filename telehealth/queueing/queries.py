@@ -22,17 +22,20 @@ from telehealth.queueing.explanation import Explanation, Why, explain, explain_c
 from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
     Lane,
+    Placed,
     QueueSettings,
     Reason,
     Standing,
     Waiting,
+    is_due,
+    lane_of,
     lapsed,
     newcomer_place,
     number_text,
     order,
     places_ahead_of,
 )
-from telehealth.queueing.waits import Pace, Period, WaitRange, wait_range
+from telehealth.queueing.waits import Due, Pace, Period, WaitRange, calls_until, wait_range
 from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
@@ -234,6 +237,14 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many are called before somebody, and how long that may take."""
+
+    ahead: int
+    wait: WaitRange
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A queue on a day: who waits, in order; who is called, served or parked; how fast it goes.
 
@@ -260,19 +271,44 @@ class Line:
         """Return how many are called before a ticket, if it waits; for one from the web, if they came now."""
         absent = next((ticket for ticket in self.absent if ticket.id == ticket_id), None)
         if absent is not None:
-            return self.ahead_of(absent.as_waiting(), now)
+            return self.tell(absent.as_waiting(), now).ahead
         return next((ticket.place for ticket in self.waiting if ticket.id == ticket_id), None)
 
     def wait(self, ahead: int, now: datetime) -> WaitRange:
-        """Return how long somebody with so many people ahead may wait."""
-        times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
-        return wait_range(ahead, _pace(self.queue, times, len(self.recent), self.day.points, now), now)
+        """Return how long somebody without an appointment and with so many people ahead may wait."""
+        return wait_range(ahead, self._pace(now), now)
 
-    def ahead_of(self, newcomer: Waiting, now: datetime) -> int:
-        """Return how many would be called before somebody who is not in the line yet."""
-        people = [ticket.as_waiting() for ticket in self.waiting]
-        placed = order([*people, newcomer], self.recent, self.queue.settings.policy, now)
-        return next(place.place for place in placed if place.id == newcomer.id)
+    def told(self, ticket_id: UUID, now: datetime) -> Told | None:
+        """Return what the holder of a ticket is told, if it waits; from the web, as if they came now."""
+        ticket = self._waits(ticket_id)
+        return None if ticket is None else self.tell(ticket.as_waiting(), now)
+
+    def tell(self, who: Waiting, now: datetime) -> Told:
+        """Return what somebody is told who waits here, or would join now."""
+        people = [each.as_waiting() for each in self.waiting if each.id != who.id]
+        placed = order([*people, who], self.recent, self.queue.settings.policy, now)
+        ahead, pace = _place(placed, who), self._pace(now)
+        return Told(ahead, wait_range(ahead, pace, now, self._due([*people, who], placed, who, pace, now)))
+
+    def _due(
+        self, people: Sequence[Waiting], placed: Sequence[Placed], who: Waiting, pace: Pace, now: datetime
+    ) -> Due | None:
+        """When the time of an appointment comes, and who of those here is then still called before it."""
+        policy = self.queue.settings.policy
+        if who.appointment_start is None or is_due(who, policy, now):
+            return None
+        at = who.appointment_start - policy.grace
+        called = placed[: calls_until(pace, now, at)]
+        if lane_of(who, policy, at) is not Lane.APPOINTMENT or any(each.id == who.id for each in called):
+            return None
+        gone = {each.id for each in called}
+        recent = [*self.recent, *(each.lane for each in called if each.reason is not Reason.CAME_BACK)]
+        left = [each for each in people if each.id not in gone]
+        return Due(at, _place(order(left, recent, policy, at), who))
+
+    def _pace(self, now: datetime) -> Pace:
+        times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
+        return _pace(self.queue, times, len(self.recent), self.day.points, now)
 
     def why(self, mine: UUID, theirs: str, now: datetime) -> Explanation | None:
         """Return why a number, as people read it, is called before a ticket; None where it says nothing."""
@@ -475,6 +511,10 @@ def _by_call(ticket: LineTicket) -> tuple[bool, datetime]:
     return (ticket.called_at is None, ticket.called_at or ticket.waiting_since)
 
 
+def _place(placed: Sequence[Placed], who: Waiting) -> int:
+    return next(each.place for each in placed if each.id == who.id)
+
+
 def _lanes(calls: Sequence[LineTicket]) -> list[Lane]:
     return [each.called_lane for each in calls if each.called_lane is not None]
 
@@ -486,7 +526,7 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
     if found is None or queue is None:
         return None
     state = line(session, calling_queue(session, queue, found.business_date), found.business_date, now)
-    ahead = state.place_of(found.id, now) if found.business_date == business_date(now) else None
+    told = state.told(found.id, now) if found.business_date == business_date(now) else None
     name, code = session.execute(
         select(Facility.name, Facility.code).where(Facility.id == queue.facility_id)
     ).one()
@@ -501,8 +541,8 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
         status=TicketStatus(found.status),
         room=room_of(session, state, found.service_point_id),
         now_calling=state.last_calls[-1].number_text if state.last_calls else None,
-        people_ahead=ahead,
-        wait=None if ahead is None else state.wait(ahead, now),
+        people_ahead=told.ahead if told else None,
+        wait=told.wait if told else None,
         come_by=found.web_until if found.here_at is None else None,
         lapsed=lapsed(found.web_until, found.here_at, now),
     )
@@ -762,8 +802,8 @@ def prospect(session: Session, queue: QueueView, day: date, now: datetime, newco
     if newcomer.appointment_start is None and newcomer.waiting_since == now:
         return _counted(session, queue, day, now, has_priority=newcomer.priority is not PriorityClass.NONE)
     state = line(session, queue, day, now)
-    ahead = state.ahead_of(newcomer, now)
-    return Prospect(queue.place_on(state.day.rooms), ahead, state.wait(ahead, now))
+    told = state.tell(newcomer, now)
+    return Prospect(queue.place_on(state.day.rooms), told.ahead, told.wait)
 
 
 def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, has_priority: bool) -> Prospect:
