@@ -17,9 +17,9 @@ import psycopg
 from sqlalchemy import create_engine
 
 from bench.day import controls, crew, estimates, plants, rush, scene
+from bench.day.account import Account
 from bench.day.audit import Audited, audit, total
 from bench.day.crew import Played
-from bench.day.hospital import Account
 from bench.day.outages import Saboteur
 from bench.surroundings import BenchDatabase, Surroundings, front
 from telehealth.core.clock import at_local

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench.day.hospital import Account
+from bench.day.account import Account
 from bench.day.replay import Merging, Number, Ratio, Replay, Step, broken_chains, two_places
 
 _COUNTS = {

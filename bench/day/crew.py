@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection
 from uuid import UUID
 
 from bench.day import scene
-from bench.day.hospital import Account, Hospital
+from bench.day.account import Account
+from bench.day.hospital import Hospital
 from bench.day.outages import Script
 from bench.day.product import Product
 from bench.day.scene import Plan

@@ -66,7 +66,7 @@ def test_after_the_last_hour_those_who_are_there_are_still_called():
 def test_whoever_has_an_appointment_waits_for_its_time_and_not_for_everybody_who_is_there():
     pace, at = Pace(every(5, 8)), NINE + timedelta(minutes=20)
     everybody, until_the_time = wait_range(12, pace, NINE), wait_range(12, pace, NINE, Due(at, 1))
-    assert (everybody.low, everybody.high) == (40, 95)
+    assert (everybody.low, everybody.high) == (40, 90)
     assert (until_the_time.low, until_the_time.high) == (20, 35)
 
 
