@@ -21,6 +21,7 @@ from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
 from telehealth.queueing.explanation import Explanation, Why, explain, explain_call
 from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
+    LONGEST_TOKEN,
     Lane,
     Placed,
     QueueSettings,
@@ -521,6 +522,8 @@ def _lanes(calls: Sequence[LineTicket]) -> list[Lane]:
 
 def follow(session: Session, public_token: str, now: datetime) -> FollowView | None:
     """Return what the holder of a public token may see. No principal is needed."""
+    if len(public_token) > LONGEST_TOKEN:
+        return None
     found = session.execute(_BY_TOKEN, {"token_hash": token_hash(public_token)}).one_or_none()
     queue = queue_by_id(session, found.queue_id) if found else None
     if found is None or queue is None:

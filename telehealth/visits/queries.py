@@ -16,7 +16,7 @@ from telehealth.directory.codes import ServicePointKind
 from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.models import Queue, Ticket
 from telehealth.queueing.queries import QueueView, queues_of
-from telehealth.queueing.rules import number_text
+from telehealth.queueing.rules import LONGEST_TOKEN, number_text
 from telehealth.visits.codes import Category, Coverage, EventState, ResultsAt, TestsFirst
 from telehealth.visits.errors import VisitUnknown
 from telehealth.visits.models import Visit, VisitEvent, VisitOrder, VisitPath
@@ -332,6 +332,8 @@ def visit_view(session: Session, visit_id: UUID) -> VisitView:
 
 def journey(session: Session, public_token: str, now: datetime) -> Journey | None:
     """Return the visit behind a slip. No principal is needed."""
+    if len(public_token) > LONGEST_TOKEN:
+        return None
     key = {"token_hash": token_hash(public_token)}
     visit = session.execute(_VISIT_BY_TOKEN, key).one_or_none()
     if visit is None:
