@@ -14,6 +14,7 @@ from uuid import UUID
 
 from bench.day import scene
 from bench.day.account import Account
+from bench.day.agenda import ToldToEnd
 from bench.day.hospital import Hospital
 from bench.day.outages import Script
 from bench.day.product import Product
@@ -48,7 +49,7 @@ def play(
 ) -> list[Played]:
     """Play every plan, each by whichever process is free; without processes, one after another here.
 
-    A facility that fails is noted and the others go on; once `enough` is set no further one begins.
+    A facility that fails is noted and the others go on; once `enough` is set those at work are left out.
     """
     if not processes:
         settings, mine = Settings.from_environ(env), iter(plans)
@@ -105,7 +106,9 @@ def _each(
         played, began = Played(), time.process_time()
         script = _script(plan, seed, every=every)
         try:
-            play_here(settings, admin_url, plan, played, seed=seed, script=script)
+            play_here(settings, admin_url, plan, played, seed=seed, script=script, told_to_end=enough.is_set)
+        except ToldToEnd:
+            pass  # of this facility there is no account: it is left out
         except Exception:  # noqa: BLE001  the others' days count all the same
             played.failures.append(f"{plan.place.code}: {traceback.format_exc()[-2000:]}")
         played.cpu_seconds = time.process_time() - began
@@ -113,15 +116,22 @@ def _each(
         yield played
 
 
-def play_here(
-    settings: Settings, admin_url: str, plan: Plan, played: Played, *, seed: int, script: Script
+def play_here(  # noqa: PLR0913  what a facility's day is made of
+    settings: Settings,
+    admin_url: str,
+    plan: Plan,
+    played: Played,
+    *,
+    seed: int,
+    script: Script,
+    told_to_end: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Play one facility's day by its script of troubles."""
+    """Play one facility's day by its script of troubles. Raises ToldToEnd."""
     product = Product(settings, admin_url, script, f"{seed}:{plan.place.code}")
     try:
         played.booked += scene.book(plan, settings)
         hospital = Hospital(plan.place, plan.people, product, script, str(seed))
-        played.accounts[plan.place.id] = hospital.run()
+        played.accounts[plan.place.id] = hospital.run(told_to_end)
     finally:
         played.done += product.done
         for name, seconds in product.seconds.items():
@@ -139,7 +149,7 @@ def _work(
     enough: Event,
     sender: Connection,
 ) -> None:
-    # Whoever ends the benchmark ends its whole group: here the facility at work is played to its end.
+    # Whoever ends the benchmark ends its whole group; here `enough` does, and what was told before is kept.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     settings = Settings.from_environ(env)
     for played in _each(settings, admin_url, plans.get, seed, every=every, enough=enough):

@@ -1,6 +1,6 @@
 """One facility's day: people come and go, staff call them; the product says who is next, and where to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bench.day.account import Account
 from bench.day.arrivals import Person
@@ -29,14 +29,14 @@ class Hospital:
         self._consoles = Consoles(self._floor, lines, Rooms(self._floor, lines), tellings)
         self._changes = Changes(self._floor, lines)
 
-    def run(self) -> Account:
-        """Play from five in the morning until the last has gone; return what happened."""
+    def run(self, told_to_end: Callable[[], bool]) -> Account:
+        """Play from five in the morning until the last has gone; return what happened. Raises ToldToEnd."""
         floor = self._floor
         for person in floor.people:
             self._entrance.plan(person)
         for point in floor.points:
             floor.agenda.at(floor.instant(point.opens), floor.presses(point))
         self._changes.plan()
-        floor.agenda.run(floor.instant(21 * 60))
+        floor.agenda.run(floor.instant(21 * 60), told_to_end)
         floor.account.waiting_at_the_end = sum(len(waiting) for waiting in floor.waiting.values())
         return floor.account

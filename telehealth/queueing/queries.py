@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, case, cast, false, func, select, text
+from sqlalchemy import Row, Select, Text, bindparam, case, cast, false, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
@@ -112,6 +112,12 @@ def _select_queues() -> Select[Any]:
 
 
 _QUEUES = _select_queues()
+_QUEUE = _QUEUES.where(Queue.id == bindparam("queue"))
+_QUEUES_OF = _QUEUES.where(Queue.facility_id == bindparam("facility"), Queue.active)
+_MERGED_INTO = select(QueueCounter.merged_into).where(
+    QueueCounter.queue_id == bindparam("queue"), QueueCounter.business_date == bindparam("day")
+)
+_POINT_NAME = select(ServicePoint.name).where(ServicePoint.id == bindparam("point"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,13 +423,13 @@ class StaffCallView:
 
 def queue_by_id(session: Session, queue_id: UUID) -> QueueView | None:
     """Return a queue."""
-    row = session.execute(_QUEUES.where(Queue.id == queue_id)).one_or_none()
+    row = session.execute(_QUEUE, {"queue": queue_id}).one_or_none()
     return None if row is None else _queue(row, _hours(row.hours))
 
 
 def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
     """Return a facility's queues in use, in the order a visit passes them, rooms by code."""
-    rows = session.execute(_QUEUES.where(Queue.facility_id == facility_id, Queue.active)).all()
+    rows = session.execute(_QUEUES_OF, {"facility": facility_id}).all()
     hours, kinds = _hours(rows[0].hours) if rows else (), list(ServicePointKind)
     found = [_queue(row, hours) for row in rows]
     return sorted(found, key=lambda queue: (kinds.index(queue.kind), queue.code))
@@ -562,7 +568,7 @@ def room_name(session: Session, queue: QueueView, service_point_id: UUID | None)
     """Return where to go: the desk that called, else the queue's room or hall."""
     if service_point_id is None or service_point_id == queue.service_point_id:
         return queue.place
-    return session.scalar(select(ServicePoint.name).where(ServicePoint.id == service_point_id)) or queue.place
+    return session.scalar(_POINT_NAME, {"point": service_point_id}) or queue.place
 
 
 def facility_of_ticket(session: Session, ticket_id: UUID) -> UUID:
@@ -840,11 +846,7 @@ def _pace(queue: QueueView, calls: Sequence[datetime], in_turn: int, points: int
 
 def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:
     """Return the queue whose rooms call the people of this one today: itself unless it is merged."""
-    target = session.scalar(
-        select(QueueCounter.merged_into).where(
-            QueueCounter.queue_id == queue.id, QueueCounter.business_date == day
-        )
-    )
+    target = session.scalar(_MERGED_INTO, {"queue": queue.id, "day": day})
     return (queue_by_id(session, target) if target else None) or queue
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, select, text
+from sqlalchemy import Select, and_, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local, business_date
@@ -153,6 +153,16 @@ class EventView:
     settled_at: datetime | None
 
 
+_ORDERS = (
+    select(VisitOrder)
+    .where(VisitOrder.visit_id == bindparam("visit"), VisitOrder.revoked_at.is_(None))
+    .order_by(VisitOrder.ordered_at, VisitOrder.identifier_value)
+)
+_TICKETS = (
+    select(Ticket)
+    .where(Ticket.visit_id == bindparam("visit"))
+    .order_by(Ticket.issued_at.desc(), Ticket.number.desc())
+)
 _LINES = text(
     """
     SELECT q.id, q.kind,
@@ -242,22 +252,12 @@ def facts_of(session: Session, visit: Visit) -> Facts:
 
 def orders_of(session: Session, visit_id: UUID) -> Sequence[VisitOrder]:
     """Return a visit's orders that were not taken back, in the order of asking."""
-    return session.scalars(
-        select(VisitOrder)
-        .where(VisitOrder.visit_id == visit_id, VisitOrder.revoked_at.is_(None))
-        .order_by(VisitOrder.ordered_at, VisitOrder.identifier_value),
-        execution_options={"populate_existing": True},
-    ).all()
+    return session.scalars(_ORDERS, {"visit": visit_id}, execution_options={"populate_existing": True}).all()
 
 
 def tickets_of(session: Session, visit_id: UUID) -> Sequence[Ticket]:
     """Return every number of a visit, the latest first."""
-    return session.scalars(
-        select(Ticket)
-        .where(Ticket.visit_id == visit_id)
-        .order_by(Ticket.issued_at.desc(), Ticket.number.desc()),
-        execution_options={"populate_existing": True},
-    ).all()
+    return session.scalars(_TICKETS, {"visit": visit_id}, execution_options={"populate_existing": True}).all()
 
 
 def standing(tickets: Sequence[Ticket]) -> list[Ticket]:

@@ -87,8 +87,7 @@ def test_a_trouble_that_fails_and_the_end_of_the_time_leave_the_figures_of_what_
 
     broken = Saboteur(url, 1, every=0.5, absent_after=0, absence=fails_and_ends)
     figures = day.play(env, url, facilities=3, visits=40, seed=1, processes=0, saboteur=broken, stages=stages)
-    assert figures["facilities_played"] == 1 < figures["facilities"]
-    assert figures["visits"] > 5
+    assert figures["facilities_played"] < figures["facilities"]
     assert figures["violations_in_all"] == 0
     assert "the time is over" in figures["stages_failed"]["saboteur"]
     assert (figures["stages_left_out"], figures["told_to_end"]) == (["plants", "controls"], True)
