@@ -116,7 +116,7 @@ def _each(
         yield played
 
 
-def play_here(  # noqa: PLR0913  what a facility's day is made of
+def play_here(
     settings: Settings,
     admin_url: str,
     plan: Plan,
