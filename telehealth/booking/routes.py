@@ -58,7 +58,7 @@ from telehealth.scheduling.errors import BadRange, SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
-from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links, located
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -122,6 +122,7 @@ _MOVED = links(
 
 
 @api.post("/holds")
+@located("booking-api.show_appointment", "appointment_id")
 @api.doc(**_HELD)
 @guarded("booking.hold")
 @json_only
@@ -154,6 +155,7 @@ def delete_hold(hold_id: UUID) -> Response:
 
 
 @api.post("/appointments")
+@located("booking-api.show_appointment", "appointment_id")
 @api.doc(**_NEXT)
 @keeps_its_own_keys
 @guarded("booking.book")
@@ -166,11 +168,11 @@ def create_appointment(asked: dict[str, Any]) -> Response:
 
 
 @api.get("/appointments")
-@guarded("booking.list")
+@guarded("booking.list", "booking.day")
 @api.arguments(AppointmentQuerySchema(), location="query")
 @api.response(200, AppointmentListSchema)
 def list_appointments(asked: dict[str, Any]) -> Response:
-    """List one's own and one's family's appointments, or (staff) a facility's day."""
+    """List one's own and one's family's appointments, or (staff, other systems) a facility's day."""
     with unit_of_work() as session:
         page = _page(session, asked)
         people = {(item.patient_id, item.facility.id) for item in page.items}

@@ -139,6 +139,7 @@ def test_a_held_slot_is_nobody_elses_until_its_time_is_over(
     held = web.post("/api/v1/holds", json={"slot_id": slot}, headers=lan.headers)
     assert held.status_code == 201
     assert not HoldSchema().validate(held.json)
+    assert web.get(held.headers["Location"], headers=lan.headers).json["status"] == "held"
     assert slot not in {other["id"] for other in slots(web, limit=50)}
     refused = book(web, minh, slot_id=slot)
     assert (refused.status_code, refused.json["code"]) == (409, "slot-taken")
@@ -150,6 +151,15 @@ def test_a_held_slot_is_nobody_elses_until_its_time_is_over(
     assert book(web, minh, slot_id=slot).status_code == 201
     late = book(web, lan, hold_id=held.json["id"])
     assert (late.status_code, late.json["code"]) == (409, "hold-expired")
+
+
+def test_what_is_booked_names_its_address_and_names_it_again(web: FlaskClient, lan: Person):
+    slot, key = slots(web)[0]["id"], {"Idempotency-Key": new_key()}
+    made = book(web, lan, key, slot_id=slot)
+    again = book(web, lan, key, slot_id=slot)
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert made.headers["Location"] == again.headers["Location"] == f"/api/v1/appointments/{made.json['id']}"
+    assert web.get(made.headers["Location"], headers=lan.headers).json["code"] == made.json["code"]
 
 
 def test_a_hold_is_confirmed_by_its_holder_and_by_nobody_else(web: FlaskClient, lan: Person, minh: Person):

@@ -91,4 +91,4 @@ offline-kept = Lịch hẹn của quý vị vẫn được giữ nguyên.
 offline-check = Kiểm tra Wi-Fi hoặc dữ liệu di động, tắt chế độ máy bay.
 offline-call = Gọi điện thì không cần Internet:
 offline-again = Thử lại
-web-local-time = giờ Việt Nam ({ $time } giờ của bạn)
+web-local-time = giờ Việt Nam ({ $time } nơi quý vị đang ở)
