@@ -21,7 +21,13 @@ from telehealth.booking.errors import FULL, HoldUnknown, RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.once import keeps_its_own_keys, request_key
 from telehealth.booking.policies import AppointmentScope, channel_of
-from telehealth.booking.presentation import appointment_json, calendar_file, offer_json, verdict_json
+from telehealth.booking.presentation import (
+    appointment_json,
+    calendar_file,
+    offer_json,
+    same_day_text,
+    verdict_json,
+)
 from telehealth.booking.queries import AppointmentPage, AppointmentView
 from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.schemas import (
@@ -29,6 +35,7 @@ from telehealth.booking.schemas import (
     AppointmentListSchema,
     AppointmentQuerySchema,
     AppointmentSchema,
+    BookedSchema,
     BookingSchema,
     CancelSchema,
     CoverageSchema,
@@ -154,7 +161,7 @@ def delete_hold(hold_id: UUID) -> Response:
 @guarded("booking.book")
 @json_only
 @api.arguments(BookingSchema())
-@api.response(201, AppointmentSchema)
+@api.response(201, BookedSchema)
 def create_appointment(asked: dict[str, Any]) -> Response:
     """Book a slot or whichever doctor can, or turn a hold into an appointment."""
     return _with_alternatives(lambda: _book(asked), asked.get("slot_id"))
@@ -316,10 +323,10 @@ def _book(asked: dict[str, Any]) -> Response:
     key = request_key()
     with unit_of_work() as session:
         if key is None:
-            return _created(_written(_booked(session, asked)))
+            return _created(_written(session, _booked(session, asked)))
         if "patient" in asked or "service" in asked:
             return _created(_remembered(session, asked, key))
-        once = Once(key, _written)
+        once = Once(key, lambda view: _written(session, view))
         return _created(services.book_once(session, principal(), _wanted(session, asked), once, **_means()))
 
 
@@ -328,7 +335,7 @@ def _remembered(session: Session, asked: dict[str, Any], key: RequestKey) -> byt
     known = remember(session, key, now=now(), cipher=cipher())
     if known is not None:
         return known
-    answer = _written(_booked(session, asked))
+    answer = _written(session, _booked(session, asked))
     store(session, key, status=201, answer=answer, cipher=cipher())
     return answer
 
@@ -517,8 +524,17 @@ def _created(body: bytes) -> Response:
     return answer
 
 
-def _written(view: AppointmentView) -> bytes:
-    return _json(_shown(view))
+def _written(session: Session, view: AppointmentView) -> bytes:
+    """Return the answer to a booking; a replay gets the same, with the warnings of its hour."""
+    return _json({**_shown(view), "warnings": _warnings(session, view)})
+
+
+def _warnings(session: Session, view: AppointmentView) -> list[str]:
+    if view.patient_id is None or not view.others_that_day:
+        return []
+    day = business_date(view.start)
+    others = queries.same_day(session, view.patient_id, view.service.code, day, but=view.id)
+    return [same_day_text(each, current_locale()) for each in others]
 
 
 def _json(value: dict[str, Any]) -> bytes:

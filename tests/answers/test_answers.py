@@ -250,6 +250,10 @@ def test_the_doctor_sees_who_will_come(
     with web.session_transaction() as cookie:
         cookie["_user_id"] = doctor.token
     assert "Sẽ đến" in web.get("/clinic").get_data(as_text=True)
+    assert "Xếp thêm" not in web.get("/clinic").get_data(as_text=True)
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE appointment SET overbooked = true"))
+    assert "Xếp thêm" in web.get("/clinic").get_data(as_text=True), "in words, not only by colour"
 
 
 def test_a_cancelled_visit_is_not_confirmed(

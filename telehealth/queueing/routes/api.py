@@ -48,7 +48,6 @@ from telehealth.web.requests import if_match
 api = Blueprint("queueing-api", __name__, url_prefix="/api/v1", description="Queues and tickets")
 
 MAX_KEY = 200
-LONGEST_TOKEN = 64
 
 
 @api.get("/queues")
@@ -211,7 +210,7 @@ def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
 def follow(public_token: str) -> FollowView:
     """Show a ticket to whoever holds its slip."""
     with unit_of_work() as session:
-        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.follow(session, public_token, now())
         if found is None:
             raise NotFound
         return found
@@ -224,7 +223,7 @@ def follow(public_token: str) -> FollowView:
 def why(query: dict[str, Any], public_token: str) -> Explanation:
     """Say why another number is called before the slip's; 404 for one that is not there."""
     with unit_of_work() as session:
-        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.follow(session, public_token, now())
         answer = found.line.why(found.ticket_id, query["number"], now()) if found else None
     if answer is None:
         raise NotFound

@@ -214,7 +214,7 @@ def _day(session: Session, queue: QueueView) -> dict[str, Any]:
     day = queries.queue_day(session, queue.id, today, now())
     return {
         "queue": queue.id,
-        "points": [{"id": point, "name": name} for point, name in queries.points_of(session, queue, today)],
+        "points": [{"id": point, "name": name} for point, name in day.calling],
         "closed": day.closed,
         "merged_into": day.merged_into,
         "merged_here": list(day.merged_here),

@@ -15,6 +15,7 @@ web-failed = Chưa thực hiện được. Vui lòng thử lại.
 web-back = Quay lại
 web-change = Sửa
 web-optional = (không bắt buộc)
+web-pick-none = Không có mục nào khớp
 web-phone = Số điện thoại
 web-phone-hint = Số di động đang dùng, ví dụ 0912 345 678
 web-error-prefix = Lỗi:
