@@ -40,7 +40,7 @@ from telehealth.queueing.schemas import (
     WhyQuerySchema,
 )
 from telehealth.queueing.services import TicketState, TicketView
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import cipher, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -104,6 +104,7 @@ def why_between(query: dict[str, Any], queue_id: UUID) -> Between:
 
 
 @api.post("/queues/<uuid:queue_id>/tickets")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("ticket.issue")
 @api.arguments(PressSchema)
@@ -182,6 +183,7 @@ def grant_priority(body: dict[str, Any], ticket_id: UUID) -> TicketState:
 
 
 @api.post("/tickets/<uuid:ticket_id>/transfer")
+@located("queueing-api.follow", "public_token", "public_token")
 @api.doc(parameters=[IF_MATCH])
 @guarded("ticket.step")
 @api.arguments(TransferSchema)
@@ -229,6 +231,7 @@ def why(query: dict[str, Any], public_token: str) -> Explanation:
 
 
 @api.post("/appointments/<uuid:appointment_id>/check-in")
+@located("queueing-api.follow", "public_token", "public_token")
 @api.doc(parameters=[IF_MATCH])
 @keeps_its_own_keys
 @guarded("appointment.check-in")
@@ -243,6 +246,7 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 
 
 @api.post("/check-ins")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CodeCheckInSchema)

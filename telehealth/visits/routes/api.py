@@ -35,7 +35,7 @@ from telehealth.visits.schemas import (
     VisitSchema,
 )
 from telehealth.visits.services import Answer, NewEvent, OrderRef
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import cipher, now, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -44,6 +44,7 @@ api = Blueprint("visits-api", __name__, url_prefix="/api/v1", description="Visit
 
 
 @api.post("/facilities/<string:code>/visit-events")
+@located("visits-api.show_event", "event_id")
 @guarded("visit.tell")
 @api.arguments(VisitEventSchema)
 @api.response(201, VisitEventAnswerSchema)
