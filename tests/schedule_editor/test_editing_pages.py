@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
-from tests.booking.clinic import DOCTORS, TUESDAY, add_schedule, service_id
+from tests.booking.clinic import DOCTORS, FACILITIES, TUESDAY, add_schedule, service_id
 from tests.schedule_editor.conftest import AN_LINE, Pages
 
 
@@ -229,7 +229,12 @@ def test_rooms_policies_and_limits_are_kept(admin: Pages, engine: Engine):
     assert rows(engine, "SELECT min_notice_minutes, release_minute, version FROM booking_policy") == [
         (180, 420, 1)
     ]
+    terms = """SELECT DISTINCT notice_minutes, extract(hour FROM opens_at AT TIME ZONE 'Asia/Ho_Chi_Minh')
+                 FROM clinic_session WHERE service_code = 'internal' AND facility_id = '{}'"""
+    of_sessions = terms.format(FACILITIES["77001"])
+    assert rows(engine, of_sessions) == [(180, 7)], "at once, not when the days are made next"
     assert admin.do(policy, {"version": "1"}).status == 303
+    assert rows(engine, of_sessions) == [(None, None)]
     limit = f"/desk/schedule/rules/doctors/{DOCTORS['an']}"
     assert admin.do(limit, {"version": "0", "per_day": "20"}).status == 303
     assert admin.post(limit, {"version": "0", "per_day": "20"}).status == 412
