@@ -261,3 +261,4 @@ desk-override-hint = You may book although this time is blocked. Please ask the 
 desk-override-time = Blocked time
 desk-override-why = Why it is booked all the same
 desk-override = Book this time
+desk-within = come by { $to }

@@ -261,3 +261,4 @@ desk-override-hint = Bạn được phép đặt dù giờ này đang khóa. Hã
 desk-override-time = Giờ đang khóa
 desk-override-why = Lý do vẫn đặt
 desk-override = Đặt giờ này
+desk-within = đến trước { $to }
