@@ -213,6 +213,9 @@ def test_one_session_is_moved_to_another_day(admin: Pages, engine: Engine, booke
         "practitioner_id": str(DOCTORS["an"]),
         "room": "P9",
     }
+    turned = admin.post(f"/desk/schedule/sessions/{key}/move", {**move, "end_minute": "09:00"})
+    assert turned.sees("Giờ kết thúc phải sau giờ bắt đầu")
+    assert not turned.sees("Một lượt khám dài hơn cả ca"), "one fault is told once"
     seen = admin.post(f"/desk/schedule/sessions/{key}/move", move)
     assert seen.sees("Bỏ 08:00–10:00", "Thêm 15:00–17:00", "1 lịch hẹn")
     assert admin.save(f"/desk/schedule/sessions/{key}/move").status == 303
