@@ -1,7 +1,7 @@
 """Pages of the desk: everything with the keyboard, nothing that needs scripts."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
+from telehealth.booking.presentation import same_day_text
 from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
 from telehealth.booking.services import AnyPractitioner
 from telehealth.core.clock import at_local, business_date, local
@@ -31,7 +32,8 @@ from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
-from telehealth.desk.errors import NobodyAsked, NoReason, NothingTyped
+from telehealth.desk.choosing import Offered, Suggestion, offered_at, suggestions
+from telehealth.desk.errors import BookedThatDay, NobodyAsked, NoQueue, NoReason, NoService, NothingTyped
 from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
@@ -40,7 +42,6 @@ from telehealth.desk.queries import BlockedTime, blocked_times, doctors_of_servi
 from telehealth.desk.rules import Asked, read_box
 from telehealth.desk.services import Desk, Order
 from telehealth.desk.times import When, blocked_slots
-from telehealth.directory import queries as directory
 from telehealth.directory.codes import Modality
 from telehealth.patients import queries as patients
 from telehealth.patients import services as people
@@ -49,6 +50,10 @@ from telehealth.queueing import queries as queues
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
+from telehealth.referrals import queries as referrals
+from telehealth.referrals import services as referring
+from telehealth.referrals.queries import RequestView
+from telehealth.referrals.routes.means import means as slip_means
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots, slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
@@ -56,6 +61,7 @@ from telehealth.visits import services as visits
 from telehealth.web.context import (
     answer_links,
     cipher,
+    enter_again,
     now,
     outbox,
     permit,
@@ -79,6 +85,9 @@ _MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
 _ANY = "any"
+_MISSING = "field-required"
+_MOST_SLIPS = 10
+_NOT_ASKED_AGAIN = ("csrf_token", "again")
 _LONGEST_REASON = 200
 _SHORTEST_WHY = 3
 GROUNDS = tuple(basis.value for basis in CoverageBasis)
@@ -206,8 +215,12 @@ def register() -> ResponseReturnValue:
 @pages.get("/people/<uuid:patient_id>")
 @guarded("desk.enter")
 def person(patient_id: UUID) -> ResponseReturnValue:
-    """Show a person: today's appointment, and the earliest times."""
-    return _person_page(patient_id, _choice(request.args.to_dict()), {})
+    """Show a person: today's appointment, and the earliest times of the service that the clerk chose."""
+    choice = _choice(request.args.to_dict())
+    if "service" in request.args and not choice.service:
+        refused = NoService({"service": [_MISSING]})
+        return _person_page(patient_id, choice, form_errors(refused)), http_status(refused)
+    return _person_page(patient_id, choice, {})
 
 
 @pages.post("/people/<uuid:patient_id>/book")
@@ -233,7 +246,6 @@ def override(patient_id: UUID) -> ResponseReturnValue:
 
 def _booked(patient_id: UUID, place_of_errors: str) -> ResponseReturnValue:
     desk, choice = _desk(), _choice(request.form.to_dict())
-    cookie[_SERVICE] = choice.service
 
     def unit() -> UUID:
         with unit_of_work() as work:
@@ -250,8 +262,11 @@ def _booked(patient_id: UUID, place_of_errors: str) -> ResponseReturnValue:
 
     try:
         appointment_id = attempt(unit)
+    except BookedThatDay as refusal:
+        return _again_page(patient_id, refusal.already), http_status(refusal)
     except DomainError as error:
         return _person_page(patient_id, choice, form_errors(error, place_of_errors)), http_status(error)
+    cookie[_SERVICE] = choice.service
     return redirect(url_for("desk.slip", appointment_id=appointment_id))
 
 
@@ -295,7 +310,10 @@ def choose_messages(patient_id: UUID) -> ResponseReturnValue:
 def walk_in(patient_id: UUID) -> ResponseReturnValue:
     """Give somebody without an appointment a number."""
     desk = _desk()
-    queue_id = _uuid(request.form.get("queue", ""))
+    if not request.form.get("queue"):
+        refused = NoQueue({"queue": [_MISSING]})
+        return _person_page(patient_id, _choice({}), form_errors(refused)), http_status(refused)
+    queue_id = _uuid(request.form["queue"])
     press_key = _press_key()
     with unit_of_work() as work:
         view = _seen(work, patient_id)
@@ -534,7 +552,7 @@ def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:
 def _choice(given: dict[str, str]) -> _Choice:
     where, modality = given.get("where", ""), given.get("modality", "")
     return _Choice(
-        service=given.get("service") or cookie.get(_SERVICE, ""),
+        service=given.get("service", ""),
         where=where if where in (_HERE, _ANYWHERE) else _HERE,
         modality=modality if modality in {known.value for known in Modality} else Modality.IN_PERSON.value,
         when=When.read(given),
@@ -547,12 +565,14 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         view = _seen(work, patient_id)
         people.note_read(work, principal(), view.id, now=now(), facility_id=desk.facility_id)
         coming = _coming(work, desk, view.id)
-        offered = _offered(work, desk)
-        chosen = choice if choice.service in dict(offered) else _likely(work, desk, choice)
+        offered = offered_at(work, desk.facility_id, current_locale())
+        chosen = choice if choice.service in offered.names else replace(choice, service=offered.only or "")
         slots = _slots(work, desk, chosen)
         full = _full(work, desk, chosen)
         blocked = _blocked(work, desk, chosen)
         doctors = doctors_of_service(work, desk.facility_id, chosen.service, now=now())
+        slips = _slips(work, desk, view.id)
+        suggested = [] if chosen.service else _suggested(work, desk, view.id, offered)
         lines = queues.queues_of(work, desk.facility_id)
     return render_template(
         "desk/person.html",
@@ -563,7 +583,10 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         coming=coming,
         due=_due(desk, coming),
         choice=chosen,
-        offered=offered,
+        offered=list(offered.names.items()),
+        chosen_name=offered.names.get(chosen.service),
+        slips=slips,
+        suggested=suggested,
         slots=slots,
         later=_later(slots),
         moment=now(),
@@ -601,25 +624,30 @@ def _due(desk: Desk, coming: list[AppointmentView]) -> UUID | None:
     )
 
 
-def _offered(work: Session, desk: Desk) -> list[tuple[str, str]]:
-    """Return services to choose from: those of this facility first."""
-    locale = current_locale()
-    own = {each.code: each.name(locale) for each in directory.services_of(work, desk.facility_id)}
-    every = {each.code: each.name(locale) for each in directory.service_catalogue(work, online_only=False)}
-    return [*own.items(), *((code, name) for code, name in every.items() if code not in own)]
+def _slips(work: Session, desk: Desk, patient_id: UUID) -> list[RequestView]:
+    """Return the person's papers that this facility may book on, each shown to the clerk and noted."""
+    page = referrals.requests_of(work, [patient_id], limit=_MOST_SLIPS, **slip_means().reading)
+    here = [
+        slip
+        for slip in page.items
+        if slip.bookable and (slip.target is None or slip.target.id == desk.facility_id)
+    ]
+    for slip in here:
+        referring.note(work, principal(), "referral.list", slip.id, patient_id, desk.facility_id, now())
+    return here
 
 
-def _likely(work: Session, desk: Desk, choice: _Choice) -> _Choice:
-    """Return the service that is free first: here, else in the province."""
-    for where in (choice.where, _ANYWHERE):
-        slots = _slots(work, desk, replace(choice, service="", where=where), most=1)
-        if slots:
-            return replace(choice, service=slots[0].service.code, where=where)
-    return choice
+def _suggested(work: Session, desk: Desk, patient_id: UUID, offered: Offered) -> list[Suggestion]:
+    """Return what is likely meant, for the clerk to take with one key; nothing of it is chosen for them."""
+    last = bookings.last_visit(work, patient_id, desk.facility_id, before=now())
+    return suggestions(offered, last, cookie.get(_SERVICE))
 
 
-def _slots(work: Session, desk: Desk, choice: _Choice, most: int | None = None) -> list[SlotView]:
-    limit = most or (_SLOTS_ASKED if choice.when.asked else _SLOTS)
+def _slots(work: Session, desk: Desk, choice: _Choice) -> list[SlotView]:
+    """Return the earliest times of the chosen service; none before one is chosen."""
+    if not choice.service:
+        return []
+    limit = _SLOTS_ASKED if choice.when.asked else _SLOTS
     return earliest_slots(work, replace(_query(desk, choice), limit=limit), now=now())
 
 
@@ -634,7 +662,7 @@ def _later(slots: list[SlotView]) -> dict[str, str] | None:
 def _query(desk: Desk, choice: _Choice) -> SlotQuery:
     here = choice.where == _HERE
     return SlotQuery(
-        service_code=choice.service or None,
+        service_code=choice.service,
         facility_id=desk.facility_id if here else None,
         practitioner_id=choice.when.doctor if here else None,
         modality=choice.modality,
@@ -667,6 +695,8 @@ def _full(work: Session, desk: Desk, choice: _Choice) -> list[FullSlot]:
 
 def _order(patient_id: UUID, desk: Desk, choice: _Choice, place_of_errors: str) -> Order:
     form = request.form
+    if not choice.service:
+        raise NoService({"service": [_MISSING]})
     asked, basis = form.get("asked", ""), form.get("coverage", "")
     if asked not in {each.value for each in Asked}:
         raise NobodyAsked({"asked": ["error-desk-nobody-asked"]})
@@ -682,6 +712,25 @@ def _order(patient_id: UUID, desk: Desk, choice: _Choice, place_of_errors: str) 
         if place_of_errors == "override_why"
         else None,
         any_of=_any_of(form.get("slot_id", ""), desk, choice),
+        again=form.get("again") == "yes",
+    )
+
+
+def _again_page(patient_id: UUID, already: Sequence[UUID]) -> str:
+    """Show what the person has that day, and ask whether another one is meant."""
+    desk = _desk()
+    enter_again()
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        found = bookings.appointments_by_ids(work, already)
+        _note_list(work, desk, found)
+    locale = current_locale()
+    return render_template(
+        "desk/again.html",
+        **_frame(desk),
+        person=view,
+        already=[(each, same_day_text(each, locale)) for each in found],
+        wanted={name: value for name, value in request.form.items() if name not in _NOT_ASKED_AGAIN},
     )
 
 
