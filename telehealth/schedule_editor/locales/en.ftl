@@ -239,6 +239,7 @@ editor-blocking = Block a time
 editor-blockings-hint = Nobody is booked in a blocked time, but those you allow, and they give a reason.
 editor-no-blockings = Nothing is blocked
 editor-blocked-what = What is blocked
+editor-blocked-doctor-hint = Only when one doctor is blocked.
 editor-subject-practitioner = A doctor
 editor-subject-facility = The whole facility
 editor-subject-resource = A room or device
