@@ -115,3 +115,21 @@ class NoClinicQueue(Conflict):
     """The facility has no queue to put the person into."""
 
     code = "check-in-no-queue"
+
+
+class QueuesAtTheNode(Conflict):
+    """The facility's node runs its queues; the centre takes no step there."""
+
+    code = "queues-at-the-node"
+
+
+class NodeNotOnDuty(Conflict):
+    """This node does not run its facility's queues, or does so no longer."""
+
+    code = "node-not-on-duty"
+
+
+class NoNumbersAtTheNode(Conflict):
+    """The blocks of numbers that this node holds are used up."""
+
+    code = "no-numbers-at-the-node"

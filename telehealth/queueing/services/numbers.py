@@ -16,7 +16,13 @@ from telehealth.core.errors import Conflict, NotFound
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
-from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull, WebNumbersGone
+from telehealth.queueing.errors import (
+    NoNumbersAtTheNode,
+    PressReused,
+    QueueClosed,
+    QueueFull,
+    WebNumbersGone,
+)
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
 from telehealth.queueing.rules import Waiting, WaitRange, number_text
@@ -35,6 +41,7 @@ ISSUE = text(
         ON CONFLICT (queue_id, business_date) DO UPDATE
            SET last = queue_counter.last + 1, web = queue_counter.web + excluded.web
         WHERE NOT queue_counter.closed AND queue_counter.merged_into IS NULL
+          AND queue_counter.last < coalesce(queue_counter.ceiling, 2147483647)
           AND EXISTS (
               SELECT FROM queue q WHERE q.id = excluded.queue_id
                  AND queue_counter.last < coalesce(q.last_number, 2147483647)
@@ -71,12 +78,16 @@ _GIVE_BACK = text(
 _WHY_NOT = text(
     """
     SELECT q.active AND NOT coalesce(c.closed, false) AS open, c.merged_into,
-           coalesce(c.web, 0) >= q.web_limit AS web_gone
+           coalesce(c.web, 0) >= q.web_limit AS web_gone,
+           EXISTS (SELECT FROM this_node) AND coalesce(c.last = c.ceiling, true) AS block_used_up
       FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
      WHERE q.id = :queue
     """
 )
 
+
+# On a node numbers come from leased blocks: when one is used up, the next is begun.
+_NEXT_BLOCK = text("SELECT next_block(:queue, :day)")
 
 _AFTER_ALL = 2**31 - 1
 
@@ -200,6 +211,8 @@ def issue(
         "actor_kind": principal.kind.value,
     }
     outcome = session.execute(ISSUE, parameters).one()
+    if outcome.counted is None and session.scalar(_NEXT_BLOCK, {"queue": queue.id, "day": day}):
+        outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
         if outcome.counted is not None:
             session.execute(_GIVE_BACK, {"queue": queue.id, "day": day, "web": parameters["web"]})
@@ -245,6 +258,8 @@ def _refusal(session: Session, queue: QueueView, day: date, holder: Holder) -> C
     row = session.execute(_WHY_NOT, {"queue": queue.id, "day": day}).one()
     if not row.open:
         return QueueClosed()
+    if row.block_used_up:
+        return NoNumbersAtTheNode()
     if holder.web_until is not None and row.web_gone:
         return WebNumbersGone()
     return QueueFull()
