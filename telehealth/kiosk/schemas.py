@@ -64,7 +64,7 @@ class KioskNumberSchema(RequestSchema):
     phone = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 20))
 
 
-class RoomSchema(Schema):
+class OpenRoomSchema(Schema):
     """A room that takes people now."""
 
     queue = fields.UUID(attribute="queue_id")
@@ -81,7 +81,7 @@ class RoomSchema(Schema):
 class RoomListSchema(Schema):
     """The rooms of a facility that take people now."""
 
-    items = fields.List(fields.Nested(RoomSchema))
+    items = fields.List(fields.Nested(OpenRoomSchema))
 
 
 class StaffCallSchema(RequestSchema):

@@ -83,3 +83,39 @@ class StaffCallKind(StrEnum):
     EMERGENCY = "emergency"
     HELP = "help"
     PRINTER = "printer"
+
+
+class LeaseholderKind(StrEnum):
+    """Who gives out numbers of a lease: a kiosk in a cut, a hospital's node, the desk from a printed list."""
+
+    KIOSK = "kiosk"
+    NODE = "node"
+    PAPER = "paper"
+
+
+class LeaseEnd(StrEnum):
+    """Who said what became of a lease: its holder, or the desk for it."""
+
+    RETURNED = "returned"
+    ENTERED = "entered"
+
+
+class HandedInReason(StrEnum):
+    """Why a number that was given out is for the desk to look at."""
+
+    OUTSIDE_LEASE = "outside-lease"
+    NUMBER_TAKEN = "number-taken"
+    PRESS_REUSED = "press-reused"
+    DEVICE_REVOKED = "device-revoked"
+
+
+class NumberFate(StrEnum):
+    """What became of a number of the day's counter."""
+
+    ISSUED = "issued"
+    LEASED = "leased"
+    UNUSED = "unused"
+    SPOILT = "spoilt"
+    HANDED_IN = "handed-in"
+    OWED = "owed"
+    MISSING = "missing"

@@ -133,3 +133,21 @@ class NoNumbersAtTheNode(Conflict):
     """The blocks of numbers that this node holds are used up."""
 
     code = "no-numbers-at-the-node"
+
+
+class LeaseSuperseded(Conflict):
+    """The holder began anew since: an older copy of it gives out no more numbers."""
+
+    code = "lease-superseded"
+
+
+class LeaseEnded(Conflict):
+    """Somebody said already what became of this lease, and said otherwise."""
+
+    code = "lease-ended"
+
+
+class NumbersStillOpen(Conflict):
+    """Numbers of this lease wait in the worklist, or lie beyond the last one given out."""
+
+    code = "lease-numbers-open"

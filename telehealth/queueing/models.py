@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -13,16 +14,21 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     Table,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from telehealth.core.ids import new_id
 from telehealth.core.orm import Base, one_of
 from telehealth.directory.codes import ServicePointKind
 from telehealth.queueing.codes import (
+    HandedInReason,
+    LeaseEnd,
+    LeaseholderKind,
     PauseReason,
     PrintStatus,
     PriorityBasis,
@@ -209,6 +215,7 @@ class Ticket(Base):
             postgresql_where=text("web_until IS NOT NULL AND here_at IS NULL AND status = 'waiting'"),
         ),
         Index("ix_ticket_visit_id", "visit_id"),
+        Index("ix_ticket_lease_id", "lease_id", postgresql_where=text("lease_id IS NOT NULL")),
         Index(
             "uq_ticket_visit_id",
             "visit_id",
@@ -251,6 +258,96 @@ class Ticket(Base):
     leave_notified_at: Mapped[datetime | None]
     web_until: Mapped[datetime | None]
     here_at: Mapped[datetime | None]
+    lease_id: Mapped[UUID | None] = mapped_column(ForeignKey("number_lease.id"))
+
+
+class NumberLease(Base):
+    """Consecutive numbers of a queue's day that one holder gives out while nobody can ask the counter.
+
+    `epoch` counts the holder's beginnings: one that lost what it stored begins the next, and an older copy is
+    refused. `used_to` is the last number known to be given out (`first` - 1: none); `spoilt` are numbers
+    before it that nobody has. A lease that ended says of every number what became of it; no number is ever
+    lent again.
+    """
+
+    __tablename__ = "number_lease"
+    __table_args__ = (
+        CheckConstraint(one_of("holder_kind", LeaseholderKind), name="holder_kind"),
+        CheckConstraint("epoch > 0", name="epoch"),
+        CheckConstraint(one_of("end_reason", LeaseEnd), name="end_reason"),
+        CheckConstraint("first > 0 AND last >= first AND asked > last - first", name="block"),
+        CheckConstraint("used_to BETWEEN first - 1 AND last", name="used_to"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+        UniqueConstraint("holder_id", "request_id"),
+        ExcludeConstraint(
+            (sa.column("queue_id"), "="),
+            (sa.column("business_date"), "="),
+            (text("int4range(first, last, '[]')"), "&&"),
+            name="ex_number_lease_numbers",
+            using="gist",
+        ),
+        Index("ix_number_lease_queue_id_business_date_first", "queue_id", "business_date", "first"),
+        Index(
+            "ix_number_lease_open", "facility_id", "business_date", postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    queue_id: Mapped[UUID] = mapped_column(ForeignKey("queue.id"))
+    business_date: Mapped[date]
+    holder_kind: Mapped[str]
+    holder_id: Mapped[UUID]
+    epoch: Mapped[int]
+    request_id: Mapped[str]
+    key_hash: Mapped[bytes]
+    asked: Mapped[int]
+    first: Mapped[int]
+    last: Mapped[int]
+    granted_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_to: Mapped[int]
+    spoilt: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+
+
+class HandedInNumber(Base):
+    """A number that was given out of a lease and could not become a ticket by itself: the desk decides."""
+
+    __tablename__ = "handed_in_number"
+    __table_args__ = (
+        CheckConstraint("number > 0", name="number"),
+        CheckConstraint(one_of("why", HandedInReason), name="why"),
+        CheckConstraint(
+            "CASE WHEN settled_at IS NULL THEN ticket_id IS NULL AND reason IS NULL"
+            " ELSE (ticket_id IS NULL) <> (reason IS NULL) END",
+            name="settled",
+        ),
+        UniqueConstraint("lease_id", "press_key"),
+        Index(
+            "ix_handed_in_number_pending",
+            "facility_id",
+            "received_at",
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    lease_id: Mapped[UUID] = mapped_column(ForeignKey("number_lease.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("facility.id"))
+    number: Mapped[int]
+    press_key: Mapped[str]
+    issued_at: Mapped[datetime]
+    priority_class: Mapped[str]
+    purpose: Mapped[str]
+    print_status: Mapped[str]
+    why: Mapped[str]
+    received_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket.id"))
+    reason: Mapped[str | None]
 
 
 class TicketEvent(Base):

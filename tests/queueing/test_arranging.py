@@ -93,7 +93,7 @@ def test_the_last_room_stays_while_people_wait_and_then_the_queue_closes(hospita
     assert refused.value.params == {"count": 1}
     done = hospital.call()
     with hospital.begin() as session:
-        services.done(session, hospital.doctor, done.id, now=SOON)
+        services.done(session, hospital.doctor, done.id, now=SOON, cipher=hospital.cipher)
     room(hospital, "P001", "P001", is_open=False)
     with pytest.raises(QueueClosed):
         hospital.number()
@@ -232,7 +232,7 @@ def test_an_own_queue_closes_once_nobody_waits(hospital: Hospital):
         arranging.close_own_queue(session, hospital.admin, own, now=MONDAY_8AM)
     called = hospital.call("doctor-1")
     with hospital.begin() as session:
-        services.done(session, hospital.doctor, called.id, now=SOON)
+        services.done(session, hospital.doctor, called.id, now=SOON, cipher=hospital.cipher)
         arranging.close_own_queue(session, hospital.admin, own, now=SOON)
     with pytest.raises(QueueClosed):
         hospital.number("doctor-1")

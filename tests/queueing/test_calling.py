@@ -11,9 +11,10 @@ from sqlalchemy import select, text
 from notifications import Outbox
 from notifications.models import Notification
 from telehealth.audit.models import AuditEvent
+from telehealth.boards.queries import board_state
 from telehealth.core.errors import NotFound, PreconditionFailed, Unprocessable
 from telehealth.encounters.models import Encounter
-from telehealth.queueing import queries, services
+from telehealth.queueing import services
 from telehealth.queueing.codes import PriorityBasis, PriorityClass
 from telehealth.queueing.errors import QueueEmpty, ReturnTooLate, TicketMovedOn, UndoTooLate
 from telehealth.queueing.models import BoardEvent, Ticket, TicketEvent
@@ -367,7 +368,7 @@ def test_a_call_is_undone_as_if_it_had_not_been(hospital: Hospital):
     undone = step(hospital, "undo-call", called.id)
     assert (undone.status, undone.call_count) == ("waiting", 0)
     with hospital.begin() as session:
-        assert queries.board_calls(session, hospital.id, MONDAY_8AM) == []
+        assert board_state(session, hospital.id, None, MONDAY_8AM).calls == ()
     assert [hospital.call(now=later(6 + n)).number_text for n in range(3)] == ["1-001", "1-002", "1-003"]
 
 

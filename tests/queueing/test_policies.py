@@ -23,7 +23,7 @@ def allowed(principal: Principal, facility_id: object) -> set[str]:
 
 def test_a_kiosk_gives_numbers_and_checks_in_where_it_stands():
     kiosk = holding(Role.KIOSK, PrincipalKind.KIOSK)
-    own = {"ticket.issue", "ticket.print", "appointment.check-in", "kiosk.use"}
+    own = {"ticket.issue", "ticket.print", "appointment.check-in"}
     assert allowed(kiosk, HERE) == OPEN | own
     assert allowed(kiosk, ELSEWHERE) == OPEN
     assert allowed(kiosk, None) == OPEN
@@ -32,7 +32,6 @@ def test_a_kiosk_gives_numbers_and_checks_in_where_it_stands():
 @pytest.mark.parametrize("role", [Role.PRACTITIONER, Role.DESK, Role.FACILITY_ADMIN])
 def test_staff_work_the_queues_of_their_own_facility_only(role: Role):
     assert {"queue.call", "ticket.step", "clinic.use", "staff-call.answer"} <= allowed(holding(role), HERE)
-    assert "kiosk.use" not in allowed(holding(role), HERE)
     assert allowed(holding(role), ELSEWHERE) == OPEN
 
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskClient
 
+from telehealth.queueing.queries import points_of, queue_by_id
 from telehealth.visits import queries
 from telehealth.visits.codes import EventKind
+from tests.conftest import MONDAY_8AM
 from tests.queueing.hospital import Caller
 from tests.visits.wards import SYSTEM_OF_ORDERS, Wards
 
@@ -176,9 +178,7 @@ def test_the_buttons_lead_from_the_room_to_the_pharmacy(app: Flask, wards: Wards
         wards.now()
         queue = wards.hospital.queue(code)
         with wards.hospital.begin() as session:
-            from telehealth.queueing.queries import points_of, queue_by_id
-
-            point = points_of(session, queue_by_id(session, queue))[0][0]
+            point = points_of(session, queue_by_id(session, queue), MONDAY_8AM.date())[0][0]
         press(browser, "/clinic/place", place=f"{queue}/{point}")
 
     def step(name: str) -> str:

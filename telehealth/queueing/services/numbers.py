@@ -87,7 +87,7 @@ _WHY_NOT = text(
 
 
 # On a node numbers come from leased blocks: when one is used up, the next is begun.
-_NEXT_BLOCK = text("SELECT next_block(:queue, :day)")
+NEXT_BLOCK = text("SELECT next_block(:queue, :day)")
 
 _AFTER_ALL = 2**31 - 1
 
@@ -211,12 +211,12 @@ def issue(
         "actor_kind": principal.kind.value,
     }
     outcome = session.execute(ISSUE, parameters).one()
-    if outcome.counted is None and session.scalar(_NEXT_BLOCK, {"queue": queue.id, "day": day}):
+    if outcome.counted is None and session.scalar(NEXT_BLOCK, {"queue": queue.id, "day": day}):
         outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
         if outcome.counted is not None:
             session.execute(_GIVE_BACK, {"queue": queue.id, "day": day, "web": parameters["web"]})
-        target = _instead(session, queue, day) if outcome.counted is None else None
+        target = instead(session, queue, day) if outcome.counted is None else None
         earlier = _pressed_before(session, principal, press_key)
         if earlier is not None:
             if not _same_press(earlier, {queue.id, target}, day, holder):
@@ -224,7 +224,7 @@ def issue(
             return view(session, earlier, _of(session, earlier), now=now, cipher=cipher)
         merged = queue_by_id(session, target) if target else None
         if merged is None:
-            raise _refusal(session, queue, day, holder)
+            raise refusal(session, queue, day, web=holder.web_until is not None)
         return issue(session, principal, merged, holder, press_key=press_key, now=now, cipher=cipher)
     if holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket_id, holder.patient_id, queue.facility_id)
@@ -248,19 +248,20 @@ def issue(
     )
 
 
-def _instead(session: Session, queue: QueueView, day: date) -> UUID | None:
+def instead(session: Session, queue: QueueView, day: date) -> UUID | None:
     """Return the queue that this one is merged into today."""
     target = calling_queue(session, queue, day)
     return None if target.id == queue.id else target.id
 
 
-def _refusal(session: Session, queue: QueueView, day: date, holder: Holder) -> Conflict:
+def refusal(session: Session, queue: QueueView, day: date, *, web: bool = False) -> Conflict:
+    """Return why a queue gives no number today."""
     row = session.execute(_WHY_NOT, {"queue": queue.id, "day": day}).one()
     if not row.open:
         return QueueClosed()
     if row.block_used_up:
         return NoNumbersAtTheNode()
-    if holder.web_until is not None and row.web_gone:
+    if web and row.web_gone:
         return WebNumbersGone()
     return QueueFull()
 

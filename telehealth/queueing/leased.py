@@ -1,0 +1,242 @@
+"""What became of every number of a day, and which blocks of numbers are lent."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from telehealth.queueing.codes import (
+    HandedInReason,
+    LeaseEnd,
+    LeaseholderKind,
+    NumberFate,
+    PriorityClass,
+    Purpose,
+)
+from telehealth.queueing.rules import number_text
+
+# Every number that the counter passed, each with its ticket and its lease, where it has them.
+_NUMBERS = text(
+    """
+    SELECT n.number, t.id IS NOT NULL AS issued, t.lease_id IS NOT NULL AS settled, l.id AS lease_id,
+           l.holder_kind, l.used_to, l.ended_at, l.expires_at, n.number = ANY (l.spoilt) AS spoilt,
+           h.id IS NOT NULL AS handed_in,
+           coalesce(d.name, a.display_name, CASE WHEN t.web_until IS NOT NULL THEN 'web' END) AS by
+      FROM queue_counter c
+      CROSS JOIN LATERAL generate_series(c.first, c.last) AS n (number)
+      LEFT JOIN ticket t
+             ON t.queue_id = c.queue_id AND t.business_date = c.business_date AND t.number = n.number
+      LEFT JOIN number_lease l
+             ON l.queue_id = c.queue_id AND l.business_date = c.business_date
+            AND n.number BETWEEN l.first AND l.last
+      LEFT JOIN handed_in_number h
+             ON h.lease_id = l.id AND h.number = n.number AND h.settled_at IS NULL
+      LEFT JOIN device d ON d.id = coalesce(t.issued_by, l.holder_id)
+      LEFT JOIN account a ON a.id = coalesce(t.issued_by, l.holder_id) AND t.web_until IS NULL
+     WHERE c.queue_id = :queue AND c.business_date = :day
+     ORDER BY n.number
+    """
+)
+_LEASES = text(
+    """
+    SELECT l.*, q.name AS queue_name, q.prefix, coalesce(d.name, a.display_name) AS holder_name,
+           d.revoked_at IS NOT NULL AS revoked,
+           (SELECT count(*) FROM ticket t WHERE t.lease_id = l.id) AS settled,
+           (SELECT count(*) FROM handed_in_number h
+             WHERE h.lease_id = l.id AND h.settled_at IS NULL) AS pending
+      FROM number_lease l
+      JOIN queue q ON q.id = l.queue_id
+      LEFT JOIN device d ON d.id = l.holder_id
+      LEFT JOIN account a ON a.id = l.holder_id
+     WHERE l.facility_id = :facility AND (l.business_date = :day OR l.ended_at IS NULL)
+     ORDER BY l.business_date DESC, q.code, l.first
+    """
+)
+_HANDED_IN = text(
+    """
+    SELECT h.*, q.name AS queue_name, q.prefix, l.business_date,
+           coalesce(d.name, a.display_name) AS holder_name
+      FROM handed_in_number h
+      JOIN number_lease l ON l.id = h.lease_id
+      JOIN queue q ON q.id = l.queue_id
+      LEFT JOIN device d ON d.id = l.holder_id
+      LEFT JOIN account a ON a.id = l.holder_id
+     WHERE h.facility_id = :facility AND h.settled_at IS NULL
+     ORDER BY h.received_at, h.number
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSpan:
+    """Consecutive numbers with one fate; `by` names who gave them out or holds them, `lease_id` the lease."""
+
+    first: int
+    last: int
+    fate: NumberFate
+    by: str | None
+    lease_id: UUID | None
+    holder_kind: LeaseholderKind | None
+
+    @property
+    def count(self) -> int:
+        """Return how many numbers it is."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class DayNumbers:
+    """Every number of a queue's day, first to last, without a hole between the spans."""
+
+    spans: tuple[NumberSpan, ...]
+
+    @property
+    def unexplained(self) -> tuple[NumberSpan, ...]:
+        """Return the numbers of which nobody has said what became of them."""
+        return tuple(span for span in self.spans if span.fate in (NumberFate.MISSING, NumberFate.OWED))
+
+    def count(self, fate: NumberFate) -> int:
+        """Return how many numbers have a fate."""
+        return sum(span.count for span in self.spans if span.fate is fate)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    """A lease as staff see it; `revoked`: its machine may no longer hand in by itself."""
+
+    id: UUID
+    queue_id: UUID
+    queue_name: str
+    prefix: str
+    business_date: date
+    holder_kind: LeaseholderKind
+    holder_name: str | None
+    revoked: bool
+    first: int
+    last: int
+    granted_at: datetime
+    expires_at: datetime
+    used_to: int
+    spoilt: tuple[int, ...]
+    ended_at: datetime | None
+    end_reason: LeaseEnd | None
+    settled: int
+    pending: int
+
+    @property
+    def first_text(self) -> str:
+        """Return the first number as people read it."""
+        return number_text(self.prefix, self.first)
+
+    @property
+    def last_text(self) -> str:
+        """Return the last number as people read it."""
+        return number_text(self.prefix, self.last)
+
+    def owes(self, now: datetime) -> bool:
+        """Tell whether the desk has to say what became of it: it ran out, or its machine is out of use."""
+        return self.ended_at is None and (self.revoked or self.expires_at <= now)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A number that was given out and waits for the desk."""
+
+    id: UUID
+    lease_id: UUID
+    queue_name: str
+    business_date: date
+    number: int
+    number_text: str
+    holder_name: str | None
+    issued_at: datetime
+    priority: PriorityClass
+    purpose: Purpose
+    why: HandedInReason
+
+
+def numbers_of_the_day(session: Session, queue_id: UUID, day: date, now: datetime) -> DayNumbers:
+    """Account for every number of a queue's day: who gave it or holds it, which lease it came back from."""
+    rows = session.execute(_NUMBERS, {"queue": queue_id, "day": day})
+    return DayNumbers(tuple(_spans(_span(row, now) for row in rows)))
+
+
+def leases_of(session: Session, facility_id: UUID, day: date) -> list[LeaseRow]:
+    """Return a facility's leases of a day, and older ones of which nobody said what became of them."""
+    rows = session.execute(_LEASES, {"facility": facility_id, "day": day})
+    return [
+        LeaseRow(
+            id=row.id,
+            queue_id=row.queue_id,
+            queue_name=row.queue_name,
+            prefix=row.prefix,
+            business_date=row.business_date,
+            holder_kind=LeaseholderKind(row.holder_kind),
+            holder_name=row.holder_name,
+            revoked=row.revoked,
+            first=row.first,
+            last=row.last,
+            granted_at=row.granted_at,
+            expires_at=row.expires_at,
+            used_to=row.used_to,
+            spoilt=tuple(row.spoilt),
+            ended_at=row.ended_at,
+            end_reason=None if row.end_reason is None else LeaseEnd(row.end_reason),
+            settled=row.settled,
+            pending=row.pending,
+        )
+        for row in rows
+    ]
+
+
+def handed_in(session: Session, facility_id: UUID) -> list[HandedIn]:
+    """Return the worklist: numbers that were given out and could not be written by themselves."""
+    return [
+        HandedIn(
+            id=row.id,
+            lease_id=row.lease_id,
+            queue_name=row.queue_name,
+            business_date=row.business_date,
+            number=row.number,
+            number_text=number_text(row.prefix, row.number),
+            holder_name=row.holder_name,
+            issued_at=row.issued_at,
+            priority=PriorityClass(row.priority_class),
+            purpose=Purpose(row.purpose),
+            why=HandedInReason(row.why),
+        )
+        for row in session.execute(_HANDED_IN, {"facility": facility_id})
+    ]
+
+
+def _fate(row: Row[Any], now: datetime) -> NumberFate:
+    if row.issued:
+        return NumberFate.ISSUED
+    if row.lease_id is None:
+        return NumberFate.MISSING
+    if row.handed_in:
+        return NumberFate.HANDED_IN
+    if row.spoilt:
+        return NumberFate.SPOILT
+    if row.ended_at is None:
+        return NumberFate.LEASED if now < row.expires_at else NumberFate.OWED
+    return NumberFate.OWED if row.number <= row.used_to else NumberFate.UNUSED
+
+
+def _span(row: Row[Any], now: datetime) -> NumberSpan:
+    kind = None if row.holder_kind is None else LeaseholderKind(row.holder_kind)
+    return NumberSpan(row.number, row.number, _fate(row, now), row.by, row.lease_id, kind)
+
+
+def _spans(single: Iterable[NumberSpan]) -> Iterator[NumberSpan]:
+    def alike(span: NumberSpan) -> tuple[object, ...]:
+        return span.fate, span.by, span.lease_id
+
+    for _, together in groupby(single, alike):
+        numbers = list(together)
+        yield replace(numbers[0], last=numbers[-1].last)
