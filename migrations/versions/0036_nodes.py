@@ -200,11 +200,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- On a node, prepared by telehealth.nodes: no counter but that of a block.
+-- On a node, prepared by telehealth.nodes: no counter counts beyond a block.
 CREATE FUNCTION count_within_blocks() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    IF NEW.ceiling IS NULL THEN RETURN NULL; END IF;
+    IF NEW.ceiling IS NULL AND NEW.last >= NEW.first AND NOT EXISTS (
+        SELECT FROM queue_counter c WHERE c.queue_id = NEW.queue_id AND c.business_date = NEW.business_date)
+    THEN RETURN NULL; END IF;
+    NEW.ceiling := coalesce(NEW.ceiling, NEW.last);
     RETURN NEW;
 END $$;
 

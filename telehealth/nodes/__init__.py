@@ -1,1 +1,1 @@
-"""The small node in a hospital's network: it runs the facility's queues while the line to the centre is cut."""
+"""The small node in a hospital's network: it runs the queues while the line is cut."""

@@ -11,6 +11,25 @@ from telehealth.core.crypto import FieldCipher
 from telehealth.nodes.slice import PARTS, SEALED, Part, Row, columns
 
 _MIRRORING = text("SELECT set_config('app.mirroring', :on, true)")
+# A number of an earlier duty that the centre does not have is nobody's; the others come anew in this bundle.
+_FORGET_DAY = text(
+    "UPDATE ticket SET status = 'cancelled'"
+    " WHERE status IN ('waiting', 'called', 'serving', 'parked', 'missed')"
+)
+# How the day goes; its numbers come with the blocks, which begin beyond what the centre has counted.
+_OPEN_DAY = text(
+    """
+    INSERT INTO queue_counter (queue_id, business_date, first, last, web, ceiling, closed, merged_into,
+                               paused_at, paused_until, paused_reason)
+    SELECT queue_id, business_date, first, last, 0, last, closed, merged_into,
+           paused_at, paused_until, paused_reason
+      FROM jsonb_populate_recordset(NULL::queue_counter, cast(:rows AS jsonb))
+    ON CONFLICT (queue_id, business_date) DO UPDATE
+       SET first = excluded.first, last = excluded.last, ceiling = excluded.last, closed = excluded.closed,
+           merged_into = excluded.merged_into, paused_at = excluded.paused_at,
+           paused_until = excluded.paused_until, paused_reason = excluded.paused_reason
+    """
+)
 _TOUCHED = text("SELECT row ->> 'id' FROM node_journal WHERE kind = :table")
 
 
@@ -18,18 +37,27 @@ class OtherBundle(Exception):
     """The centre sends other tables than this node's version knows."""
 
 
-def take_in(session: Session, parts: Sequence[Mapping[str, Any]], cipher: FieldCipher) -> None:
-    """Write the slice. Rows that are the node's own stay as they are. Raises OtherBundle."""
+def take_in(
+    session: Session, parts: Sequence[Mapping[str, Any]], cipher: FieldCipher, *, whole: bool = False
+) -> None:
+    """Write the slice. Rows that are the node's own stay as they are. Raises OtherBundle.
+
+    `whole`: the node is coming on duty with nothing unsettled, and the day is what the centre says.
+    """
     if [each["table"] for each in parts] != [part.table for part in PARTS]:
         raise OtherBundle
     session.execute(_MIRRORING, {"on": "1"})
     tickets = _known_tickets(session)
+    if whole:
+        session.execute(_FORGET_DAY)
     for part, sent in zip(PARTS, parts, strict=True):
         rows = [_sealed(part, row, cipher) for row in sent["rows"]]
         if part.table == "ticket_event":
             _add_events(session, rows, tickets)
+        elif part.table == "queue_counter":
+            _open_day(session, rows if whole else [])
         else:
-            _write(session, part, _foreign(session, part, rows))
+            _write(session, part, rows if whole else _foreign(session, part, rows), whole=whole)
     for part, sent in reversed(list(zip(PARTS, parts, strict=True))):
         if part.mirrored is not None:
             _forget_others(session, part, sent["rows"])
@@ -53,7 +81,7 @@ def _foreign(session: Session, part: Part, rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["id"] not in own]
 
 
-def _write(session: Session, part: Part, rows: list[Row]) -> None:
+def _write(session: Session, part: Part, rows: list[Row], *, whole: bool = False) -> None:
     if not rows:
         return
     names = [name for name in columns(part.table) if name in rows[0]]
@@ -61,7 +89,7 @@ def _write(session: Session, part: Part, rows: list[Row]) -> None:
     changed = [name for name in names if name not in part.key and name not in part.forgotten]
     change = ", ".join(f"{name} = excluded.{name}" for name in changed)
     conflict = "DO NOTHING"
-    if not part.kept and changed:
+    if changed and part.key and (whole or not part.kept):
         conflict = f"({', '.join(part.key)}) DO UPDATE SET {change}"
     session.execute(
         text(
@@ -70,6 +98,11 @@ def _write(session: Session, part: Part, rows: list[Row]) -> None:
         ),
         {"rows": json.dumps(rows)},
     )
+
+
+def _open_day(session: Session, rows: list[Row]) -> None:
+    if rows:
+        session.execute(_OPEN_DAY, {"rows": json.dumps(rows)})
 
 
 def _known_tickets(session: Session) -> set[str]:
@@ -87,7 +120,8 @@ def _forget_others(session: Session, part: Part, rows: Sequence[Row]) -> None:
     session.execute(
         text(
             f"DELETE FROM {part.table} t WHERE {part.mirrored} AND NOT EXISTS ("
-            f" SELECT FROM jsonb_populate_recordset(NULL::{part.table}, cast(:rows AS jsonb)) s WHERE {match})"
+            f" SELECT FROM jsonb_populate_recordset(NULL::{part.table}, cast(:rows AS jsonb)) s"
+            f" WHERE {match})"
         ),
         {"rows": json.dumps(list(rows))},
     )

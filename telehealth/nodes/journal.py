@@ -14,15 +14,16 @@ LARGEST_BATCH = 400
 KEPT = timedelta(days=3)
 """How long settled entries stay: the node's own appointments are recognised by them."""
 
-# What is visible together is closed: whoever sees a row sees what it depends on, and that has a smaller sequence
-# number. An entry that becomes visible later, with a smaller number, comes with the next batch.
+# What is visible together is closed: whoever sees a row sees what it depends on, and that has a smaller
+# sequence number. An entry that becomes visible later, with a smaller number, comes with the next batch.
 _CUT = text(
     """
     WITH cut AS (
         SELECT seq FROM node_journal WHERE batch IS NULL ORDER BY seq LIMIT :most
     )
     UPDATE node_journal j SET batch = (SELECT coalesce(max(batch), 0) + 1 FROM node_journal) FROM cut
-     WHERE j.seq = cut.seq AND NOT EXISTS (SELECT FROM node_journal WHERE batch IS NOT NULL AND settled_at IS NULL)
+     WHERE j.seq = cut.seq AND NOT EXISTS (
+         SELECT FROM node_journal WHERE batch IS NOT NULL AND settled_at IS NULL)
     """
 )
 _OLDEST = text(

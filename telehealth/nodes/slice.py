@@ -1,4 +1,4 @@
-"""What of the centre's tables a node gets, and what of its own it settles: which rows, which columns, how sealed.
+"""What of the centre's tables a node gets, and what of its own it settles.
 
 Between the two, sealed columns travel open inside the encrypted line, and each side seals with its own keys.
 """
@@ -107,7 +107,9 @@ _PEOPLE = f"""
     SELECT a.patient_id FROM appointment a WHERE a.id IN ({_APPOINTMENTS})
     UNION SELECT k.patient_id FROM ticket k WHERE k.facility_id = :facility AND k.business_date >= :today
     UNION SELECT v.patient_id FROM visit v WHERE v.facility_id = :facility AND v.business_date >= :today
-    UNION SELECT e.patient_id FROM encounter e WHERE e.facility_id = :facility AND e.business_date >= :today"""
+    UNION SELECT e.patient_id FROM encounter e
+           WHERE e.facility_id = :facility AND e.business_date >= :today"""
+_VISITS = "SELECT v.id FROM visit v WHERE v.facility_id = :facility AND v.business_date >= :today"
 _OWN_QUEUES = "SELECT q.id FROM queue q WHERE q.facility_id = :facility"
 _OWN_AREAS = "SELECT b.id FROM board_area b WHERE b.facility_id = :facility"
 
@@ -175,11 +177,18 @@ PARTS: tuple[Part, ...] = (
         key=("queue_id", "service_point_id", "business_date"),
         kept=True,
     ),
+    Part(
+        "queue_counter",
+        f"t.queue_id IN ({_OWN_QUEUES}) AND t.business_date >= :today",
+        key=("queue_id", "business_date"),
+    ),
     Part("clinic_session", f"t.id IN ({_SESSIONS})", left_out=("schedule_id", "exception_id")),
     Part(
         "patient",
         f"t.id IN ({_PEOPLE})",
-        left_out=("address_sealed", "notes_sealed", "email_sealed", "guardian_id", "guardian_since", "merged_into"),
+        left_out=("address_sealed", "notes_sealed", "email_sealed", "guardian_id", "guardian_since",
+            "merged_into",
+        ),
     ),
     Part("patient_identifier", f"t.active AND t.patient_id IN ({_PEOPLE})"),
     Part(
@@ -195,10 +204,14 @@ PARTS: tuple[Part, ...] = (
             "overbook_reason_sealed", "held_by",
         ),
     ),
-    Part("encounter", _OF_THE_DAY + f" AND (t.appointment_id IS NULL OR t.appointment_id IN ({_APPOINTMENTS}))", kept=True),
+    Part(
+        "encounter",
+        f"{_OF_THE_DAY} AND (t.appointment_id IS NULL OR t.appointment_id IN ({_APPOINTMENTS}))",
+        kept=True,
+    ),
     Part("visit", _OF_THE_DAY, kept=True),
-    Part("visit_order", f"t.visit_id IN (SELECT v.id FROM visit v WHERE v.facility_id = :facility AND v.business_date >= :today)", kept=True),
-    Part("visit_event", f"t.visit_id IN (SELECT v.id FROM visit v WHERE v.facility_id = :facility AND v.business_date >= :today)", kept=True),
+    Part("visit_order", f"t.visit_id IN ({_VISITS})", kept=True),
+    Part("visit_event", f"t.visit_id IN ({_VISITS})", kept=True),
     Part("ticket", _OF_THE_DAY, left_out=("lease_id",), kept=True),
     Part("ticket_event", f"t.ticket_id IN ({_TICKETS})", key=(), kept=True),
     Part("board", "t.facility_id = :facility", key=("facility_id",), kept=True),
@@ -240,4 +253,4 @@ RUN_BY_THE_CENTRE: tuple[str, ...] = (
     "patient",
     "appointment",
 )
-"""Whose triggers (booking, deposits, rosters, other systems) run at the centre alone, when it takes a change in."""
+"""Whose triggers (booking, deposits, rosters, other systems) run at the centre, when it takes a change in."""

@@ -280,7 +280,7 @@ def _page(template: str, *, said: str | None = None, **values: Any) -> str:
 
 
 def _slip(ticket: TicketView) -> str:
-    address = settings().public_base_url + url_for("queueing.follow", public_token=ticket.public_token)
+    address = settings().slip_base_url + url_for("queueing.follow", public_token=ticket.public_token)
     picture = segno.make(address, error="m").svg_inline(
         border=2, omitsize=True, svgclass=None, lineclass=None
     )

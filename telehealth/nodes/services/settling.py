@@ -1,4 +1,4 @@
-"""The centre takes in what a node has done: each batch once, in order; what does not fit becomes a worklist."""
+"""The centre takes in what a node has done: each batch once; what does not fit becomes a worklist."""
 
 import hashlib
 import json
@@ -153,18 +153,21 @@ def keep(
     now: datetime,
     cipher: FieldCipher,
 ) -> UUID:
-    """Put something on the worklist, sealed. The same row for the same reason stands there once, as it was last."""
+    """Put something on the worklist, sealed; a row stands there once for a reason, as it was last."""
     entries = body.get("entries")
     happened = datetime.fromisoformat(entries[0]["at"] if entries else body.get("at", now.isoformat()))
-    exception_id: UUID = session.scalar(
-        select(NodeException.id).where(
-            NodeException.node_id == sender.node_id,
-            NodeException.kind == kind,
-            NodeException.row_id == row_id,
-            NodeException.reason == reason,
-            NodeException.settled_at.is_(None),
+    exception_id: UUID = (
+        session.scalar(
+            select(NodeException.id).where(
+                NodeException.node_id == sender.node_id,
+                NodeException.kind == kind,
+                NodeException.row_id == row_id,
+                NodeException.reason == reason,
+                NodeException.settled_at.is_(None),
+            )
         )
-    ) or new_id()
+        or new_id()
+    )
     sealed = cipher.seal_text(json.dumps(body), exception_context(exception_id)) or b""
     known = session.get(NodeException, exception_id)
     if known is not None:
@@ -264,8 +267,15 @@ def _insert(session: Session, table: str, row: Row, conflict: str) -> int:
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
-def _put(session: Session, sender: Sender, table: str, row: Row, key: str = "id", spared: frozenset[str] = frozenset()) -> None:
-    """Write a row of the facility as the node has it; a version that is older than ours does not overwrite."""
+def _put(
+    session: Session,
+    sender: Sender,
+    table: str,
+    row: Row,
+    key: str = "id",
+    spared: frozenset[str] = frozenset(),
+) -> None:
+    """Write a row of the facility as the node has it; an older version does not overwrite."""
     _own(sender, row)
     names = [name for name in columns(table) if name in row and name not in {key, "facility_id"} | spared]
     change = ", ".join(f"{name} = excluded.{name}" for name in names)

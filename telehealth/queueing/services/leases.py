@@ -192,9 +192,9 @@ def lease_block(
 ) -> LeaseView:
     """Lend a holder the next numbers of a queue, or of the one that it is merged into today.
 
-    As many as asked for, or what is left of the day (`day`: today). The same request gives the same block again; a holder
-    that runs low asks with a new one. Raises NotFound, QueueClosed, QueueFull, LeaseSuperseded, PressReused
-    (a request that asked for something else), Unprocessable.
+    As many as asked for, or what is left of the day (`day`: today). The same request gives the same block
+    again; a holder that runs low asks with a new one. Raises NotFound, QueueClosed, QueueFull, Unprocessable,
+    LeaseSuperseded, PressReused (a request that asked for something else).
     """
     if isinstance(queue, UUID):
         queue = _queue(session, queue)

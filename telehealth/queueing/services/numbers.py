@@ -348,9 +348,7 @@ def public_token(ticket_id: UUID, cipher: FieldCipher) -> str:
     It is derived with the index key, so that the same press shows the same slip again though only
     a hash is stored.
     """
-    return (
-        base64.urlsafe_b64encode(cipher.index(ticket_id.bytes, b"ticket.public_token")).decode().rstrip("=")
-    )
+    return base64.urlsafe_b64encode(cipher.ticket_token(ticket_id.bytes)).decode().rstrip("=")
 
 
 def set_by(principal: Principal) -> str:
