@@ -19,6 +19,10 @@ PROMPTS: Mapping[str, Mapping[str, str]] = {
         "feedback": "Vui lòng chạm vào mức hài lòng của quý vị.",
         "emergency": "Mời đi thẳng vào khoa cấp cứu. Nhân viên đang đến.",
         "help": "Đã gọi nhân viên. Vui lòng đợi tại máy.",
+        "cut": "Máy đang mất kết nối nhưng vẫn phát số. Chưa tra được lịch hẹn, xin quý vị cứ lấy số. "
+        "Vui lòng chạm vào việc quý vị cần.",
+        "cut-over": "Máy này đã hết số. Mời quý vị đến quầy tiếp đón, nhân viên sẽ ghi số "
+        "vào danh sách giấy.",
     },
     "en": {
         "welcome": "Welcome. Please touch what you need, or show your ID card to the scanner. "
@@ -33,6 +37,10 @@ PROMPTS: Mapping[str, Mapping[str, str]] = {
         "feedback": "Please touch how satisfied you were.",
         "emergency": "Please go straight to the emergency department. Staff are coming.",
         "help": "Staff have been called. Please wait here.",
+        "cut": "This machine has lost its connection but still gives numbers. It cannot look up "
+        "appointments now: please take a number all the same. Please touch what you need.",
+        "cut-over": "This machine has no numbers left. Please go to the reception desk: staff write "
+        "your number on the paper list.",
     },
 }
 

@@ -20,6 +20,9 @@ CLEAR_AFTER_SECONDS = 25
 PASS_LASTS = timedelta(minutes=3)
 """So long a person who was found counts as the one who stands there."""
 
+LEAST_LEASE, LARGEST_LEASE = 6, 60
+_SHARE_OF_THE_REST = 4
+
 Number = tuple[IdentifierSystem, str]
 
 
@@ -58,3 +61,14 @@ def look_up_limits(device_id: UUID) -> tuple[Limit, ...]:
         Limit(f"kiosk-look-up:minute:{device_id}", 20, 60),
         Limit(f"kiosk-look-up:hour:{device_id}", 300, 3600),
     )
+
+
+def lease_size(lately: int, minutes_per_visit: int, points: int, left: int | None) -> int:
+    """Return how many numbers a kiosk holds for a cut: those of an hour.
+
+    `lately` were given in the last hour; before there were any, the configured pace of `points` rooms
+    counts. Of a day's contingent a kiosk holds at most a quarter of what is `left`.
+    """
+    pace = max(lately, -(-60 * points // max(minutes_per_visit, 1)))
+    size = min(max(pace, LEAST_LEASE), LARGEST_LEASE)
+    return size if left is None else max(min(size, left // _SHARE_OF_THE_REST), 0)

@@ -174,11 +174,11 @@ def take_number(
     PressReused, BadPatient.
     """
     queue = _queue(session, kiosk, wish.queue_id, now)
-    patient_id = None if held is None else _patient(session, kiosk, held, wish, now=now, cipher=cipher)
+    patient_id = None if held is None else patient_of(session, kiosk, held, wish, now=now, cipher=cipher)
     earlier = patient_id and waiting_ticket(session, queue.id, patient_id, now)
     if earlier:
         return view(session, session.get_one(Ticket, earlier), queue, now=now, cipher=cipher)
-    granted, by = _priority(session, kiosk, wish, patient_id, now)
+    granted, by = priority_of(session, kiosk, wish, patient_id, now)
     holder = Holder(priority=granted, priority_set_by=by, purpose=wish.purpose, patient_id=patient_id)
     return issue(session, kiosk.principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
 
@@ -290,7 +290,7 @@ def _seen(
         return _by_code(session, kiosk, reading.value)
     if isinstance(reading, PhoneNumber):
         return _by_phone(session, kiosk, reading.value, now, cipher)
-    new = _new(reading)
+    new = new_person(reading)
     if new is None:
         raise NobodyKnown
     return Seen(new=new, warnings=getattr(reading, "warnings", ()))
@@ -323,7 +323,7 @@ def _people(
     return Seen(people=found, due=due, warnings=getattr(reading, "warnings", ()))
 
 
-def _new(reading: Reading) -> NewPerson | None:
+def new_person(reading: Reading) -> NewPerson | None:
     """Return whom a card describes; a name whose letters were lost is not written down."""
     match reading:
         case IdentityCard(intact=True):
@@ -368,9 +368,10 @@ def _queue(session: Session, kiosk: Kiosk, queue_id: UUID | None, now: datetime)
     return chosen
 
 
-def _patient(
+def patient_of(
     session: Session, kiosk: Kiosk, held: Pass, wish: Wish, *, now: datetime, cipher: FieldCipher
 ) -> UUID | None:
+    """Return whose pass it is, known to the facility from now on; a new person is registered."""
     if held.patient_id is not None:
         patients.link_facility(session, held.patient_id, kiosk.facility_id, now)
         return held.patient_id
@@ -386,7 +387,7 @@ def _patient(
     return patient_id
 
 
-def _priority(
+def priority_of(
     session: Session, kiosk: Kiosk, wish: Wish, patient_id: UUID | None, now: datetime
 ) -> tuple[PriorityClass, str | None]:
     """Return the class that the birth date alone gives, else what the person says."""

@@ -7,9 +7,15 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
+from telehealth.booking.codes import AppointmentStatus
+from telehealth.booking.models import Appointment
+from telehealth.core.clock import at_local
+from telehealth.core.errors import NotFound
+from telehealth.directory.codes import Modality, ServicePointKind
+from telehealth.directory.models import ServicePoint
 from telehealth.queueing.codes import (
     HandedInReason,
     LeaseEnd,
@@ -18,7 +24,12 @@ from telehealth.queueing.codes import (
     PriorityClass,
     Purpose,
 )
+from telehealth.queueing.models import HandedInNumber
+from telehealth.queueing.queries import QueueView
 from telehealth.queueing.rules import number_text
+from telehealth.scheduling.models import ClinicSession
+
+_DAY_ENDS = 24 * 60
 
 # Every number that the counter passed, each with its ticket and its lease, where it has them.
 _NUMBERS = text(
@@ -158,6 +169,51 @@ class HandedIn:
     priority: PriorityClass
     purpose: Purpose
     why: HandedInReason
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAppointment:
+    """An appointment on a printed list: when, under which code, in which room; never who."""
+
+    start: datetime
+    code: str
+    room: str | None
+
+
+def appointments_of(session: Session, queue: QueueView, day: date) -> list[ListedAppointment]:
+    """Return the appointments whose holders come to a queue on a day; at reception everybody's."""
+    room = select(ServicePoint.code).where(ServicePoint.id == queue.service_point_id).scalar_subquery()
+    wanted = (
+        select(Appointment.start_at, Appointment.code, ServicePoint.name)
+        .join(ClinicSession, ClinicSession.id == Appointment.clinic_session_id)
+        .outerjoin(
+            ServicePoint,
+            (ServicePoint.code == ClinicSession.room) & (ServicePoint.facility_id == Appointment.facility_id),
+        )
+        .where(
+            Appointment.facility_id == queue.facility_id,
+            Appointment.status.in_((AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED)),
+            Appointment.modality == Modality.IN_PERSON,
+            Appointment.start_at >= at_local(day, 0),
+            Appointment.start_at < at_local(day, _DAY_ENDS),
+        )
+        .order_by(Appointment.start_at, Appointment.code)
+    )
+    if queue.practitioner_id is not None:
+        wanted = wanted.where(Appointment.practitioner_id == queue.practitioner_id)
+    elif queue.kind is ServicePointKind.CLINIC:
+        wanted = wanted.where(ClinicSession.room == room)
+    elif queue.kind is not ServicePointKind.REGISTRATION:
+        return []
+    return [ListedAppointment(row.start_at, row.code, row.name) for row in session.execute(wanted)]
+
+
+def facility_of_handed_in(session: Session, entry_id: UUID) -> UUID:
+    """Return whose worklist an entry stands in. Raises NotFound."""
+    found = session.scalar(select(HandedInNumber.facility_id).where(HandedInNumber.id == entry_id))
+    if found is None:
+        raise NotFound
+    return found
 
 
 def numbers_of_the_day(session: Session, queue_id: UUID, day: date, now: datetime) -> DayNumbers:

@@ -24,6 +24,8 @@ RULES: Rules = {
     "ticket.issue": at_facility(*_ISSUERS),
     "ticket.print": at_facility(*_ISSUERS),
     "ticket.step": at_facility(*_CALLERS),
+    "lease.read": at_facility(*_CALLERS),
+    "lease.settle": at_facility(Role.DESK, Role.FACILITY_ADMIN),
     "ticket.follow": Rule(public=True),
     "web-number.take": Rule(frozenset({Role.PATIENT, Role.GUARDIAN}), _family),
     "appointment.check-in": at_facility(*_ISSUERS),

@@ -116,6 +116,7 @@ def latest_place(walk_ins_ahead: int, came_back: int, policy: OrderPolicy) -> in
     return turns * (policy.priority_run + 1) - 1 + came_back
 
 
+MOST_LISTED = 500
 LONGEST_SCAN = 200
 """A scanned address is longer than a code."""
 
@@ -391,3 +392,20 @@ def read_slip(scanned: str) -> str | None:
     """Return the public token in what the QR of a number holds; None where there is none."""
     found = _SLIP.search(scanned.strip())
     return None if found is None else found[1]
+
+
+_LISTED = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?\Z")
+
+
+def numbers_in(given: str, prefix: str) -> frozenset[int] | None:
+    """Read numbers as people write them, with the queue's prefix or without: `A012, 15 18-20`."""
+    found: set[int] = set()
+    for part in given.upper().replace("–", "-").replace(",", " ").replace(";", " ").split():
+        read = _LISTED.match(part.removeprefix(prefix.upper()))
+        if read is None:
+            return None
+        first, last = int(read[1]), int(read[2] or read[1])
+        if not 0 <= last - first <= MOST_LISTED:
+            return None
+        found.update(range(first, last + 1))
+    return frozenset(found)

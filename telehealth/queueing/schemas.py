@@ -6,7 +6,17 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from telehealth.core.clock import PROVINCE_TZ
-from telehealth.queueing.codes import PauseReason, PrintStatus, PriorityBasis, PriorityClass, Purpose
+from telehealth.queueing.codes import (
+    HandedInReason,
+    LeaseEnd,
+    LeaseholderKind,
+    NumberFate,
+    PauseReason,
+    PrintStatus,
+    PriorityBasis,
+    PriorityClass,
+    Purpose,
+)
 from telehealth.queueing.explanation import Why
 from telehealth.queueing.rules import LONGEST_SCAN
 from telehealth.web.api import QuerySchema, RequestSchema
@@ -308,3 +318,114 @@ class ExplanationSchema(Schema):
     code = fields.Enum(Why, by_value=True)
     time = Instant(allow_none=True)
     count = fields.Integer(allow_none=True)
+
+
+class DayQuerySchema(QuerySchema):
+    """Which business date; without one, today."""
+
+    date = fields.Date(load_default=None, allow_none=True)
+
+
+class NumberSpanSchema(Schema):
+    """Consecutive numbers with one fate."""
+
+    first = fields.Integer()
+    last = fields.Integer()
+    fate = fields.Enum(NumberFate, by_value=True)
+    by = fields.String(allow_none=True)
+    lease_id = fields.UUID(allow_none=True)
+    holder_kind = fields.Enum(LeaseholderKind, by_value=True, allow_none=True)
+
+
+class DayNumbersSchema(Schema):
+    """Every number of a queue's day; `explained` where nothing is missing or owed."""
+
+    business_date = fields.Date()
+    explained = fields.Boolean()
+    spans = fields.List(fields.Nested(NumberSpanSchema))
+
+
+class LeaseRowSchema(Schema):
+    """A block of numbers and its holder."""
+
+    id = fields.UUID()
+    queue_id = fields.UUID()
+    business_date = fields.Date()
+    holder_kind = fields.Enum(LeaseholderKind, by_value=True)
+    holder_name = fields.String(allow_none=True)
+    revoked = fields.Boolean()
+    first = fields.Integer()
+    last = fields.Integer()
+    granted_at = Instant()
+    expires_at = Instant()
+    used_to = fields.Integer()
+    spoilt = fields.List(fields.Integer())
+    ended_at = Instant(allow_none=True)
+    end_reason = fields.Enum(LeaseEnd, by_value=True, allow_none=True)
+    settled = fields.Integer()
+    pending = fields.Integer()
+
+
+class HandedInNumberSchema(Schema):
+    """A number that was given out and waits for the desk."""
+
+    id = fields.UUID()
+    lease_id = fields.UUID()
+    business_date = fields.Date()
+    number = fields.String(attribute="number_text")
+    holder_name = fields.String(allow_none=True)
+    issued_at = Instant()
+    priority = fields.String()
+    purpose = fields.String()
+    why = fields.Enum(HandedInReason, by_value=True)
+
+
+class LentSchema(Schema):
+    """What a facility lent, and what waits for its desk."""
+
+    leases = fields.List(fields.Nested(LeaseRowSchema))
+    handed_in = fields.List(fields.Nested(HandedInNumberSchema))
+
+
+class NumberListWantedSchema(RequestSchema):
+    """How many numbers a printed list shall have."""
+
+    size = fields.Integer(required=True, strict=True, validate=validate.Range(1, 500))
+
+
+class ListedAppointmentSchema(Schema):
+    """An appointment on a printed list: when and under which code, never who."""
+
+    start = Instant()
+    code = fields.String()
+    room = fields.String(allow_none=True)
+
+
+class NumberListSchema(Schema):
+    """A printed list."""
+
+    id = fields.UUID()
+    queue_id = fields.UUID()
+    business_date = fields.Date()
+    first = fields.Integer()
+    last = fields.Integer()
+    appointments = fields.List(fields.Nested(ListedAppointmentSchema))
+
+
+_LEASED = fields.Integer(strict=True, validate=validate.Range(1, 9_999_999))
+
+
+class TallySchema(RequestSchema):
+    """What was given out of a block: up to `used_to`, not `spoilt`; who was `seen` waits no longer."""
+
+    used_to = fields.Integer(required=True, strict=True, validate=validate.Range(0, 9_999_999))
+    spoilt = fields.List(_LEASED, load_default=list, validate=validate.Length(max=500))
+    seen = fields.List(_LEASED, load_default=list, validate=validate.Length(max=500))
+    began_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    until = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class DismissSchema(RequestSchema):
+    """Why a number of the worklist becomes no ticket."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 200))

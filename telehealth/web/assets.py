@@ -29,6 +29,19 @@ def asset(name: str) -> str:
     return url_for("built", filename=_file(name))
 
 
+def asset_with_parts(name: str) -> list[str]:
+    """Return the addresses of a built file and of everything that it loads. Raises KeyError."""
+    manifest = _manifest(_MANIFEST.stat().st_mtime_ns)
+    parts, wanted = dict.fromkeys([str(manifest[name]["file"])]), list(manifest[name].get("imports", []))
+    while wanted:
+        part = manifest[wanted.pop()]
+        if part["file"] not in parts:
+            parts[str(part["file"])] = None
+            wanted += part.get("imports", [])
+    files = [*parts, *map(str, manifest[name].get("assets", []))]
+    return [url_for("built", filename=each) for each in files]
+
+
 def built_text(name: str) -> str:
     """Return what a built file says. Raises KeyError for one that was never built."""
     return (DIST / _file(name)).read_text(encoding="utf-8")

@@ -3,6 +3,9 @@ import { runClocks } from "../lib/clock";
 import { island, toast } from "../lib/dom";
 import { printed, type Slip } from "../lib/printing";
 import { Scanner } from "../lib/scanner";
+import { takeStock } from "../lib/stock";
+
+const STOCK_EVERY_MS = 30_000;
 
 island("kiosk", (root) => {
   runClocks();
@@ -11,7 +14,7 @@ island("kiosk", (root) => {
   clearLater(root);
   printSlip(root);
   readAloud();
-  warnWhenOffline(root);
+  void preparedForCuts(root);
 });
 
 /** A scanner is a keyboard: on a page without a field its code goes into the hidden form. */
@@ -59,7 +62,7 @@ function clearLater(root: HTMLElement): void {
   setInterval(() => {
     left -= 1;
     bar?.style.setProperty("--th-left", String(Math.max(0, left / seconds)));
-    if (left <= 0 && navigator.onLine) location.replace(home);
+    if (left <= 0 && (navigator.onLine || navigator.serviceWorker?.controller)) location.replace(home);
   }, 1_000);
 }
 
@@ -100,6 +103,21 @@ function readAloud(): void {
   };
   button.addEventListener("click", speak);
   if (button.dataset.atOnce !== undefined) speak();
+}
+
+/** Keeps at hand what a cut needs; when the line is gone, the first page makes way for what the machine does alone. */
+async function preparedForCuts(root: HTMLElement): Promise<void> {
+  const { worker, cut, home } = root.dataset;
+  if (!cut || !home || !("serviceWorker" in navigator) || !("locks" in navigator)) return warnWhenOffline(root);
+  if (worker) await navigator.serviceWorker.register(worker, { scope: home, updateViaCache: "none" }).catch(() => undefined);
+  const look = async (): Promise<void> => {
+    const line = await takeStock();
+    const alone = line === "cut" && location.pathname === home && navigator.serviceWorker.controller;
+    if (alone) location.replace(cut);
+    else setTimeout(() => void look(), STOCK_EVERY_MS);
+  };
+  window.addEventListener("offline", () => void look());
+  await look();
 }
 
 function warnWhenOffline(root: HTMLElement): void {
