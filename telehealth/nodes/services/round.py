@@ -44,7 +44,11 @@ _ENDED = text(
                       WHERE t.queue_id = b.queue_id AND t.business_date = b.business_date
                         AND t.number BETWEEN b.first AND b.last), b.first - 1) AS used_to,
            b.queue_id, b.business_date
-      FROM held_block b, this_node n WHERE b.business_date < :today OR b.epoch < n.epoch
+      FROM held_block b, this_node n
+     WHERE (b.business_date < :today OR b.epoch < n.epoch) AND NOT EXISTS (
+         SELECT FROM number_lease l
+          WHERE l.queue_id = b.queue_id AND l.business_date = b.business_date AND l.ended_at IS NULL
+            AND l.first BETWEEN b.first AND b.last)
     """
 )
 _NOT_GIVEN = text(
