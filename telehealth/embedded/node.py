@@ -53,8 +53,9 @@ def serve_node(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
 
 
 def _supervise(place: Place, database: Database, wish: Wish) -> None:
-    address = wish.address or f"http://{_own_address(wish.centre)}:{place.port}"
-    env = {**database.env, "NODE": "1", "PUBLIC_BASE_URL": address, "CENTRE_URL": wish.centre or ""}
+    centre = _enrolment(place).get("CENTRE_URL") or wish.centre or ""
+    address = wish.address or f"http://{_own_address(centre)}:{place.port}"
+    env = {**database.env, "NODE": "1", "PUBLIC_BASE_URL": address, "CENTRE_URL": centre}
     supervisor = Supervisor(database.server, database.guard, env, ROOT)
     with supervisor.signals():
         try:
@@ -62,7 +63,7 @@ def _supervise(place: Place, database: Database, wish: Wish) -> None:
                 if supervisor.run_once(step):
                     msg = f"The step '{step.name}' failed: see its lines above."
                     raise Refusal(msg)
-            supervisor.env = {**env, **keys.parse((place.home / ENROLMENT).read_text())}
+            supervisor.env = {**env, **_enrolment(place)}
             supervisor.start(_programs(place))
             sys.stdout.write(_welcome(address, supervisor.env["CENTRE_URL"], wish.facility))
             sys.stdout.flush()
@@ -73,10 +74,16 @@ def _supervise(place: Place, database: Database, wish: Wish) -> None:
             supervisor.stop()
 
 
+def _enrolment(place: Place) -> dict[str, str]:
+    """Return what the enrolment wrote down; nothing before it."""
+    kept = place.home / ENROLMENT
+    return keys.parse(kept.read_text()) if kept.exists() else {}
+
+
 def _steps(place: Place, env: Mapping[str, str], wish: Wish) -> Iterator[Program]:
     if not is_current(env["DATABASE_OWNER_URL"]):
         yield Program("migrate", python("-m", "telehealth.migrate"))
-    if (place.home / ENROLMENT).exists():
+    if _enrolment(place):
         return
     if wish.centre is None or wish.code is None:
         msg = (
@@ -92,7 +99,7 @@ def _programs(place: Place) -> Iterator[Program]:
     yield Program("front", front("0.0.0.0", place.port), answers(place.port, "/healthz"))  # noqa: S104  the hospital's network
 
 
-def _own_address(centre: str | None) -> str:
+def _own_address(centre: str) -> str:
     """Return this machine's address on the way to the centre, or in its network at all."""
     towards = urlsplit(centre).hostname if centre else None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -51,9 +51,10 @@ def machine(
     clock: MovableClock,
     settings: Settings,
     engine: Engine,
+    app: Flask,
 ) -> Iterator[Machine]:
     """A node that is enrolled and has not begun."""
-    made = Machine(node_databases, hospital, cable, clock, settings, engine).enrol()
+    made = Machine(node_databases, hospital, cable, clock, settings, engine, app).enrol()
     yield made
     made.close()
 

@@ -59,6 +59,7 @@ class Machine:
     clock: MovableClock
     base: Settings
     centre: Engine
+    centre_app: Flask
     settings: Settings = field(init=False)
     engine: Engine = field(init=False)
     app: Flask = field(init=False)

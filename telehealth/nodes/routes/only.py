@@ -11,6 +11,7 @@ OF_THE_DAY = frozenset(
     {
         "static",
         "health",
+        "installable",
         "metrics",
         "accounts",
         "accounts-api",
@@ -19,6 +20,9 @@ OF_THE_DAY = frozenset(
         "hall",
         "kiosk",
         "kiosk-api",
+        "kiosk-cut-api",
+        "lent",
+        "lent-api",
         "feedback",
         "queueing",
         "queueing-api",
@@ -33,22 +37,23 @@ OF_THE_DAY = frozenset(
     }
 )
 """Blueprints that a node serves."""
-AT_THE_DESK = frozenset(
-    f"desk.{view}"
-    for view in (
-        "home",
-        "choose_facility",
-        "find",
-        "person",
-        "walk_in",
-        "today",
-        "show",
-        "check_in",
-        "staff_calls",
-        "answer_staff_call",
-    )
+SINGLE_PAGES = frozenset(
+    {
+        "pages.choose_language",
+        "pages.accessibility",
+        "desk.home",
+        "desk.choose_facility",
+        "desk.find",
+        "desk.person",
+        "desk.walk_in",
+        "desk.today",
+        "desk.show",
+        "desk.check_in",
+        "desk.staff_calls",
+        "desk.answer_staff_call",
+    }
 )
-"""What reception does at a node: find those who are due today, check in, give numbers."""
+"""Of reception: finding those who are due today, checking in, giving numbers."""
 
 
 def keep_to_the_day(app: Flask) -> None:
@@ -57,7 +62,7 @@ def keep_to_the_day(app: Flask) -> None:
     @app.before_request
     def only_the_day() -> AnyResponse | Response | None:
         asked = request.endpoint
-        if asked is None or asked in AT_THE_DESK or asked.partition(".")[0] in OF_THE_DAY:
+        if asked is None or asked in SINGLE_PAGES or asked.partition(".")[0] in OF_THE_DAY:
             return None
         if request.path == "/":
             return redirect("/node")
