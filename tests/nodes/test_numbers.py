@@ -17,7 +17,7 @@ from tests.conftest import MovableClock
 from tests.nodes.machine import Machine, rows
 from tests.nodes.test_cut import same_everywhere
 from tests.nodes.test_settlement import waiting
-from tests.queueing.hospital import Caller, Hospital
+from tests.queueing.hospital import Hospital
 
 
 def given(node: Machine, queue: str = "P001") -> list[int]:
@@ -55,10 +55,12 @@ def test_blocks_follow_one_another_without_a_number_of_anybody_else(
             now=clock(),
             cipher=hospital.cipher,
         )
+    node.rounds()
     for _ in range(7):
         node.number()
         assert node.round()
     assert len(set(given(node))) == len(given(node)) == 11
+    assert given(node) == list(range(1, 12))
     assert fates(engine, hospital, clock).get("missing") is None
 
 
@@ -123,16 +125,16 @@ def test_a_kiosk_leases_from_the_node_within_its_block(
     hospital: Hospital,
     monkeypatch: pytest.MonkeyPatch,
     clock: MovableClock,
-    centre_kiosk: Caller,
 ):
     monkeypatch.setattr(rounds, "BLOCK", 5)
     monkeypatch.setattr(rounds, "LOW", 1)
     node = machine.on_duty()
     node.number()
+    holder = Leaseholder(LeaseholderKind.KIOSK, hospital.device_id)
     with node.begin() as session:
         lent = lease_block(
-            session, hospital.kiosk, hospital.queue("P001"), Leaseholder(LeaseholderKind.KIOSK, hospital.device_id),
-            20, request_id="a", now=clock(), cipher=node.settings.cipher,
+            session, hospital.kiosk, hospital.queue("P001"), holder, 20, request_id="a", now=clock(),
+            cipher=node.settings.cipher,
         )  # fmt: skip
     assert (lent.first, lent.last) == (2, 5)
 
@@ -159,7 +161,7 @@ def test_what_a_node_did_not_give_is_given_back_when_the_day_is_over(
     yesterday = MovableClock(clock())
     clock.forward(hours=24)
     node.rounds()
-    yesterday.forward(hours=23)
+    yesterday.forward(hours=10)
     assert fates(engine, hospital, yesterday) == {"issued": 3, "unused": 197}
 
 
@@ -167,12 +169,12 @@ def test_what_a_node_did_not_give_is_given_back_when_the_day_is_over(
 def test_a_cut_of_three_hours_leaves_no_number_twice_and_none_unexplained(
     machine: Machine, hospital: Hospital, clock: MovableClock, engine: Engine
 ):
-    """Walk-ins, check-ins, calls and no-shows at the node, numbers from the web at the centre, for three hours."""
+    """Walk-ins, check-ins, calls and no-shows at the node, meanwhile numbers from the web at the centre."""
     chance = random.Random(20261130)
     for place in range(24):
         hospital.appointment(
             clock() + timedelta(minutes=5 + 7 * place),
-            code=f"BK{place:02d}CDEF".replace("0", "Z").replace("1", "Y"),
+            code=booking_code(place),
         )
     web_queue(hospital)
     people = [hospital.patient() for _ in range(30)]
@@ -217,6 +219,10 @@ def test_a_cut_of_three_hours_leaves_no_number_twice_and_none_unexplained(
     for queue in ("P001", "P002", "registration"):
         counted = fates(engine, hospital, at_night, queue)
         assert set(counted) <= {"issued", "unused"}, counted
+
+
+def booking_code(place: int) -> str:
+    return f"BK{place:02d}CDEF".replace("0", "Z").replace("1", "Y")
 
 
 def work_on(node: Machine, queue: str, chance: random.Random) -> None:
