@@ -1,16 +1,19 @@
 """Nobody reaches another's records: by any path, from any role, with any field."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
-from werkzeug.routing import Rule
+from werkzeug.routing import AnyConverter, Rule
 from werkzeug.test import TestResponse
 
 from telehealth.core.clock import PROVINCE_TZ
+from telehealth.queueing.routes.arranging import NUMBERS
 from tests.attacks.town import Town
+from tests.booking.clinic import FACILITIES
 from tests.conftest import MovableClock
 
 API = "/api/v1"
@@ -29,7 +32,15 @@ DOORS = ("/sign-in", "/staff/sign-in", "/kiosk/activate")
 NOBODY = "00000000-0000-0000-0000-000000000001"
 BODIES: dict[str, dict[str, Any]] = {
     "booking-api.confirm_coverage": {"coverage_basis": "none"},
-    "queueing-api.note_print": {"status": "printed"},
+    "kiosk-api.note_print": {"status": "printed"},
+    "queueing-api.grant_priority": {"priority": "none"},
+    "queue-arranging-api.merge": {"into": NOBODY},
+    "queue-arranging-api.move": {"service_point_id": NOBODY},
+    "queue-arranging-api.pause": {"reason": "break"},
+    "queue-arranging-api.set_settings": {
+        **dict.fromkeys(NUMBERS, 1),
+        "skips_by_itself": False,
+    },
     "patients-api.OnePatient": {"sex": "male"},
     "invitations-api.Invitees": {
         "name": "Lê Minh",
@@ -68,13 +79,24 @@ def targets(town: Town, values: dict[str, str]) -> Iterator[tuple[str, str, Rule
     for rule in town.app.url_map.iter_rules():
         if not rule.arguments & values.keys() or rule.endpoint in PUBLIC:
             continue
-        steps = STEPS if "step" in rule.arguments else ("",)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            for step in steps:
-                filled = {name: values.get(name, step) for name in rule.arguments}
+            for filled in fillings(rule, values):
                 with town.app.test_request_context():
                     path = town.app.url_map.bind("localhost").build(rule.endpoint, filled, method=method)
                 yield method, path, rule
+
+
+def fillings(rule: Rule, values: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The rule's parameters: Lan's records, her hospital, and each word that the address can have."""
+    words = {
+        name: sorted(converter.items)
+        for name, converter in rule._converters.items()
+        if isinstance(converter, AnyConverter)
+    } | ({"step": list(STEPS)} if "step" in rule.arguments else {})
+    known = {"facility_id": str(FACILITIES["77001"])} | values
+    plain = {name: known.get(name, "") for name in rule.arguments - words.keys()}
+    for chosen in product(*words.values()):
+        yield plain | dict(zip(words, chosen, strict=True))
 
 
 def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestResponse:
@@ -90,6 +112,8 @@ def knock(town: Town, who: str, method: str, path: str, rule: Rule) -> TestRespo
         return caller.api(method, path, headers=version, **({} if method == "GET" else {"json": body}))
     form = {"csrf_token": "csrf", "version": "1", "reason_code": "patient", "note": "x", "agree": "yes"}
     form |= {"reason": "sick"}
+    if rule.endpoint == "clinic.grant_priority":
+        form["priority"] = "none"
     form |= {"queue": town.records["queues"]["registration"], "press_key": "one press"}
     return caller.browser().open(path, method=method, data=None if method == "GET" else form)
 
@@ -119,7 +143,7 @@ def test_a_stranger_reaches_nothing_by_any_path(lived_in: Town, who: str) -> Non
         if not turned_away(answer) and rule.endpoint not in WITHOUT_EFFECT:
             wrong.append(f"{method} {path}: {answer.status_code} {read[:120]!r}")
         wrong += [f"{method} {path} tells {secret}" for secret in secrets_of(lived_in) if secret in read]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     after = lived_in.hashes()
     assert {name for name in after if after[name] != before[name]} == set()
 

@@ -193,7 +193,7 @@ def test_the_hall_its_figures_and_its_boards_are_read_and_arranged(
                 continue
             start(session, hospital.doctor, called.id, now=clock.now)
             if number < 5:
-                done(session, hospital.doctor, called.id, now=clock.now)
+                done(session, hospital.doctor, called.id, now=clock.now, cipher=hospital.cipher)
     page = opened(size, staff | {"url": site})
     page.goto(f"{site}/hall")
     expect(page.get_by_role("row", name="Phòng khám 1").first).to_contain_text("phút")

@@ -146,3 +146,4 @@ kiosk-cut-over-title = This machine has no numbers left
 kiosk-cut-over-text = Please go to the reception desk. Staff write your number on the paper list, in the same order as here.
 kiosk-cut-over-desk = Reception desk
 kiosk-cut-emergency = No number and no papers needed. This machine cannot alert staff right now: please call out to the nearest person.
+kiosk-cut-booked-hint = Take a number, show your code when it is your turn

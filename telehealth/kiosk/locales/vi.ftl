@@ -145,3 +145,4 @@ kiosk-cut-over-title = Máy này đã hết số
 kiosk-cut-over-text = Mời quý vị đến quầy tiếp đón. Nhân viên sẽ ghi số vào danh sách giấy, đúng thứ tự như lấy tại máy.
 kiosk-cut-over-desk = Quầy tiếp đón
 kiosk-cut-emergency = Không cần lấy số, không cần giấy tờ. Lúc này máy không báo được nhân viên: xin gọi to người gần nhất.
+kiosk-cut-booked-hint = Cứ lấy số, đưa mã lịch hẹn khi đến lượt
