@@ -195,6 +195,14 @@ CREATE TRIGGER keep_to_home BEFORE UPDATE ON queue_counter FOR EACH ROW
 CREATE TRIGGER keep_to_home BEFORE INSERT OR UPDATE ON queue_point FOR EACH ROW
     WHEN (NEW.business_date IS NOT NULL) EXECUTE FUNCTION keep_to_home();
 
+-- Whether the steps of a facility's day are taken in this database now: for jobs, which pass over the others.
+CREATE FUNCTION has_the_day(p_facility uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(
+        (SELECT n.on_duty AND n.facility_id = p_facility FROM this_node n),
+        NOT EXISTS (SELECT FROM queue_home h WHERE h.facility_id = p_facility AND h.node_id IS NOT NULL))
+$$;
+
 -- On a node, prepared by telehealth.nodes: each change of what it settles, as it stands afterwards. The sequence
 -- is taken while the row is held, so the images of one row stand in the order of its changes.
 CREATE FUNCTION note_in_journal() RETURNS trigger
@@ -220,28 +228,24 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Go on with the next block once one is used up; tells whether there are numbers to give.
+-- Go on with the next block once one is used up; tells whether there are numbers to give. Two statements: whoever
+-- waited for another's beginning of the block sees it in the second.
 CREATE FUNCTION next_block(p_queue uuid, p_day date) RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH upcoming AS (
-        SELECT b.first, b.last, b.counter_first
-          FROM held_block b JOIN this_node n ON n.epoch = b.epoch
-         WHERE b.queue_id = p_queue AND b.business_date = p_day
-           AND b.first > coalesce((SELECT c.ceiling FROM queue_counter c
-                                    WHERE c.queue_id = p_queue AND c.business_date = p_day), 0)
-         ORDER BY b.first LIMIT 1
-    ), moved AS (
-        INSERT INTO queue_counter (queue_id, business_date, first, last, web, ceiling)
-        SELECT p_queue, p_day, least(counter_first, first), first - 1, 0, last FROM upcoming
-        ON CONFLICT (queue_id, business_date) DO UPDATE
-           SET last = excluded.last, ceiling = excluded.ceiling
-         WHERE queue_counter.last = queue_counter.ceiling AND queue_counter.ceiling < excluded.ceiling
-        RETURNING 1
-    )
-    SELECT EXISTS (SELECT FROM moved) OR EXISTS (
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO queue_counter AS c (queue_id, business_date, first, last, web, ceiling)
+    SELECT p_queue, p_day, least(b.counter_first, b.first), b.first - 1, 0, b.last
+      FROM held_block b JOIN this_node n ON n.epoch = b.epoch
+     WHERE b.queue_id = p_queue AND b.business_date = p_day
+       AND b.first > coalesce((SELECT known.ceiling FROM queue_counter known
+                                WHERE known.queue_id = p_queue AND known.business_date = p_day), 0)
+     ORDER BY b.first LIMIT 1
+    ON CONFLICT (queue_id, business_date) DO UPDATE SET last = excluded.last, ceiling = excluded.ceiling
+     WHERE c.last = c.ceiling AND c.ceiling < excluded.ceiling;
+    RETURN EXISTS (
         SELECT FROM queue_counter c
-         WHERE c.queue_id = p_queue AND c.business_date = p_day AND c.last < c.ceiling)
-$$;
+         WHERE c.queue_id = p_queue AND c.business_date = p_day AND c.last < c.ceiling);
+END $$;
 """
 
 # The code that is said aloud: the centre's, given to numbers from the web while a node has the day, have five
@@ -257,6 +261,7 @@ UNDO = """
 DROP FUNCTION next_block(uuid, date);
 DROP FUNCTION count_within_blocks() CASCADE;
 DROP FUNCTION note_in_journal() CASCADE;
+DROP FUNCTION has_the_day(uuid);
 DROP FUNCTION keep_to_home() CASCADE;
 DROP FUNCTION enter_node(bytea, timestamptz);
 ALTER TABLE queue_counter DROP COLUMN ceiling;

@@ -110,7 +110,12 @@ class Machine:
             here = session.scalars(select(ThisNode)).one()
             opened = self.settings.cipher.open_text(here.token_sealed, token_context(here.node_id))
         self.node = Node(
-            self.engine, self.settings.cipher, HttpLine(self.cable.url, opened), self.clock, "test"
+            self.engine,
+            self.settings.cipher,
+            HttpLine(self.cable.url, opened),
+            self.clock,
+            "test",
+            fresh=timedelta(),
         )
 
     def round(self) -> bool:

@@ -176,7 +176,7 @@ def test_after_the_centre_took_over_a_late_node_loses_nothing_and_doubles_nothin
     node.cable.cut()
     lost = [node.number() for _ in range(3)]
     clock.forward(minutes=10)
-    assert admin.post("/api/v1/facilities/77001/nodes/take-back").json == {"epoch": 2}
+    assert admin.post("/api/v1/facilities/77001/nodes/take-back").json == {"epoch": 3}
     here = hospital.number(now=clock())
     node.number()  # nobody has told it yet
     node.cable.mend()

@@ -112,6 +112,12 @@ def enrol(
     ).one_or_none()
     if found is None:
         raise WrongNodeCode
+    # The row that whoever takes a step shares: it is there long before the first change of hands.
+    session.execute(
+        upsert(QueueHome)
+        .values(facility_id=found.facility_id, node_id=None, epoch=1, since=now)
+        .on_conflict_do_nothing(index_elements=[QueueHome.facility_id])
+    )
     node = NodeAtDoor(found.id, found.facility_id, found.name)
     _note(session, node.principal, "node.enrol", found.id, found.facility_id, {}, now)
     return EnrolledNode(found.id, found.facility_id, facility_code, found.name, token)

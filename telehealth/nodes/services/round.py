@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 LOW = 100
 BLOCK = 200
+FRESH = timedelta(seconds=30)
+"""So old may the slice become; between, rounds only settle."""
 MOST_BATCHES = 50
 """Of one round, so that reports and numbers are not kept waiting behind a long cut's journal."""
 
@@ -105,6 +107,7 @@ class Node:
     clock: Clock
     version: str
     address: str = ""
+    fresh: timedelta = FRESH
 
 
 def run_round(node: Node) -> bool:
@@ -199,7 +202,10 @@ def _leave_duty(node: Node) -> None:
 
 def _take_in(node: Node, *, whole: bool = False) -> None:
     with system_unit_of_work(node.engine) as session:
-        tag = session.scalar(select(ThisNode.bundle_tag))
+        here = session.scalars(select(ThisNode)).one()
+        tag, at = here.bundle_tag, here.bundle_at
+    if not whole and at is not None and node.clock() - at < node.fresh:
+        return
     found = node.line.bundle(None if whole else tag)
     with system_unit_of_work(node.engine) as session:
         if found is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from notifications import Outbox
@@ -35,6 +35,8 @@ _LENT = text(
     "SELECT id FROM number_lease WHERE queue_id = :queue AND business_date = :day AND holder_id = :node"
     " AND :number BETWEEN first AND last"
 )
+_TRY_AGAIN = ("55P03", "57014", "40001", "40P01")
+"""A lock not had, a statement cut off, a conflict or a deadlock of transactions."""
 _STILL_WORTH_TELLING_SECONDS = 300
 
 
@@ -134,8 +136,10 @@ def misfit(session: Session, sender: Sender, entry: Entry, cipher: FieldCipher) 
         return found.reason
     except (IntegrityError, DomainError):
         return Reason.DOES_NOT_FIT
+    except OperationalError:
+        raise  # the database is busy or away: the node tries again
     except DBAPIError as error:
-        if not str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+        if getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
             raise
         return Reason.DOES_NOT_FIT
     return None
@@ -440,6 +444,13 @@ def _shown(session: Session, sender: Sender, entry: Entry, cipher: FieldCipher) 
     )
 
 
+def _said(session: Session, sender: Sender, entry: Entry, cipher: FieldCipher) -> None:
+    """What somebody said at a kiosk; it is never changed, only dealt with."""
+    row = SEALED["feedback"].seal(_own(sender, entry["row"]), cipher)
+    handled = "handled_at = excluded.handled_at, handled_by = excluded.handled_by"
+    _insert(session, "feedback", row, f"ON CONFLICT (id) DO UPDATE SET {handled}")
+
+
 _TAKE: Mapping[str, Callable[[Session, Sender, Entry, FieldCipher], None]] = {
     "patient": _person("patient", "id"),
     "patient_identifier": _person("patient_identifier", "id"),
@@ -450,7 +461,7 @@ _TAKE: Mapping[str, Callable[[Session, Sender, Entry, FieldCipher], None]] = {
     "visit_order": _of("visit_order"),
     "visit_event": _of("visit_event"),
     "staff_call": _of("staff_call"),
-    "feedback": _of("feedback"),
+    "feedback": _said,
     "ticket": _ticket,
     "ticket_event": _event,
     "audit_event": _trail,
