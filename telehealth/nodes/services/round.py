@@ -114,7 +114,7 @@ def run_round(node: Node) -> bool:
     """Do one round; tells whether the centre answered. What was done before a cut stays done."""
     try:
         _settle_all(node)
-        _take_in(node)
+        _refresh(node)
         _top_up(node)
         _give_back(node)
         _report(node)
@@ -125,6 +125,9 @@ def run_round(node: Node) -> bool:
         _log.warning("the centre refused: %s", refusal)
         if refusal.status == 401:
             _leave_duty(node)
+        return False
+    except intake.OtherBundle:
+        _log.error("the centre is of another version: this node cannot come on duty")
         return False
     except OlderCopy:
         _log.error("this node's database is older than what the centre has of it: enrol the node anew")
@@ -198,6 +201,14 @@ def _hand_in(node: Node) -> bool:
 def _leave_duty(node: Node) -> None:
     with system_unit_of_work(node.engine) as session:
         session.execute(update(ThisNode).where(ThisNode.on_duty).values(on_duty=False))
+
+
+def _refresh(node: Node) -> None:
+    """Fetch what is new; from a centre of another version this node goes on with what it has."""
+    try:
+        _take_in(node)
+    except intake.OtherBundle:
+        _log.error("the centre is of another version: bring this node up to date")
 
 
 def _take_in(node: Node, *, whole: bool = False) -> None:
