@@ -90,7 +90,7 @@ from telehealth.visits import services as visit_services
 from telehealth.waitlist import policies as waitlist_policies
 from telehealth.waitlist import routes as waitlist_routes
 from telehealth.web import api_docs, health, installable, pages
-from telehealth.web.api import ProblemApi
+from telehealth.web.api import DESCRIPTION, ProblemApi
 from telehealth.web.assets import init_assets
 from telehealth.web.conditional import init_conditional
 from telehealth.web.context import Services, db, may, principal
@@ -193,6 +193,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "SEND_FILE_MAX_AGE_DEFAULT": timedelta(days=365),
         "API_TITLE": "Telehealth",
         "API_VERSION": "v1",
+        "API_SPEC_OPTIONS": {"info": {"description": DESCRIPTION}},
         "OPENAPI_VERSION": "3.1.0",
         "OPENAPI_URL_PREFIX": "/api/v1",
         "OPENAPI_JSON_PATH": "openapi.json",

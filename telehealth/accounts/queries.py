@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.contacts import Contact, opened_contact
-from telehealth.accounts.models import AccessSession, Account, Device, Membership
+from telehealth.accounts.models import AccessSession, Account, Device, IntegratorClient, Membership
 from telehealth.core.crypto import FieldCipher
 
 
@@ -54,6 +54,26 @@ class DeviceView:
     name: str
     enrolled_at: datetime
     last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegratorView:
+    """Another system that is admitted; without a facility it speaks for all."""
+
+    id: UUID
+    name: str
+    facility_id: UUID | None
+    scopes: tuple[str, ...]
+
+
+def integrators(session: Session) -> list[IntegratorView]:
+    """Return the systems that are admitted, the first one first."""
+    rows = session.scalars(
+        select(IntegratorClient)
+        .where(IntegratorClient.revoked_at.is_(None))
+        .order_by(IntegratorClient.created_at, IntegratorClient.id)
+    )
+    return [IntegratorView(row.id, row.name, row.facility_id, tuple(row.scopes)) for row in rows]
 
 
 def phone_of_account(session: Session, account_id: UUID, cipher: FieldCipher) -> str | None:

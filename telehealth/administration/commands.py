@@ -128,17 +128,52 @@ def show(facility: str) -> None:
 
 @users.command("add-integrator")
 @click.argument("name")
-@click.option("--facility", default="", help="Code of the facility it speaks for.")
-@click.option("--scope", "scopes", multiple=True)
+@click.option("--facility", default="", help="Code of the facility it speaks for; without it, for all.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do; several times.")
 @with_appcontext
 def add_integrator(name: str, facility: str, scopes: tuple[str, ...]) -> None:
     """Admit another system and print its credentials, this once."""
+    possible = _scopes()
+    if not scopes or not possible.issuperset(scopes):
+        msg = f"name each --scope of: {', '.join(sorted(possible))}"
+        raise click.ClickException(msg)
     with system_unit_of_work(db.engine) as session:
         place = _said(lambda: directory.facility_by_code(session, facility)).id if facility else None
         client_id, secret = accounts.add_client(
-            session, name=name, scopes=scopes, facility_id=place, now=_now()
+            session, name=name, scopes=sorted(set(scopes)), facility_id=place, now=_now()
         )
     click.echo(f"client_id {client_id}\nclient_secret {secret}")
+
+
+@users.command("list-integrators")
+@with_appcontext
+def list_integrators() -> None:
+    """List the systems that are admitted: id, name, facility, scopes."""
+    with system_unit_of_work(db.engine) as session:
+        admitted = queries.integrators(session)
+        places = directory.facilities_by_id(
+            session, [each.facility_id for each in admitted if each.facility_id]
+        )
+        for each in admitted:
+            place = places[each.facility_id].code if each.facility_id else "-"
+            click.echo(f"{each.id}\t{each.name}\t{place}\t{','.join(each.scopes)}")
+
+
+@users.command("revoke-integrator")
+@click.argument("client_id", type=click.UUID)
+@with_appcontext
+def revoke_integrator(client_id: UUID) -> None:
+    """Admit a system no more; its tokens open nothing from now on."""
+    with system_unit_of_work(db.engine) as session:
+        if not accounts.revoke_client(session, client_id, _now()):
+            msg = f"no system with the id {client_id} is admitted"
+            raise click.ClickException(msg)
+
+
+def _scopes() -> frozenset[str]:
+    """Return the actions that another system may ever do."""
+    rules = services().policy.rules
+    return frozenset(action for action, rule in rules.items() if Role.INTEGRATOR in rule.roles)
 
 
 def _now() -> datetime:

@@ -34,9 +34,10 @@ class Anomaly:
     checked_at: datetime | None
 
 
-def identity_limits(session: Session) -> dict[LimitName, int]:
-    """Return how often one identity may book online."""
-    rows = session.execute(select(IdentityLimit.name, IdentityLimit.most))
+def identity_limits(session: Session, *, locked: bool = False) -> dict[LimitName, int]:
+    """Return how often one identity may book online; `locked`: until the transaction ends."""
+    asked = select(IdentityLimit.name, IdentityLimit.most).order_by(IdentityLimit.name)
+    rows = session.execute(asked.with_for_update() if locked else asked)
     found = {row.name: row.most for row in rows}
     return {name: found[name] for name in LimitName if name in found}
 

@@ -14,6 +14,7 @@ from telehealth.anomalies import queries, services
 from telehealth.anomalies.codes import AnomalyKind, LimitName
 from telehealth.anomalies.errors import BadLimits
 from telehealth.anomalies.queries import Anomaly
+from telehealth.anomalies.rules import limits_version
 from telehealth.anomalies.schemas import (
     AnomalyCheckSchema,
     AnomalyQuerySchema,
@@ -27,11 +28,12 @@ from telehealth.core.errors import BadRequest, http_status
 from telehealth.core.principal import Role
 from telehealth.core.text import whole_number
 from telehealth.directory import queries as directory
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, enter_again, now, permit, principal, session, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
-from telehealth.web.requests import rfc3339
+from telehealth.web.requests import if_match_text, rfc3339
 
 api = ApiBlueprint("anomalies-api", __name__, url_prefix="/api/v1", description="Patterns of touts")
 pages = Blueprint("anomalies", __name__, template_folder="templates", url_prefix="/admin")
@@ -62,21 +64,28 @@ def check(asked: dict[str, Any]) -> Response:
 @api.get("/identity-limits")
 @guarded("identity-limits.change")
 @api.response(200, IdentityLimitsShownSchema)
-def show_limits() -> dict[str, int]:
-    """Show how often one identity may book online."""
+def show_limits() -> Response:
+    """Show how often one identity may book online; the ETag is what a change must name in If-Match."""
     permit("identity-limits.change")
-    return {name.field: most for name, most in queries.identity_limits(session()).items()}
+    found = queries.identity_limits(session())
+    answer = jsonify({name.field: most for name, most in found.items()})
+    answer.set_etag(limits_version(found))
+    return answer
 
 
 @api.put("/identity-limits")
 @guarded("identity-limits.change")
+@api.doc(parameters=[IF_MATCH])
 @json_only
 @api.arguments(IdentityLimitsSchema())
 @api.response(204)
 def put_limits(asked: dict[str, Any]) -> Response:
-    """Set how often one identity may book online, from the next booking on."""
-    _set_limits({name: asked[name.field] for name in LimitName})
-    return Response(status=204)
+    """Set how often one identity may book online, from the next booking on. Needs If-Match."""
+    wanted = {name: asked[name.field] for name in LimitName}
+    _set_limits(wanted, if_match_text())
+    answer = Response(status=204)
+    answer.set_etag(limits_version(wanted))
+    return answer
 
 
 @pages.get("/province/limits")
@@ -84,7 +93,8 @@ def put_limits(asked: dict[str, Any]) -> Response:
 def limits() -> ResponseReturnValue:
     """Show the limits, to be changed."""
     permit("identity-limits.change")
-    return _limits_page(queries.identity_limits(session()), {})
+    found = queries.identity_limits(session())
+    return _limits_page(found, {}, limits_version(found))
 
 
 @pages.post("/province/limits")
@@ -92,11 +102,12 @@ def limits() -> ResponseReturnValue:
 def change_limits() -> ResponseReturnValue:
     """Set the limits."""
     typed = {name: request.form.get(name.field, "").strip()[:10] for name in LimitName}
+    seen = request.form.get("version", "")
     try:
-        _set_limits({name: whole_number(given) for name, given in typed.items()})
+        _set_limits({name: whole_number(given) for name, given in typed.items()}, seen)
     except BadLimits as error:
         enter_again()
-        return _limits_page(typed, form_errors(error)), http_status(error)
+        return _limits_page(typed, form_errors(error), seen), http_status(error)
     flash(t("anomalies-limits-saved"), "success")
     return redirect(url_for("anomalies.limits"), 303)
 
@@ -131,15 +142,20 @@ def mark() -> ResponseReturnValue:
     return redirect(url_for("anomalies.of_facility", facility_id=facility_id), 303)
 
 
-def _set_limits(wanted: Mapping[LimitName, int | None]) -> None:
+def _set_limits(wanted: Mapping[LimitName, int | None], version: str) -> None:
     permit("identity-limits.change")
     with unit_of_work() as work:
-        services.set_limits(work, principal(), wanted, now=now())
+        services.set_limits(work, principal(), wanted, version=version, now=now())
 
 
-def _limits_page(values: Mapping[LimitName, int | str], errors: dict[str, Any]) -> str:
+def _limits_page(values: Mapping[LimitName, int | str], errors: dict[str, Any], version: str) -> str:
     return render_template(
-        "anomalies/limits.html", names=list(LimitName), values=values, errors=errors, current="limits"
+        "anomalies/limits.html",
+        names=list(LimitName),
+        values=values,
+        errors=errors,
+        version=version,
+        current="limits",
     )
 
 

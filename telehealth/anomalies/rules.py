@@ -14,3 +14,8 @@ def limit_faults(limits: Mapping[LimitName, int | None]) -> dict[str, list[str]]
         for name in LimitName
         if not LOWEST <= (limits.get(name) or 0) <= HIGHEST
     }
+
+
+def limits_version(limits: Mapping[LimitName, int]) -> str:
+    """Return what names a state of the limits: they are their own version (`12-15-6`)."""
+    return "-".join(str(limits.get(name, "")) for name in LimitName)

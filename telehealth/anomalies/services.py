@@ -11,8 +11,9 @@ from telehealth.anomalies.codes import AnomalyKind, LimitName
 from telehealth.anomalies.errors import BadLimits
 from telehealth.anomalies.models import AnomalyCheck, IdentityLimit
 from telehealth.anomalies.queries import identity_limits
-from telehealth.anomalies.rules import limit_faults
+from telehealth.anomalies.rules import limit_faults, limits_version
 from telehealth.audit.services import Entry, record
+from telehealth.core.errors import PreconditionFailed
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal
 
@@ -43,13 +44,23 @@ def check(
 
 
 def set_limits(
-    session: Session, principal: Principal, limits: Mapping[LimitName, int | None], *, now: datetime
+    session: Session,
+    principal: Principal,
+    limits: Mapping[LimitName, int | None],
+    *,
+    version: str,
+    now: datetime,
 ) -> None:
-    """Set how often one identity may book online, from the next booking on. Raises BadLimits."""
+    """Set how often one identity may book online, from the next booking on.
+
+    `version`: of the limits that were seen (`limits_version`). Raises BadLimits, PreconditionFailed.
+    """
     faults = limit_faults(limits)
     if faults:
         raise BadLimits(faults)
-    before = identity_limits(session)
+    before = identity_limits(session, locked=True)
+    if limits_version(before) != version:
+        raise PreconditionFailed
     for name in LimitName:
         session.execute(update(IdentityLimit).where(IdentityLimit.name == name).values(most=limits[name]))
     details = {"before": dict(before), "after": dict(limits)}

@@ -2,9 +2,10 @@
 
 # mypy: disable-error-code="untyped-decorator"
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -339,9 +340,9 @@ def _booked(session: Session, asked: dict[str, Any]) -> AppointmentView:
 
 def _held(session: Session, asked: dict[str, Any]) -> Hold:
     if "service" not in asked:
-        return services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel())
+        return services.hold(session, principal(), asked["slot_id"], now=now(), channel=_channel(asked))
     wanted = _any_practitioner(session, asked)
-    return services.hold_any(session, principal(), wanted, now=now(), channel=_channel())
+    return services.hold_any(session, principal(), wanted, now=now(), channel=_channel(asked))
 
 
 def _any_practitioner(session: Session, asked: dict[str, Any]) -> AnyPractitioner:
@@ -365,7 +366,7 @@ def _wanted(session: Session, asked: dict[str, Any]) -> BookingRequest:
         coverage_basis=asked["coverage_basis"],
         companion=asked["companion"],
         reason=asked["reason"] or None,
-        channel=_channel(),
+        channel=_channel(asked),
         consent=ConsentGiven(**given) if given else None,
         need=RemoteNeed(asked["condition"], asked["consultation"], _care()),
         overbook=_why(asked["overbook"]),
@@ -489,7 +490,10 @@ def _allowed(session: Session, appointment_id: UUID, action: str) -> Appointment
     return view
 
 
-def _channel() -> Channel:
+def _channel(asked: Mapping[str, Any] = MappingProxyType({})) -> Channel:
+    """Return the door that a request comes by: one's own, or for staff that of a patient at home (ADR 62)."""
+    if "channel" in asked and principal().kind is PrincipalKind.STAFF:
+        return Channel(asked["channel"])
     return channel_of(principal())
 
 

@@ -7,6 +7,7 @@ from telehealth.booking.rules import LONGEST_REASON
 from telehealth.core.paging import MAX_LIMIT
 from telehealth.directory.codes import Modality
 from telehealth.patients.schemas import PatientFields
+from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.schemas import (
     DoctorSchema,
     OfferedServiceSchema,
@@ -36,9 +37,10 @@ class AnyDoctorFields(RequestSchema):
 
 
 class HoldRequestSchema(AnyDoctorFields):
-    """The slot to hold, or any doctor of a service: the slot held then says whose it is."""
+    """The slot to hold, or any doctor of a service; `channel` as when booking."""
 
     slot_id = fields.String(validate=validate.Length(1, 60))
+    channel = fields.String(validate=validate.OneOf([Channel.ONLINE.value]))
 
     @validates_schema
     def one_slot(self, data: dict[str, object], **_: object) -> None:
@@ -73,10 +75,12 @@ class BookingSchema(AnyDoctorFields):
 
     Any doctor: `service` and `facility`, on `date`, or `from` and `to` (31 days at most). By video:
     `condition` is the ICD-10 code that the visit is about; `consultation` asks for advice only. Staff:
-    `overbook` puts the patient beside those who have the slot, `override` books a blocked or begun time.
+    `overbook` puts the patient beside those who have the slot, `override` books a blocked or begun time;
+    `channel` `online` books at any facility as the patient could from home, for somebody known at one's own.
     """
 
     slot_id = fields.String(validate=validate.Length(1, 60))
+    channel = fields.String(validate=validate.OneOf([Channel.ONLINE.value]))
     hold_id = fields.UUID()
     overbook = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
     override = fields.Nested(ExceptionReasonSchema, load_default=None, allow_none=True)
@@ -103,6 +107,8 @@ class BookingSchema(AnyDoctorFields):
             raise ValidationError("field-booking-slot-or-hold", "slot_id")
         if ("patient_id" in data) == ("patient" in data):
             raise ValidationError("field-booking-patient", "patient_id")
+        if "channel" in data and "patient" in data:
+            raise ValidationError("field-booking-known", "patient_id")
 
 
 class AppointmentSchema(Schema):

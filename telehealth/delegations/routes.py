@@ -94,8 +94,9 @@ def mine() -> ResponseReturnValue:
 @pages.get("/new")
 @guarded("delegation.give")
 def new() -> ResponseReturnValue:
-    """Ask whom to let act, for what and until when."""
-    return _form_page({"relation": Relation.CHILD.value}, [Scope.SEE.value], {})
+    """Ask whom to let act, for what and until when; who comes back finds what they had said."""
+    draft = _draft() or {"given": {"relation": Relation.CHILD.value}, "scopes": [Scope.SEE.value]}
+    return _form_page(draft["given"], draft["scopes"], {})
 
 
 @pages.post("/new")
@@ -142,8 +143,26 @@ def give() -> ResponseReturnValue:
         enter_again()
         return _confirm_page(draft, form_errors(error, "code")), http_status(error)
     cookie.pop(_DRAFT, None)
-    flash(t("delegations-given", name=wanted.name), "success")
+    flash(t("delegations-given-tell", name=wanted.name), "success")
     return redirect(url_for("delegations.mine"), 303)
+
+
+@pages.post("/confirm/again")
+@guarded("delegation.give")
+def send_again() -> ResponseReturnValue:
+    """Send the giver another code."""
+    draft = _draft()
+    if draft is None:
+        return redirect(url_for("delegations.new"), 303)
+    try:
+        with unit_of_work() as work:
+            challenge_id = _send_code(work)
+    except DomainError as error:
+        enter_again()
+        return _confirm_page(draft, form_errors(error, "code")), http_status(error)
+    _keep(draft | {"challenge": str(challenge_id)})
+    flash(t("delegations-code-sent-again"), "success")
+    return redirect(url_for("delegations.confirm"), 303)
 
 
 @pages.post("/<uuid:delegation_id>/revoke")

@@ -65,7 +65,7 @@ def glance(session: Session, settings: NotificationSettings, *, now: datetime) -
     since = {each.raised: each.since for each in open_alarms(session)}
     beat: datetime | None = session.execute(_BEAT).scalar_one_or_none()
     standing = sorted((OpenAlarm(each, since.get(each, now)) for each in raised), key=_oldest_first)
-    return Glance(health(raised, beat, now), figures, tuple(standing), beat)
+    return Glance(health(raised, beat, now, dead=figures.dead), figures, tuple(standing), beat)
 
 
 def _oldest_first(alarm: OpenAlarm) -> tuple[datetime, str, str]:

@@ -27,13 +27,18 @@ class Health(StrEnum):
     STILL = "still"
 
 
-def health(raised: Collection[Raised], worker_beat: datetime | None, now: datetime) -> Health:
-    """Return the worst that is so: `still` when no worker sends at all."""
+def health(
+    raised: Collection[Raised], worker_beat: datetime | None, now: datetime, *, dead: int = 0
+) -> Health:
+    """Return the worst that is so: `still` when no worker sends at all.
+
+    `dead`: letters that failed and that nobody has dealt with: somebody waits for each of them.
+    """
     if worker_beat is None or now - worker_beat > WORKER_MAY_BE_SILENT:
         return Health.STILL
     if any(each.name in _GRAVE for each in raised):
         return Health.BAD
-    return Health.WATCH if raised else Health.GOOD
+    return Health.WATCH if raised or dead else Health.GOOD
 
 
 @dataclass(frozen=True, slots=True)

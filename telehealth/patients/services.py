@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.contacts import Contact
+from telehealth.accounts.queries import contact_of_account
 from telehealth.accounts.services.fresh import require_fresh
 from telehealth.accounts.services.limits import spend
 from telehealth.audit.services import Entry, record
@@ -126,7 +127,8 @@ def register(
 ) -> UUID:
     """Register a person and return their id; one the account already looks after is the same person.
 
-    Raises BadPatient, TooManyRelatives. Staff call link_facility afterwards.
+    Who registers themselves is reached where they sign in, unless they say otherwise. Raises BadPatient,
+    TooManyRelatives. Staff call link_facility afterwards.
     """
     cleaned = _cleaned(new, now)
     _check_guardian(session, principal, new.guardian_id, patient_id=None)
@@ -141,6 +143,11 @@ def register(
         )
         if known is not None:
             return known
+        relation = new.relation or _default_relation(session, principal, cleaned, now)
+        if relation == Relation.SELF:
+            if is_child(cleaned.columns["birth_date"], business_date(now)):
+                raise BadPatient({"relation": ["patients-relation-child"]})
+            cleaned = _reached_as_the_account(session, principal, cleaned, cipher)
     patient_id = new_id()
     session.execute(
         insert(Patient).values(
@@ -154,9 +161,6 @@ def register(
     )
     _add_identifiers(session, patient_id, cleaned.identifiers, now=now, cipher=cipher)
     if by_account:
-        relation = new.relation or _default_relation(session, principal, cleaned, now)
-        if relation == Relation.SELF and is_child(cleaned.columns["birth_date"], business_date(now)):
-            raise BadPatient({"relation": ["patients-relation-child"]})
         _relate(session, principal, patient_id, relation, now)
     record(
         session,
@@ -605,6 +609,20 @@ def _end_other_links(session: Session, patient_id: UUID, keeper: UUID | None, no
         .where(AccountPatient.patient_id == patient_id, AccountPatient.account_id != keeper, _valid(now))
         .values(valid_to=now)
         .execution_options(synchronize_session=False)
+    )
+
+
+def _reached_as_the_account(
+    session: Session, principal: Principal, cleaned: _Clean, cipher: FieldCipher
+) -> _Clean:
+    """Give one's own record the address one has proven, unless another was named: desks look for it."""
+    contact = contact_of_account(session, principal.id, cipher) if principal.id is not None else None
+    if contact is None or cleaned.phone is not None or cleaned.email is not None:
+        return cleaned
+    return replace(
+        cleaned,
+        phone=contact.value if contact.kind == "phone" else None,
+        email=contact.value if contact.kind == "email" else None,
     )
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from telehealth.booking.policies import AppointmentScope
 from telehealth.core.crypto import FieldCipher
 from telehealth.directory.models import HealthcareService
+from telehealth.payments.codes import PaymentState
 from telehealth.payments.models import BankAccount, DepositPolicy
-from telehealth.payments.rules import Account
+from telehealth.payments.rules import Account, Standing, returned_on_cancelling
 
 MOST_SHOWN = 100
 
@@ -30,7 +31,10 @@ class DepositTerms:
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
-    """The deposit of an appointment. `refund_due_vnd` is what must still go back."""
+    """The deposit of an appointment. `refund_due_vnd` is what must still go back.
+
+    `full_until`: until when who cancels gets all of it back.
+    """
 
     id: UUID
     appointment_id: UUID
@@ -43,6 +47,7 @@ class PaymentView:
     refund_vnd: int
     refunded_vnd: int
     due_at: datetime
+    full_until: datetime
     paid_at: datetime | None
     version: int
     terms: DepositTerms
@@ -57,6 +62,17 @@ class PaymentView:
     def refund_due_vnd(self) -> int:
         """Return what must still go back."""
         return self.refund_vnd - self.refunded_vnd
+
+    def returned_on_cancelling(self, now: datetime, *, disrupted: bool) -> int | None:
+        """Return what its patient gets back by cancelling now; None: nothing was paid.
+
+        `disrupted`: the hospital cannot keep the time.
+        """
+        if self.state != PaymentState.PAID:
+            return None
+        standing = Standing(self.state, self.amount_vnd, self.received_vnd, self.refund_vnd)
+        in_time = disrupted or now <= self.full_until
+        return returned_on_cancelling(standing, self.terms.late_refund_percent, in_time=in_time)
 
     @property
     def scope(self) -> AppointmentScope:
@@ -101,7 +117,7 @@ class ServiceSettings:
 
 
 _PAYMENT = """SELECT p.id, p.appointment_id, p.facility_id, p.patient_id, p.reference, p.state, p.amount_vnd,
-       p.received_vnd, p.refund_vnd, p.refunded_vnd, p.due_at, p.paid_at, p.version,
+       p.received_vnd, p.refund_vnd, p.refunded_vnd, p.due_at, p.full_until, p.paid_at, p.version,
        p.full_refund_minutes, p.late_refund_percent,
        b.bank_bin, b.account_no, b.holder
   FROM payment p LEFT JOIN bank_account b ON b.facility_id = p.facility_id"""
@@ -246,6 +262,7 @@ def _payment(row: Row[Any]) -> PaymentView:
         refund_vnd=row.refund_vnd,
         refunded_vnd=row.refunded_vnd,
         due_at=row.due_at,
+        full_until=row.full_until,
         paid_at=row.paid_at,
         version=row.version,
         terms=DepositTerms(row.amount_vnd, 0, row.full_refund_minutes, row.late_refund_percent),

@@ -58,6 +58,16 @@ def settled(payment: Standing, incoming: int) -> Settled:
     return Settled(kept, TransferState.OVER if payment.state == PaymentState.PAID else TransferState.LATE)
 
 
+def returned_on_cancelling(payment: Standing, late_percent: int, *, in_time: bool) -> int:
+    """Return what comes back of a paid deposit when its patient cancels: all in time, later the share agreed.
+
+    As the database does it (migration 0026, `deposit_follows_appointment`).
+    """
+    if in_time:
+        return payment.received
+    return payment.received - payment.amount + payment.amount * late_percent // 100
+
+
 def references_in(content: str) -> tuple[str, ...]:
     """Return what may be our references in a transfer's text, however the bank has wrapped and spaced it."""
     plain = _NOT_IN_REFERENCE.sub("", content.upper())

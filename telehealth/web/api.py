@@ -7,9 +7,34 @@ from typing import Any
 
 from apispec import BasePlugin
 from flask_smorest import Api
-from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
+
+from telehealth.web.guard import GUARD, PUBLIC
 
 PROBLEM = "application/problem+json"
+BEARER = "bearer"
+DESCRIPTION = """\
+Sign in with `POST /api/v1/sessions` and send `Authorization: Bearer <token>`. Another system sends the
+`client_id` and `client_secret` that the operator gave it; its token lasts an hour. Each operation names the
+scope without which a key does not come in.
+
+A refusal is `application/problem+json` (RFC 9457): branch on `code`, show `detail`, which is Vietnamese, or
+English with `Accept-Language: en`. `fields` says what is wrong with which field, `request_id` names the
+request in our log. 429 and 503 say in `Retry-After` how many seconds to wait.
+
+An `Idempotency-Key` makes a repeated POST safe. A change of a record names its version: send the ETag you
+have as `If-Match` (428 without, 412 when it is another). A GET with `If-None-Match` answers 304 when nothing
+has changed. Lists take `limit` and `cursor`; `next` is the cursor of the page that follows, null on the last.
+
+Instants are RFC 3339 with an offset; days and opening hours are those of Asia/Ho_Chi_Minh. Fields that we do
+not know are refused in a body and passed over in an address.
+"""
+_BEARER_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The `token` that POST /api/v1/sessions answers. What an operation lists is the scope"
+    " without which another system's key does not come in; people need none.",
+}
 
 IF_MATCH = {
     "in": "header",
@@ -103,17 +128,41 @@ class RefusalsPlugin(BasePlugin):
     A single `default` answer would tell a program nothing of what it has to expect.
     """
 
+    def __init__(self, views: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.views = views
+
     def operation_helper(
-        self, path: str | None = None, operations: dict[str, Any] | None = None, **_kwargs: Any
+        self,
+        path: str | None = None,
+        operations: dict[str, Any] | None = None,
+        **given: Any,
     ) -> None:
-        """Name the refusals that the operation's own decorators left out."""
+        """Name the refusals that the operation's own decorators left out, and who may come in."""
         for method, operation in (operations or {}).items():
+            operation.setdefault("security", _security(self.views[given["rule"].endpoint], method))
             if method in _CONDITIONAL:
                 operation.setdefault("parameters", []).append(_CONDITIONAL[method])
             if method == "get":
                 operation["responses"].setdefault(304, {"description": HTTPStatus.NOT_MODIFIED.phrase})
             for status in _refusals(method):
                 operation["responses"].setdefault(status, HTTPStatus(status).name)
+
+
+def _security(view: Any, method: str) -> list[dict[str, list[str]]]:
+    """Return nothing for what is open to all, else the token and the scope of the view's guard."""
+    view = getattr(getattr(view, "view_class", None), method, view)
+    action = getattr(view, GUARD, PUBLIC)
+    return [] if action == PUBLIC else [{BEARER: [action]}]
+
+
+def _pattern(_converter: Any, field: fields.Field[Any], **_kwargs: Any) -> dict[str, str]:
+    r"""Write the ends of a pattern as JSON Schema does: there `\A` and `\Z` are letters."""
+    for validator in field.validators:
+        if isinstance(validator, validate.Regexp):
+            ends = str(validator.regex.pattern).replace(r"\A", "^").replace(r"\Z", "$")
+            return {"pattern": ends}
+    return {}
 
 
 def _refusals(method: str) -> Iterator[int]:
@@ -129,7 +178,9 @@ class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest ships no types
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _init_spec(self, **options: Any) -> None:
-        super()._init_spec(extra_plugins=[RefusalsPlugin()], **options)
+        super()._init_spec(extra_plugins=[RefusalsPlugin(self._app.view_functions)], **options)
+        self.spec.components.security_scheme(BEARER, _BEARER_SCHEME)
+        self.ma_plugin.converter.add_attribute_function(_pattern)
 
     def _register_responses(self) -> None:
         """Describe each refusal as the problem document it is."""

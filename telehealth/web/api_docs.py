@@ -25,6 +25,7 @@ class Operation:
     body: list[tuple[str, str, bool]]
     answers: list[tuple[str, str]]
     refusals: list[str]
+    scopes: list[str]
 
 
 @blueprint.get("/api/docs")
@@ -35,7 +36,10 @@ def docs() -> str:
     groups: dict[str, list[Operation]] = {}
     for tag, operation in _operations(spec):
         groups.setdefault(tag, []).append(operation)
-    return render_template("api_docs.html", groups=groups, version=spec["info"]["version"])
+    info = spec["info"]
+    return render_template(
+        "api_docs.html", groups=groups, version=info["version"], said=info["description"].split("\n\n")
+    )
 
 
 def _operations(spec: Mapping[str, Any]) -> Iterator[tuple[str, Operation]]:
@@ -61,6 +65,7 @@ def _operation(
             if status < _REFUSED
         ],
         refusals=sorted(status for status in found["responses"] if status >= _REFUSED),
+        scopes=[scope for ways in found.get("security", []) for scopes in ways.values() for scope in scopes],
     )
 
 

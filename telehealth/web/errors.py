@@ -90,6 +90,8 @@ def _domain(error: DomainError) -> Response:
     response = _answer(status, error.code, error_text(error), fields=fields, **error.extra)
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after)
+    if status == 401 and request.path.startswith(_PROGRAM_PATHS):
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1: a 401 says how to sign in
     return response
 
 

@@ -11,13 +11,18 @@ from telehealth.core.text import whole_number
 
 def if_match() -> int:
     """Return the version the caller changes. Raises PreconditionRequired or PreconditionFailed."""
-    given = request.headers.get("If-Match")
-    if given is None:
-        raise PreconditionRequired
-    version = whole_number(given.strip().removeprefix("W/").strip('"'))
+    version = whole_number(if_match_text())
     if version is None:
         raise PreconditionFailed
     return version
+
+
+def if_match_text() -> str:
+    """Return the ETag of what the caller changes, without its quotes. Raises PreconditionRequired."""
+    given = request.headers.get("If-Match")
+    if given is None:
+        raise PreconditionRequired
+    return given.strip().removeprefix("W/").strip('"')
 
 
 def local_path(target: str | None) -> str | None:

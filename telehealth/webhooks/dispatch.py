@@ -148,7 +148,9 @@ def _turn(turn: Sequence[Due], reach: Reach, timestamp: int, deadline: float) ->
         if ended is None and done and time.monotonic() > over:
             ended = Outcome(due, _LATER, timedelta(0))
         if ended is not None:
-            done.append(replace(ended, due=due, tried=False))
+            # What fails over one record comes back late; the others are not to wait as long.
+            wait = min(ended.wait, wait_after(due.attempts))
+            done.append(replace(ended, due=due, tried=False, wait=wait))
             continue
         if due.subject in refused:
             done.append(Outcome(due, _BEHIND, timedelta(0), tried=False))

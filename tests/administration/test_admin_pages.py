@@ -215,6 +215,28 @@ class TestCommands:
         for command in ("disable", "enable"):
             assert run.invoke(args=["users", command, "td.moi"]).exit_code == 0
         assert run.invoke(args=["users", "reset", "nobody"]).exit_code == 1
-        assert (
-            "client_secret" in run.invoke(args=["users", "add-integrator", "HIS", "--facility", "BVT"]).output
-        )
+
+
+def test_another_system_is_admitted_for_scopes_that_there_are_until_it_is_revoked(
+    app: Flask, client: FlaskClient, places: dict[str, UUID]
+):
+    run = app.test_cli_runner()
+    admit = ["users", "add-integrator", "HIS", "--facility", "BVT"]
+    for odd in ([], ["--scope", "appointment.read"], ["--scope", "booking.day", "--scope", "staff.change"]):
+        refused = run.invoke(args=admit + odd)
+        assert refused.exit_code == 1
+        assert "booking.day" in refused.output, "it names the scopes that there are"
+    made = run.invoke(args=[*admit, "--scope", "booking.day", "--scope", "booking.list"]).output.split()
+    keys = {"client_id": made[1], "client_secret": made[3]}
+    token = client.post("/api/v1/sessions", json=keys).json["token"]
+    day = ("/api/v1/appointments?facility=BVT&date=2026-12-01", {"Authorization": f"Bearer {token}"})
+    assert client.get(day[0], headers=day[1]).status_code == 200
+    assert (
+        f"{made[1]}\tHIS\tBVT\tbooking.day,booking.list"
+        in run.invoke(args=["users", "list-integrators"]).output
+    )
+    assert run.invoke(args=["users", "revoke-integrator", made[1]]).exit_code == 0
+    assert client.get(day[0], headers=day[1]).status_code == 401
+    assert client.post("/api/v1/sessions", json=keys).status_code == 401
+    assert made[1] not in run.invoke(args=["users", "list-integrators"]).output
+    assert run.invoke(args=["users", "revoke-integrator", made[1]]).exit_code == 1

@@ -43,7 +43,10 @@ def test_what_the_officer_sets_holds_from_the_next_booking_on(
     free = slots(web, limit=10)
     assert book(web, lan, slot_id=free[0]["id"]).status_code == 201
     wanted = SHIPPED | {"account_day": 1}
-    assert web.put(LIMITS, json=wanted, headers=officer.headers).status_code == 204
+    etag = web.get(LIMITS, headers=officer.headers).headers["ETag"]
+    saved = web.put(LIMITS, json=wanted, headers=officer.headers | {"If-Match": etag})
+    assert saved.status_code == 204
+    assert saved.headers["ETag"] == web.get(LIMITS, headers=officer.headers).headers["ETag"] != etag
     assert web.get(LIMITS, headers=officer.headers).json == wanted
     assert book(web, lan, slot_id=free[-1]["id"]).json["code"] == "too-many-by-account"
     assert [(each["before"]["account-day"], each["after"]["account-day"]) for each in trail(engine)] == [
@@ -55,9 +58,36 @@ def test_what_the_officer_sets_holds_from_the_next_booking_on(
 def test_what_is_no_limit_is_refused_by_its_field(
     limits: Callable[..., None], web: FlaskClient, officer: Employee, odd: object
 ):
-    refused = web.put(LIMITS, json=SHIPPED | {"phone_active": odd}, headers=officer.headers)
+    headers = officer.headers | {"If-Match": web.get(LIMITS, headers=officer.headers).headers["ETag"]}
+    refused = web.put(LIMITS, json=SHIPPED | {"phone_active": odd}, headers=headers)
     assert (refused.status_code, list(refused.json["fields"])) == (422, ["phone_active"])
     assert web.get(LIMITS, headers=officer.headers).json == SHIPPED
+
+
+def test_a_change_over_the_api_names_what_it_has_seen(
+    limits: Callable[..., None], web: FlaskClient, officer: Employee, engine: Engine
+):
+    etag = web.get(LIMITS, headers=officer.headers).headers["ETag"]
+    unnamed = web.put(LIMITS, json=SHIPPED, headers=officer.headers)
+    assert (unnamed.status_code, unnamed.json["code"]) == (428, "version-required")
+    first = {"json": SHIPPED | {"account_day": 3}, "headers": officer.headers | {"If-Match": etag}}
+    assert web.put(LIMITS, **first).status_code == 204
+    late = web.put(LIMITS, json=SHIPPED, headers=officer.headers | {"If-Match": etag})
+    assert (late.status_code, late.json["code"]) == (412, "stale-version")
+    assert web.get(LIMITS, headers=officer.headers).json["account_day"] == 3
+    assert len(trail(engine)) == 1
+
+
+def test_a_page_that_was_open_too_long_overwrites_nothing(
+    limits: Callable[..., None], office: FlaskClient, engine: Engine
+):
+    wanted = {"account_day": "8", "phone_active": "15", "identity_active": "4"}
+    seen = {"version": "12-15-6"}
+    assert post_form(office, PAGE, PAGE, **wanted, **seen).status_code == 303
+    late = post_form(office, PAGE, PAGE, **wanted | {"account_day": "9"}, **seen)
+    assert late.status_code == 412
+    assert 'name="account_day" type="text" value="8"' in office.get(PAGE).text
+    assert len(trail(engine)) == 1
 
 
 def test_nobody_else_sees_or_sets_them(
@@ -76,12 +106,16 @@ def test_the_page_sets_them_and_keeps_what_was_typed_wrong(
     shown = office.get(PAGE).text
     assert 'name="account_day" type="text" value="12"' in shown
     assert f'href="{PAGE}" aria-current="page"' in shown
-    wrong = post_form(office, PAGE, PAGE, account_day="0", phone_active="mười", identity_active="4")
+    wrong = post_form(
+        office, PAGE, PAGE, version="12-15-6", account_day="0", phone_active="mười", identity_active="4"
+    )
     assert wrong.status_code == 422
     assert wrong.text.count("Nhập một số nguyên từ 1 đến 500.") == 4, "by the fields and in the summary"
     assert 'value="mười"' in wrong.text
     assert trail(engine) == []
-    right = post_form(office, PAGE, PAGE, account_day="8", phone_active="15", identity_active="4")
+    right = post_form(
+        office, PAGE, PAGE, version="12-15-6", account_day="8", phone_active="15", identity_active="4"
+    )
     assert (right.status_code, right.location) == (303, PAGE)
     shown = office.get(PAGE).text
     assert "Đã lưu" in shown

@@ -22,6 +22,7 @@ from tests.booking.clinic import (
     Person,
     add_employee,
     add_person,
+    known_at,
     new_key,
     statements,
 )
@@ -266,6 +267,24 @@ def test_the_desk_books_for_a_person_it_registers(web: FlaskClient, desk: Employ
         headers={**desk.headers, "If-Match": '"1"'},
     )
     assert confirmed.json["coverage_checked"] is True
+
+
+def test_a_desk_books_elsewhere_as_the_patient_could_from_home(
+    web: FlaskClient, other_desk: Employee, lan: Person, engine: Engine
+):
+    with system_unit_of_work(engine) as session:
+        known_at(session, lan, "77002")
+    asked = {"slot_id": slots(web, facility="77001")[0]["id"], "patient_id": str(lan.patient_id)}
+    by_its_own_door = web.post("/api/v1/appointments", json=asked, headers=other_desk.headers)
+    assert by_its_own_door.status_code == 403
+    somebody_new = {"full_name": "Võ Văn Tám", "birth_year": 1950, "sex": "male"}
+    unknown = {"slot_id": asked["slot_id"], "patient": somebody_new, "channel": "online"}
+    refused = web.post("/api/v1/appointments", json=unknown, headers=other_desk.headers)
+    assert refused.status_code == 422
+    assert "lập hồ sơ người bệnh tại cơ sở của quý vị" in refused.json["fields"]["patient_id"][0]
+    booked = web.post("/api/v1/appointments", json={**asked, "channel": "online"}, headers=other_desk.headers)
+    assert (booked.status_code, booked.json["facility"]["code"]) == (201, "77001")
+    assert count(engine, "claim", "online AND active") > 0, "from the quota of those who book from home"
 
 
 def test_the_desk_confirms_its_hold_for_a_person_it_registers(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Thread
 
@@ -16,6 +16,9 @@ from telehealth.accounts.models import AccessSession, Device
 from telehealth.core.clock import business_date
 from telehealth.core.uow import system_unit_of_work
 from telehealth.patients.models import Patient
+from telehealth.printing.agent import Agent, serve
+from telehealth.printing.emulator import Emulator, Paper
+from telehealth.printing.printers import Printer
 from telehealth.queueing.leased import handed_in, numbers_of_the_day
 from telehealth.queueing.models import NumberLease, Ticket
 from telehealth.settings import Settings
@@ -101,6 +104,7 @@ def kiosk_at(
     page.get_by_role("button", name="Bắt đầu").click()
     page.get_by_role("heading", name="Quý vị cần gì?").wait_for()
     until(page, "navigator.serviceWorker.controller !== null")
+    page.evaluate("dispatchEvent(new Event('online'))")
     until_held(page, lambda held: held["free"] > 0)
     yield context, page
     context.close()
@@ -211,6 +215,40 @@ def test_a_dead_server_is_a_cut_too_and_a_power_loss_shows_the_number_again(
     assert len(tickets(hospital)) == 2
 
 
+def test_the_slip_comes_out_of_the_printer_beside_the_machine_while_the_server_is_dead(
+    chromium: Browser, app: Flask, centre: Centre, hospital: Hospital
+):
+    paper = Paper()
+    with Emulator(paper) as emulator, serve(Agent(Printer(emulator.address)), centre.address, 0) as agent:
+        for each in (emulator, agent):
+            Thread(target=each.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        services = app.extensions["telehealth"]
+        told = replace(services.settings, print_agent_url=f"http://127.0.0.1:{agent.server_address[1]}")
+        app.extensions["telehealth"] = replace(services, settings=told)
+        try:
+            with kiosk_at(chromium, centre, hospital) as (_context, kiosk):
+                centre.stop()
+                kiosk.goto(f"{centre.address}/kiosk")
+                cut_page(kiosk)
+                for outcome in ("Vui lòng nhận phiếu", "Số này vẫn có hiệu lực"):
+                    kiosk.get_by_role("button", name="Khám BHYT").click()
+                    kiosk.locator("[data-queues] button").first.click()
+                    kiosk.get_by_text(outcome).wait_for()
+                    kiosk.get_by_role("button", name="Xong").click()
+                    paper.paper_out = True
+                centre.start()
+                back(kiosk)
+                until_held(kiosk, lambda held: not held["presses"])
+        finally:
+            app.extensions["telehealth"] = services
+            for each in (emulator, agent):
+                each.shutdown()
+    assert len(paper.slips) == 1
+    with hospital.begin() as session:
+        statuses = session.scalars(select(Ticket.print_status).order_by(Ticket.number)).all()
+    assert statuses == ["printed", "failed"]
+
+
 def test_a_card_is_kept_sealed_until_its_person_is_known_and_then_wiped(
     kiosk: Page, hospital: Hospital, settings: Settings
 ):
@@ -270,6 +308,7 @@ def test_a_kiosk_that_used_up_its_numbers_shows_the_way_to_the_printed_list(kios
     no_faults(kiosk)
     kiosk.context.set_offline(False)
     back(kiosk)
+    kiosk.evaluate("dispatchEvent(new Event('online'))")
     until_held(kiosk, lambda held: not held["presses"] and held["free"] > 0)
 
 
@@ -320,7 +359,7 @@ def test_the_pages_of_a_cut_fit_and_have_no_faults(
             page.locator("[data-screen=start]").wait_for()
             for go in ("start", "priority", "emergency"):
                 if go != "start":
-                    page.locator(f"[data-go={go}]").click()
+                    page.locator(f"[data-screen=start] [data-go={go}]").click()
                 no_faults(page)
                 assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), go
                 if go != "start":
@@ -330,7 +369,7 @@ def test_the_pages_of_a_cut_fit_and_have_no_faults(
 def test_a_block_of_yesterday_is_not_given_out(kiosk: Page, hospital: Hospital, clock: MovableClock):
     clock.now += timedelta(days=1)
     kiosk.goto(kiosk.url)
-    until(kiosk, "navigator.serviceWorker.controller !== null")
+    kiosk.evaluate("dispatchEvent(new Event('online'))")
 
     def returned() -> bool:
         with hospital.begin() as session:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import Engine, text
 
+from telehealth.core.uow import system_unit_of_work
 from tests.booking.clinic import FACILITIES, Employee, Person
 from tests.booking.conftest import clinic, desk, lan, minh, set_database_clock, web
 from tests.browser.test_waitlist import COMPUTER, PHONE, Eyes, eyes
@@ -22,6 +24,9 @@ __all__ = [
 pytestmark = pytest.mark.browser
 
 SIZES = {"phone": PHONE, "computer": COMPUTER}
+BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+)
 HOME = f"/admin/facilities/{FACILITIES['77001']}/webhooks"
 
 
@@ -85,4 +90,16 @@ def test_a_family_puts_its_appointments_into_a_calendar(eyes: Eyes, web, lan: Pe
         page.get_by_role("button", name="Tạo địa chỉ lịch").click()
         page.get_by_text("Địa chỉ lịch của quý vị đã sẵn sàng").wait_for()
         eyes.read(page, f"calendar-made-{size}")
+    assert eyes.found == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_long_names_of_browsers_and_long_paths_fit_the_glass(
+    eyes: Eyes, web, lan: Person, engine: Engine, size: str
+):
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE access_session SET user_agent = :name"), {"name": BROWSER})
+    with eyes.of(SIZES[size], lan.token) as page:
+        eyes.look(page, "/account/sign-ins", f"sign-ins-{size}")
+        eyes.look(page, "/api/docs", f"api-docs-{size}")
     assert eyes.found == []

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from tests.booking.clinic import NOW, Employee, Person, add_person
 from tests.booking.test_booking_over_http import book, slots
 from tests.cast import code_for, messages
 from tests.conftest import MovableClock
+from tests.patient_portal.browser import Browser
 
 MINHS_PHONE = "+84912000002"
 
@@ -345,3 +347,30 @@ def test_who_has_nobody_to_give_for_is_told_so(web: FlaskClient, engine: Engine,
         as_text=True
     )
     assert web.post("/account/delegates/new", data={}, headers=headers).status_code == 422
+
+
+def test_a_code_that_got_lost_is_sent_again_and_what_was_said_is_kept(
+    app: Flask, engine: Engine, settings: Settings, clock: MovableClock, lan: Person
+):
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    browser = Browser(client, engine, settings.cipher, clock)
+    said = {
+        "patient": str(lan.patient_id),
+        "name": "Trần Văn Nam",
+        "relation": "child",
+        "contact": "+49 151 23456789",
+        "until": "2027-05-23",
+        "agree": "yes",
+    }
+    browser.go("/account/delegates/new").send("", **said)
+    assert browser.sees("Xác nhận bằng mã", "Gửi lại mã")
+    assert browser.go("/account/delegates/new").sees('value="Trần Văn Nam"')
+    browser.go("/account/delegates/confirm").send("/confirm", code="000000")
+    assert browser.status == 401
+    browser.clock.forward(seconds=61)
+    browser.send("/confirm/again")
+    assert browser.sees("Đã gửi lại mã")
+    browser.send("/confirm", code=browser.code())
+    assert browser.sees("được làm thay từ bây giờ", "đăng nhập trang này")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, text
 
 from telehealth.core.principal import Principal, PrincipalKind
@@ -15,6 +16,7 @@ from tests.booking.clinic import FACILITIES, Person, known_at
 from tests.cast import messages
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.patient_portal.browser import Browser
+from tests.patient_portal.test_booking_without_scripts import PHONE, to_confirmation
 
 CARD = "077152001234||Nguyễn Thị Sáu|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
 SLOT = re.compile(r'name="slot_id" value="((?!any\.)[^"]+)"')
@@ -433,3 +435,12 @@ def test_whichever_doctor_has_seen_the_person_or_has_the_fewest_is_booked(desk: 
             text("SELECT min(start_at) OVER () = start_at FROM appointment WHERE status = 'booked'")
         ).scalar_one()
     assert booked_for
+
+
+def test_who_booked_for_themselves_is_found_by_the_telephone_they_sign_in_with(
+    at_desk: Callable[[str], Browser], app: Flask, engine: Engine, settings: Settings, clock: MovableClock
+):
+    to_confirmation(Browser(app.test_client(), engine, settings.cipher, clock)).send(agree="yes")
+    desk = at_desk("77001")
+    assert "Nguyễn Thị Đào" in scan(desk, PHONE).text
+    assert "Chưa có người này" in scan(at_desk("77002"), PHONE).text

@@ -37,6 +37,14 @@ def test_every_search_parameter_it_names_is_understood(anyone: Speaker, lan: Per
                 assert speaker.get(resource["type"], strict, nonsense="1").status_code == 400
 
 
+def test_a_bundle_names_only_the_parameters_that_were_used(anyone: Speaker, clinic: None):
+    links = anyone.get("Practitioner", nonsense="1", name="Lê", _count=1).json["link"]
+    addresses = {link["relation"]: link["url"] for link in links}
+    assert "nonsense" not in "".join(addresses.values())
+    assert "name=" in addresses["self"]
+    assert "_count=1" in addresses["self"]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in DIRECTORY if kind is not Kind.SLOT])
 def test_what_a_search_finds_can_be_read(anyone: Speaker, clinic: None, kind: Kind):
     asked = {"actor": f"Practitioner/{DOCTORS['an']}"} if kind is Kind.SCHEDULE else {}

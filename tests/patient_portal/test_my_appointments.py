@@ -6,7 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
+from telehealth.core.clock import business_date
 from telehealth.core.uow import system_unit_of_work
+from telehealth.patient_portal.routes.moving import TIMES_SHOWN
+from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots
 from tests.conftest import MovableClock
 from tests.patient_portal.browser import Browser
 from tests.patient_portal.test_booking_without_scripts import ME, to_confirmation, to_slot
@@ -46,6 +49,17 @@ def test_cancelling_asks_why_and_frees_the_place(browser: Browser):
     assert browser.sees("Đã hủy lịch hẹn", "Đã qua", "Đã hủy")
     browser.go(f"{page}/cancel")
     assert browser.address == page
+
+
+def test_cancelling_twice_is_told_as_the_one_cancelling_that_it_is(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/cancel")
+    form = browser.text
+    browser.send(reason_code="patient")
+    browser.text, browser.address = form, f"{page}/cancel"
+    browser.send(reason_code="patient")
+    assert (browser.status, browser.address) == (200, "/appointments")
+    assert browser.sees("Đã hủy lịch hẹn")
 
 
 def test_from_its_hour_on_the_page_says_why_it_can_no_longer_be_changed(
@@ -146,6 +160,57 @@ def test_another_time_is_chosen_confirmed_and_keeps_the_code(browser: Browser):
     assert browser.sees("Đã đổi giờ hẹn", code)
     browser.go(offered[0]).send(version="1")
     assert browser.status == 412
+
+
+def test_another_time_confirmed_twice_is_told_as_the_one_move_that_it_is(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/move")
+    wanted = re.findall(rf'href="({page}/move/[^"]+)"', browser.text)[-1]
+    form = browser.go(wanted).text
+    browser.send()
+    assert browser.sees("Đã đổi giờ hẹn")
+    browser.text, browser.address = form, wanted
+    browser.send()
+    assert (browser.status, browser.address) == (200, page)
+    assert browser.sees("Đã đổi giờ hẹn")
+
+
+def other_times(browser: Browser, page: str) -> set[str]:
+    return set(re.findall(rf'href="{page}/move/([^"?]+)"', browser.text))
+
+
+def free_there(browser: Browser) -> list[SlotView]:
+    """Return what is free for the appointment's service at its place, a few pages of it."""
+    with system_unit_of_work(browser.engine) as session:
+        asked = text(
+            "SELECT s.code, a.facility_id FROM appointment a JOIN healthcare_service s ON s.id = a.service_id"
+        )
+        service, facility_id = session.execute(asked).one()
+        query = SlotQuery(service, facility_id, modality="in-person", limit=3 * TIMES_SHOWN)
+        return earliest_slots(session, query, now=browser.clock.now)
+
+
+def test_every_other_time_can_be_reached_when_moving_page_by_page(browser: Browser):
+    page = booked(browser)
+    browser.go(f"{page}/move")
+    free = {slot.id for slot in free_there(browser)}
+    offered = other_times(browser, page)
+    assert offered < free
+    while free - offered and (later := browser.links("/move?after=")):
+        offered |= other_times(browser.go(later[0]), page)
+    assert free <= offered
+
+
+def test_another_time_is_looked_for_from_a_day_on(browser: Browser):
+    page = booked(browser)
+    free = free_there(browser)
+    day = business_date(free[-1].start)
+    assert day > business_date(free[0].start)
+    browser.go(f"{page}/move?from={day.isoformat()}")
+    assert browser.sees(f'value="{day.isoformat()}"')
+    earlier = {slot.id for slot in free if business_date(slot.start) < day}
+    assert free[-1].id in other_times(browser, page)
+    assert not earlier & other_times(browser, page)
 
 
 def test_who_comes_too_late_for_another_time_keeps_the_old_one(browser: Browser):

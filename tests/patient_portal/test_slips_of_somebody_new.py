@@ -1,10 +1,14 @@
 """Who has a paper and nobody entered yet says first whose it is, on the same way."""
 
 from collections.abc import Callable
+from datetime import date, datetime
 
 from sqlalchemy import text
 
+from telehealth.core.clock import at_local
 from telehealth.core.uow import system_unit_of_work
+from telehealth.scheduling.queries import SlotQuery, earliest_slots, slot_by_id
+from tests.booking.clinic import FACILITIES
 from tests.patient_portal.browser import Browser
 
 DAO = {"relation": "self", "full_name": "Nguyễn Thị Đào", "birth__year": "1958", "sex": "female"}
@@ -78,3 +82,23 @@ def test_pressed_twice_it_is_one_person(browser: Browser):
 def test_nobody_enters_a_person_without_signing_in(browser: Browser):
     assert browser.go("/my-slips/person").sees("Đăng nhập")
     assert people(browser) == 0
+
+
+def test_every_time_that_the_paper_allows_can_be_reached_page_by_page(browser: Browser):
+    signed_in(browser, "0912345678").go("/my-slips/new").send(**DAO)
+    browser.send(**PAPER)
+    offered = times_offered(browser)
+    query = SlotQuery("internal", FACILITIES["77001"], from_=at_local(date(2026, 12, 1), 0), limit=200)
+    with system_unit_of_work(browser.engine) as session:
+        free = {slot.start for slot in earliest_slots(session, query, now=browser.clock.now)}
+    assert offered < free
+    while later := browser.links("?after="):
+        offered |= times_offered(browser.go(later[0]))
+    assert free <= offered
+
+
+def times_offered(browser: Browser) -> set[datetime]:
+    ids = [link.split("/book/")[1] for link in browser.links("/book/")]
+    with system_unit_of_work(browser.engine) as session:
+        found = [slot_by_id(session, slot_id, browser.clock.now) for slot_id in ids]
+    return {slot.start for slot in found if slot is not None}

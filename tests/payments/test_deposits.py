@@ -333,6 +333,13 @@ def move(web: FlaskClient, who: Person, booked: dict, day: str) -> dict:
     return answer.json
 
 
+def says_before_cancelling(web: FlaskClient, who: Person, booked: dict, amount: str) -> bool:
+    headers = who.headers | {"Accept": "text/html"}
+    page = web.get(f"/appointments/{booked['id']}/cancel", headers=headers).get_data(as_text=True)
+    assert "Hủy lịch hẹn này?" in page
+    return f"được hoàn lại {amount}" in page
+
+
 def test_moving_does_not_win_back_what_a_late_cancelling_has_lost(
     web: FlaskClient,
     lan: Person,
@@ -344,8 +351,18 @@ def test_moving_does_not_win_back_what_a_late_cancelling_has_lost(
     clock.now = datetime.fromisoformat(booked["start"]) - timedelta(hours=20)
     set_database_clock(clock.now)
     moved = move(web, lan, booked, "2026-12-03")
+    assert says_before_cancelling(web, lan, moved, "25.000")
     cancel(web, lan, moved)
     assert deposit(web, lan, booked)["refund_due_vnd"] == 25_000
+
+
+def test_who_is_about_to_cancel_in_time_reads_that_all_of_the_deposit_comes_back(
+    web: FlaskClient, lan: Person, clock: MovableClock
+):
+    due = deposit(web, lan, booked := book(web, lan, "2026-12-01"))
+    assert not says_before_cancelling(web, lan, booked, "")
+    tell(web, clock, amount=50_000, content=due["reference"])
+    assert says_before_cancelling(web, lan, booked, "50.000")
 
 
 @pytest.mark.parametrize("reason", ["facility", "practitioner-away", "entered-in-error", "deposit-unpaid"])

@@ -42,6 +42,14 @@ LEND_WITHOUT_THE_COUNTER = text(
     """
 )
 
+LEND_WITHOUT_THE_LOCK = text(
+    """
+    WITH seen AS (SELECT last FROM queue_counter WHERE queue_id = :queue),
+         pause AS (SELECT pg_sleep(0.02) FROM seen)
+    INSERT INTO trial_lease SELECT seen.last + 1, seen.last + 4 FROM seen, pause RETURNING first
+    """
+)
+
 
 def lend(
     hospital: Hospital, size: int = 5, *, code: str = "registration", request: str | None = None,
@@ -208,6 +216,20 @@ def test_the_number_of_a_press_whose_answer_was_lost_is_taken_out_of_the_line(ho
         statuses = dict(session.execute(select(Ticket.number, Ticket.status)).all())
     assert statuses == {1: "waiting", 6: "cancelled"}
     assert ghost.number_text == "A006"
+
+
+def test_what_the_lost_number_knew_of_its_person_goes_over_to_the_one_they_hold(hospital: Hospital):
+    lease = lend(hospital, code="P001")
+    due = hospital.appointment(MONDAY_8AM + 10 * MINUTE)
+    ghost = hospital.check_in(due, press_key="lost")
+    settle(hospital, lease, given(1, 2, instead_of="lost"))
+    with hospital.begin() as session:
+        ticket = session.scalars(select(Ticket).where(Ticket.number == 1)).one()
+        lost = session.get_one(Ticket, ghost.id)
+    assert (ticket.patient_id, ticket.appointment_id) == (due.patient_id, due.id)
+    assert (ticket.appointment_start, ticket.waiting_since) == (due.start_at, MONDAY_8AM)
+    assert (ticket.visit_id, ticket.transferred_from_id) == (lost.visit_id, lost.id)
+    assert lost.status == "cancelled"
 
 
 def test_every_number_of_the_day_is_accounted_for(hospital: Hospital):
@@ -385,6 +407,31 @@ def test_without_the_counter_two_leasers_get_the_same_numbers(
         with owner_engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE trial_lease")
     assert len(set(firsts)) < len(firsts)
+
+
+def test_without_the_counter_s_lock_a_leaser_takes_what_presses_give(
+    hospital: Hospital, owner_engine: Engine, engine: Engine
+):
+    """The control: the leaser reads where the counter stands, and steps it on afterwards."""
+    queue_id = hospital.queue("registration")
+    hospital.number("registration")
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE trial_lease (first integer, last integer)")
+    try:
+
+        def take(turn: int) -> list[int]:
+            if turn % 3:
+                return [int(hospital.number("registration").number_text[1:])]
+            with system_unit_of_work(engine) as session:
+                first = session.execute(LEND_WITHOUT_THE_LOCK, {"queue": queue_id}).scalar_one()
+            return list(range(first, first + 4))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            taken = [number for numbers in pool.map(take, range(60), timeout=60) for number in numbers]
+    finally:
+        with owner_engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE trial_lease")
+    assert len(set(taken)) < len(taken)
 
 
 def test_one_request_sent_many_times_at_once_lends_one_block(hospital: Hospital):

@@ -40,7 +40,7 @@ def test_metrics_open_only_with_the_operators_token(client: FlaskClient):
 
 def test_the_api_page_lists_what_the_openapi_document_holds(client: FlaskClient):
     document = client.get("/api/v1/openapi.json").json
-    page = client.get("/api/docs").get_data(as_text=True)
+    page = client.get("/api/docs").get_data(as_text=True).replace("<wbr>", "")
     assert document["openapi"].startswith("3.1")
     assert all(path in page for path in document["paths"])
 

@@ -144,6 +144,29 @@ def test_a_receiver_that_is_down_gets_all_of_it_later_and_only_one_is_tried(
     assert identifiers[0] == identifiers[1] != identifiers[2]
 
 
+def test_what_fails_over_one_record_makes_the_others_wait_seconds_and_not_hours(
+    web: FlaskClient,
+    lan: Person,
+    minh: Person,
+    engine: Engine,
+    receiver: Receiver,
+    subscribed,
+    tick: Tick,
+    clock: MovableClock,
+):
+    booked(web, lan)
+    receiver.statuses = [500] * 6
+    for _ in range(5):
+        tick()
+        clock.forward(hours=1)
+    booked(web, minh, 1)
+    tick()
+    assert states(engine) == [(1, "waiting", 6), (2, "waiting", 0)], "the receiver looks as if it were away"
+    clock.forward(seconds=6)
+    tick()
+    assert states(engine) == [(1, "waiting", 6), (2, "delivered", 1)]
+
+
 def test_what_is_refused_holds_back_its_own_record_and_no_other(
     web: FlaskClient,
     lan: Person,

@@ -6,6 +6,7 @@ import { Scanner } from "../lib/scanner";
 import { takeStock } from "../lib/stock";
 
 const STOCK_EVERY_MS = 30_000;
+const LOOKED = "kiosk-looked";
 
 island("kiosk", (root) => {
   runClocks();
@@ -105,19 +106,29 @@ function readAloud(): void {
   if (button.dataset.atOnce !== undefined) speak();
 }
 
+/** Pages come and go faster than the machine takes stock: the time of the last look outlives them. */
+function untilNextLook(): number {
+  const last = Number(localStorage.getItem(LOOKED)) || Date.now();
+  localStorage.setItem(LOOKED, String(last));
+  return Math.max(0, last + STOCK_EVERY_MS - Date.now());
+}
+
 /** Keeps at hand what a cut needs; when the line is gone, the first page makes way for what the machine does alone. */
 async function preparedForCuts(root: HTMLElement): Promise<void> {
   const { worker, cut, home } = root.dataset;
   if (!cut || !home || !("serviceWorker" in navigator) || !("locks" in navigator)) return warnWhenOffline(root);
   if (worker) await navigator.serviceWorker.register(worker, { scope: home, updateViaCache: "none" }).catch(() => undefined);
   const look = async (): Promise<void> => {
+    localStorage.setItem(LOOKED, String(Date.now()));
     const line = await takeStock();
     const alone = line === "cut" && location.pathname === home && navigator.serviceWorker.controller;
     if (alone) location.replace(cut);
-    else setTimeout(() => void look(), STOCK_EVERY_MS);
   };
   window.addEventListener("offline", () => void look());
-  await look();
+  window.addEventListener("online", () => void look());
+  if (!worker) return look();
+  setInterval(() => void look(), STOCK_EVERY_MS);
+  setTimeout(() => void look(), untilNextLook());
 }
 
 function warnWhenOffline(root: HTMLElement): void {

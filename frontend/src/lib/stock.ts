@@ -4,6 +4,7 @@ import type { Lease, LeasedNumber, OfferedQueue, Press } from "./held";
 
 const PATIENCE_MS = 8_000;
 const AT_ONCE = 50;
+const GONE_AFTER_MS = 60_000;
 
 /** Whether the server answered: `revoked` means that this machine's token counts no more. */
 export type Line = "there" | "cut" | "revoked";
@@ -49,11 +50,15 @@ async function visit(): Promise<Line> {
   return "there";
 }
 
+/** What the server takes for no number of ours (another machine's lease, a spoilt entry) goes to the desk instead. */
 async function settle(csrf: string | null): Promise<void> {
-  const waiting = await held.presses();
-  for (const [lease, presses] of byLease(waiting)) {
+  for (const [lease, presses] of byLease(await done())) {
     const numbers = await Promise.all(presses.map(async (press) => ({ ...told(press), ...(await confided(press)) })));
     const answer = await call(`/api/v1/kiosk/leases/${lease}/numbers`, { numbers }, { csrf });
+    if (answer.status === 404 || answer.status === 422) {
+      await handIn(lease, presses);
+      continue;
+    }
     if (!answer.ok) throw new Error("not settled");
     const { items } = (await answer.json()) as { items: { press_key: string }[] };
     await held.forgetPresses(items.map((item) => item.press_key));
@@ -62,18 +67,26 @@ async function settle(csrf: string | null): Promise<void> {
 
 /** Without a token the numbers go to the desk's worklist by the key of their lease; whose they are is not told. */
 async function handInWithoutToken(): Promise<Line> {
-  const keys = new Map((await held.leases()).map((lease) => [lease.id, lease.key]));
   try {
-    for (const [lease, presses] of byLease(await held.presses())) {
-      const body = { key: keys.get(lease) ?? "", numbers: presses.map(told) };
-      const answer = await call(`/api/v1/number-leases/${lease}/handed-in`, body, { anonymous: true });
-      if (!answer.ok) return "cut";
-      await held.forgetPresses(presses.map((press) => press.press_key));
-    }
+    for (const [lease, presses] of byLease(await done())) await handIn(lease, presses);
   } catch {
     return "cut";
   }
   return "revoked";
+}
+
+async function handIn(lease: string, presses: Press[]): Promise<void> {
+  const key = (await held.leases()).find((each) => each.id === lease)?.key ?? "";
+  const body = { key, numbers: presses.map(told) };
+  const answer = await call(`/api/v1/number-leases/${lease}/handed-in`, body, { anonymous: true });
+  if (answer.status >= 500 || answer.status === 429) throw new Error("not handed in");
+  if (answer.ok) await held.forgetPresses(presses.map((press) => press.press_key));
+}
+
+/** The presses whose person has gone: only then it is known what became of the slip. */
+async function done(): Promise<Press[]> {
+  const now = (await held.timeNow()).getTime();
+  return (await held.presses()).filter((press) => press.gone || now - Date.parse(press.issued_at) > GONE_AFTER_MS);
 }
 
 function byLease(presses: Press[]): [string, Press[]][] {

@@ -1,6 +1,6 @@
 """What the accounts feature does, one module for each thing."""
 
-from telehealth.accounts.services.clients import add_client, sign_in_client
+from telehealth.accounts.services.clients import add_client, revoke_client, sign_in_client
 from telehealth.accounts.services.devices import (
     EnrolledDevice,
     computer_of,
@@ -69,6 +69,7 @@ __all__ = [
     "prepare_totp",
     "redeem_device_code",
     "request_otp",
+    "revoke_client",
     "revoke_device",
     "send_staff_code",
     "set_own_password",

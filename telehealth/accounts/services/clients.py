@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.errors import TooManySignIns, WrongCredentials
@@ -34,6 +34,17 @@ def add_client(
         )
     )
     return client_id, secret
+
+
+def revoke_client(session: Session, client_id: UUID, now: datetime) -> bool:
+    """Admit a system no more, its open tokens included; False if it is not admitted."""
+    revoked = session.execute(
+        update(IntegratorClient)
+        .where(IntegratorClient.id == client_id, IntegratorClient.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(IntegratorClient.id)
+    )
+    return revoked.first() is not None
 
 
 def sign_in_client(

@@ -35,6 +35,7 @@ error-patient-unknown = We could not find this patient, or you may not book for 
 field-booking-slot-or-hold = Please choose a time.
 field-booking-any = Please give the service, the facility and a day (or a period).
 field-booking-patient = Please say whom the booking is for.
+field-booking-known = Please register the person at your own facility first; then book.
 field-booking-too-long = This text is too long.
 appointment-status-held = On hold
 appointment-status-expired = Hold expired

@@ -35,6 +35,7 @@ error-patient-unknown = Không tìm thấy người khám, hoặc quý vị khô
 field-booking-slot-or-hold = Cần chọn giờ khám.
 field-booking-any = Cần cho biết dịch vụ, nơi khám và ngày (hoặc khoảng thời gian).
 field-booking-patient = Cần cho biết đặt lịch cho ai.
+field-booking-known = Cần lập hồ sơ người bệnh tại cơ sở của quý vị trước rồi mới đặt ở nơi khác.
 field-booking-too-long = Nội dung quá dài.
 appointment-status-held = Đang giữ chỗ
 appointment-status-expired = Hết hạn giữ chỗ

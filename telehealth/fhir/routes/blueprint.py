@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, g, json, request
 
 from telehealth.core.errors import BadRequest, UnsupportedMedia
 from telehealth.fhir.asking import Asked
@@ -37,6 +37,7 @@ def asked(known: Iterable[str]) -> Asked:
     for name, _value in pairs:
         if strict and name not in allowed:
             raise UnknownParameter(name=name[:40])
+    g.fhir_used = allowed
     return Asked.of((name, value) for name, value in pairs if name in allowed)
 
 
@@ -92,7 +93,11 @@ def bundle(
 
 
 def _link(cursor: str | None = None) -> str:
-    pairs = [(name, value) for name, value in request.args.items(multi=True) if name != "_cursor"]
+    """Return where this page is, by the parameters that were used and no others (FHIR 3.1.1.1.2)."""
+    used = g.get("fhir_used", frozenset()) - {"_cursor"}
+    pairs = [
+        (name, value) for name, value in request.args.items(multi=True) if name.partition(":")[0] in used
+    ]
     if cursor is not None:
         pairs.append(("_cursor", cursor))
     query = urlencode(pairs)

@@ -16,6 +16,10 @@ messaging-health-good = The messages are going out as they should.
 messaging-health-watch = Messages still go out, but something needs a look.
 messaging-health-bad = Messages are late or not going out. Please act now.
 messaging-health-still = The sender is not running. Nothing goes out; please restart the worker.
+messaging-health-dead = { $count ->
+    [one] One message failed and waits for somebody
+   *[other] { $count } messages failed and wait for somebody
+ }
 messaging-health-facts = The longest wait of a due message: { $wait }. { $accepted } messages were sent in the last hour.
 messaging-as-of = As of { $when }.
 messaging-alarms = { $count } { $count ->

@@ -16,6 +16,7 @@ messaging-health-good = Tin nhắn đang đi bình thường.
 messaging-health-watch = Tin vẫn đi được, nhưng có việc cần xem.
 messaging-health-bad = Tin nhắn đang bị chậm hoặc không đi được. Cần xử lý ngay.
 messaging-health-still = Bộ phận gửi tin không chạy. Không tin nào đi được; hãy khởi động lại worker.
+messaging-health-dead = { $count } tin không gửi được đang chờ xử lý
 messaging-health-facts = Tin đến giờ đang chờ lâu nhất: { $wait }. Trong một giờ qua đã gửi được { $accepted } tin.
 messaging-as-of = Lúc { $when }.
 messaging-alarms = { $count } việc cần xem

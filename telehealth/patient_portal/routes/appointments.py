@@ -1,5 +1,6 @@
 """My appointments: coming and past, one of them, cancelling, the calendar file."""
 
+from typing import Any
 from uuid import UUID
 
 import segno
@@ -12,7 +13,7 @@ from telehealth.attendance.queries import restricted
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries
 from telehealth.booking.attempts import attempt
-from telehealth.booking.codes import CancelReason
+from telehealth.booking.codes import AppointmentStatus, CancelReason
 from telehealth.booking.presentation import calendar_file
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.series_queries import turn_of
@@ -115,30 +116,48 @@ def ask_cancel(appointment_id: UUID) -> ResponseReturnValue:
         view = seen(session, appointment_id, "booking.cancel")
     if "cancel" not in view.actions(principal(), now(), may):
         return redirect(url_for("portal.show", appointment_id=view.id))
-    return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors={})
+    enter_again()
+    return _cancel_page(view, {})
 
 
 @pages.post("/appointments/<uuid:appointment_id>/cancel")
 @guarded("booking.cancel")
 def cancel(appointment_id: UUID) -> ResponseReturnValue:
-    """Cancel; the place is free for others at once."""
+    """Cancel; the place is free for others at once. Pressed twice it is still cancelled once."""
     reason = request.form.get("reason_code", "")
     version = whole_number(request.form.get("version", ""))
     with unit_of_work() as session:
         view = seen(session, appointment_id, "booking.cancel")
+    if view.status == AppointmentStatus.CANCELLED:
+        return _cancelled()
     if reason not in REASONS or version is None:
-        errors = {"reason_code": t("portal-cancel-reason-missing")}
-        return render_template("patient_portal/cancel.html", view=view, reasons=REASONS, errors=errors), 422
+        return _cancel_page(view, {"reason_code": t("portal-cancel-reason-missing")}), 422
     enter_again()
     try:
         attempt(lambda: _cancel(appointment_id, version, reason))
     except (Conflict, PreconditionFailed) as error:
-        page = render_template(
-            "patient_portal/cancel.html", view=view, reasons=REASONS, errors=form_errors(error)
-        )
-        return page, http_status(error)
+        enter_again()
+        return _cancel_page(view, form_errors(error)), http_status(error)
+    return _cancelled()
+
+
+def _cancelled() -> ResponseReturnValue:
     flash(t("portal-cancelled"), "success")
     return redirect(url_for("portal.mine"), 303)
+
+
+def _cancel_page(view: AppointmentView, errors: dict[str, Any]) -> str:
+    with unit_of_work() as session:
+        deposit = payment_of(session, view.id)
+    coming = deposit and deposit.returned_on_cancelling(now(), disrupted=view.disrupted)
+    return render_template(
+        "patient_portal/cancel.html",
+        view=view,
+        reasons=REASONS,
+        deposit=deposit,
+        coming=coming,
+        errors=errors,
+    )
 
 
 def _cancel(appointment_id: UUID, version: int, reason: str) -> None:

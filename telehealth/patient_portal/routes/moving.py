@@ -1,5 +1,6 @@
 """Another time for an appointment: choose, confirm; the old time stays until the new one is ours."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from uuid import UUID
@@ -9,14 +10,16 @@ from flask.typing import ResponseReturnValue
 
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
+from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import FULL
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import Move
-from telehealth.core.clock import at_local, business_date
+from telehealth.core.clock import business_date
 from telehealth.core.errors import Conflict, NotFound, PreconditionFailed, http_status
 from telehealth.core.text import whole_number
 from telehealth.patient_portal.routes.appointments import seen
 from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.search import Search
 from telehealth.scheduling.errors import SlotClosed
 from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots, slot_by_id
 from telehealth.web.context import (
@@ -40,14 +43,23 @@ TIMES_SHOWN = 40
 @pages.get("/appointments/<uuid:appointment_id>/move")
 @guarded("booking.reschedule")
 def move_times(appointment_id: UUID) -> ResponseReturnValue:
-    """Offer the earliest other times of the same service at the same place."""
+    """Offer the earliest other times of the same service at the same place, from a day on if one is asked."""
+    today = business_date(now())
+    search = Search.read(request.args, today)
     with unit_of_work() as session:
         view = seen(session, appointment_id, "booking.reschedule")
-        slots = earliest_slots(session, _others(view), now=now())
+        slots = earliest_slots(session, _others(view, search.earliest), now=now())
     if not _movable(view):
         return redirect(url_for("portal.show", appointment_id=view.id))
-    later = business_date(slots[-1].start) + timedelta(days=1) if len(slots) == TIMES_SHOWN else None
-    return render_template("patient_portal/move.html", view=view, days=_by_day(slots), later=later, why=None)
+    return render_template(
+        "patient_portal/move.html",
+        view=view,
+        days=_by_day(slots),
+        from_day=search.from_day,
+        today=today,
+        later=page_after(slots) if len(slots) == TIMES_SHOWN else None,
+        why=None,
+    )
 
 
 @pages.get("/appointments/<uuid:appointment_id>/move/<slot_id>")
@@ -67,7 +79,7 @@ def ask_move(appointment_id: UUID, slot_id: str) -> ResponseReturnValue:
 @pages.post("/appointments/<uuid:appointment_id>/move/<slot_id>")
 @guarded("booking.reschedule")
 def move(appointment_id: UUID, slot_id: str) -> ResponseReturnValue:
-    """Move. Pressed twice it is still one move: the second finds the version changed."""
+    """Move. Pressed twice it is still one move: the second finds the appointment at the time asked for."""
     version = whole_number(request.form.get("version", ""))
     with unit_of_work() as session:
         view = seen(session, appointment_id, "booking.reschedule")
@@ -75,6 +87,8 @@ def move(appointment_id: UUID, slot_id: str) -> ResponseReturnValue:
     if slot is None or version is None:
         raise NotFound
     enter_again()
+    if _stands_at(view, slot):
+        return _moved(appointment_id)
     try:
         attempt(lambda: _move(appointment_id, Move(slot.id, version)))
     except (*FULL, SlotClosed) as refusal:
@@ -84,6 +98,14 @@ def move(appointment_id: UUID, slot_id: str) -> ResponseReturnValue:
             "patient_portal/move_confirm.html", view=view, slot=slot, errors=form_errors(error)
         )
         return page, http_status(error)
+    return _moved(appointment_id)
+
+
+def _stands_at(view: AppointmentView, slot: SlotView) -> bool:
+    return view.status == AppointmentStatus.BOOKED and view.slot_id == slot.id
+
+
+def _moved(appointment_id: UUID) -> ResponseReturnValue:
     flash(t("portal-moved"), "success")
     return redirect(url_for("portal.show", appointment_id=appointment_id), 303)
 
@@ -109,7 +131,13 @@ def _gone(view: AppointmentView, slot: SlotView, refusal: Conflict) -> ResponseR
         slots = booking.alternatives(session, slot.id, now=now())
     here = [other for other in slots if other.facility.id == view.facility.id]
     page = render_template(
-        "patient_portal/move.html", view=view, days=_by_day(here), later=None, why=error_text(refusal)
+        "patient_portal/move.html",
+        view=view,
+        days=_by_day(here),
+        from_day=None,
+        today=business_date(now()),
+        later=None,
+        why=error_text(refusal),
     )
     return page, http_status(refusal)
 
@@ -118,21 +146,23 @@ def _movable(view: AppointmentView) -> bool:
     return "reschedule" in view.actions(principal(), now(), may)
 
 
-def _others(view: AppointmentView) -> SlotQuery:
+def _others(view: AppointmentView, earliest: datetime | None) -> SlotQuery:
     return SlotQuery(
         service_code=view.service.code,
         facility_id=view.facility.id,
         modality=view.modality,
-        from_=_from_day(),
+        from_=earliest,
         limit=TIMES_SHOWN,
     )
 
 
-def _from_day() -> datetime | None:
-    try:
-        return at_local(date.fromisoformat(request.args.get("from", "")), 0)
-    except (ValueError, OverflowError):
-        return None
+def page_after(shown: Sequence[SlotView]) -> datetime:
+    """Return from when the next page of times shows.
+
+    It begins with the last start once more: the page may have been cut between two doctors of it.
+    """
+    first, last = shown[0].start, shown[-1].start
+    return last if last > first else last + timedelta(minutes=1)
 
 
 def _by_day(slots: list[SlotView]) -> list[tuple[date, list[SlotView]]]:

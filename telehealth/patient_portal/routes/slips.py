@@ -1,7 +1,7 @@
 """“I have a slip or a referral”: mine, one typed in from paper, and a time for it in two taps."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from telehealth.directory.queries import FacilityQuery
 from telehealth.patient_portal.person_form import PersonForm
 from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.filling import person_questions, register_person
+from telehealth.patient_portal.routes.moving import page_after
+from telehealth.patient_portal.search import Search
 from telehealth.patients.queries import patients_of
 from telehealth.patients.services import family
 from telehealth.referrals import queries, services
@@ -234,22 +236,32 @@ def _slip_page(request_id: UUID, errors: dict[str, Any]) -> str:
     with unit_of_work() as session:
         view = allowed(session, request_id, "referral.read")
         services.note(session, principal(), "referral.read", view.id, view.patient_id, None, now())
-        slots = _times(session, view, from_day)
+        slots, later = _times(session, view, from_day)
         return render_template(
             "patient_portal/slip.html",
             view=view,
             days=[(day, list(same)) for day, same in groupby(slots, lambda slot: business_date(slot.start))],
             from_day=from_day,
             today=business_date(now()),
+            later=later,
             errors=errors,
         )
 
 
-def _times(session: Session, view: RequestView, from_day: date | None) -> list[SlotView]:
+def _times(
+    session: Session, view: RequestView, from_day: date | None
+) -> tuple[list[SlotView], datetime | None]:
+    """Return a page of times, and from when the next one shows (None after the last)."""
     if not view.bookable:
-        return []
-    found = services.slots_for(session, principal(), view, means(), count=SEARCHED, from_day=from_day)
-    return _told_apart(found)[:SHOWN]
+        return [], None
+    after = Search.read(request.args, business_date(now())).after
+    found = services.slots_for(
+        session, principal(), view, means(), count=SEARCHED, from_day=from_day, after=after
+    )
+    apart = _told_apart(found)
+    if len(apart) <= SHOWN and len(found) < SEARCHED:
+        return apart, None
+    return apart[:SHOWN], page_after(apart[:SHOWN])
 
 
 def _told_apart(slots: list[SlotView]) -> list[SlotView]:

@@ -458,15 +458,16 @@ def _settle(
         return _keep(session, held, each, HandedInReason.OUTSIDE_LEASE, now)
     if each.number in known.by_number:
         return _keep(session, held, each, HandedInReason.NUMBER_TAKEN, now)
-    ticket = _ticket(held, each, presser, cipher)
+    ghost = _unanswered(session, presser, each)
+    ticket = _ticket(held, each, presser, cipher) | _known_of(ghost, each)
     session.execute(insert(Ticket).values(**ticket))
     known.add(presser, each, ticket["id"], held.id)
     _write_events(session, principal, held, ticket, now)
     if each.seen:
         _was_seen(session, principal, ticket["id"], now)
     _close_entry(session, held, each, ticket["id"], now)
-    if each.instead_of is not None:
-        _withdraw_unanswered(session, principal, presser, each.instead_of, now)
+    if ghost is not None:
+        _withdraw(session, principal, ghost.id, now)
     if each.holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket["id"], each.holder.patient_id, held.facility_id)
         audit.record(session, principal, entry, now=now)
@@ -610,27 +611,45 @@ def _close_entry(
     )
 
 
-def _withdraw_unanswered(
-    session: Session, principal: Principal, presser: UUID, press_key: str, now: datetime
-) -> None:
-    """Cancel the number of a press whose answer was lost: its person was given another one meanwhile."""
-    ghost = session.scalar(
-        update(Ticket)
+def _unanswered(session: Session, presser: UUID, each: IssuedNumber) -> Ticket | None:
+    """Return the number of a press whose answer was lost: its person was given another one meanwhile."""
+    if each.instead_of is None:
+        return None
+    return session.scalars(
+        select(Ticket)
         .where(
-            Ticket.issued_by == presser, Ticket.press_key == press_key, Ticket.status == TicketStatus.WAITING
+            Ticket.issued_by == presser,
+            Ticket.press_key == each.instead_of,
+            Ticket.status == TicketStatus.WAITING,
         )
-        .values(status=TicketStatus.CANCELLED, version=Ticket.version + 1, done_at=now)
-        .returning(Ticket.id)
-        .execution_options(synchronize_session=False)
-    )
-    if ghost is not None:
-        event = {
-            "kind": "unanswered",
-            "at": now,
-            "actor_kind": principal.kind.value,
-            "actor_id": principal.id,
-        }
-        session.execute(insert(TicketEvent).values(ticket_id=ghost, **event))
+        .with_for_update()
+    ).one_or_none()
+
+
+def _known_of(ghost: Ticket | None, each: IssuedNumber) -> dict[str, Any]:
+    """Return what the number takes over from the one it stands for: its visit, its place, whose it is."""
+    if ghost is None:
+        return {}
+    place = {"transferred_from_id": ghost.id, "waiting_since": min(ghost.waiting_since, each.issued_at)}
+    if each.holder.patient_id is not None or ghost.patient_id is None:
+        return place
+    return place | {
+        "patient_id": ghost.patient_id,
+        "appointment_id": ghost.appointment_id,
+        "appointment_start": ghost.appointment_start,
+        "encounter_id": ghost.encounter_id,
+        "purpose": ghost.purpose,
+        "priority_class": ghost.priority_class,
+        "priority_set_by": ghost.priority_set_by,
+        "priority_basis": ghost.priority_basis,
+    }
+
+
+def _withdraw(session: Session, principal: Principal, ticket_id: UUID, now: datetime) -> None:
+    gone = {"status": TicketStatus.CANCELLED, "version": Ticket.version + 1, "done_at": now}
+    session.execute(update(Ticket).where(Ticket.id == ticket_id).values(**gone))
+    event = {"kind": "unanswered", "at": now, "actor_kind": principal.kind.value, "actor_id": principal.id}
+    session.execute(insert(TicketEvent).values(ticket_id=ticket_id, **event))
 
 
 def _locked(session: Session, lease_id: UUID) -> NumberLease:

@@ -66,9 +66,13 @@ def slots_for(
     *,
     count: int = OFFERED,
     from_day: date | None = None,
+    after: datetime | None = None,
     modality: str | None = None,
 ) -> list[SlotView]:
-    """Return the earliest times that a slip may be spent on: inside its days, from its day or a later one."""
+    """Return the earliest times that a slip may be spent on: inside its days, from its day or a later one.
+
+    `after`: none that begins before this instant, for the next page.
+    """
     now, today = means.now, business_date(means.now)
     asked = min(from_day or view.due_on or view.valid_from, today + timedelta(days=LATEST_SIGNED_DAYS))
     first = max(asked, today)
@@ -77,7 +81,7 @@ def slots_for(
         service_code=view.target_service_code,
         facility_id=view.target.id if view.target else None,
         modality=modality or _only_way(view, means),
-        from_=max(at_local(first, 0), now),
+        from_=max(at_local(first, 0), now, after or now),
         to=None if until is None else until[1],
         limit=count,
         channel=door_of(principal, view, view.target.id if view.target else None),
