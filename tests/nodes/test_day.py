@@ -94,8 +94,10 @@ def test_a_pause_and_an_opinion_and_a_call_for_help_are_settled(
     ((feedback_id, sealed),) = rows(engine, "SELECT id, phone_sealed FROM feedback")
     assert hospital.cipher.open_text(sealed, f"feedback.phone:{feedback_id}") == "+84912345678"
     assert rows(engine, "SELECT kind FROM staff_call") == [("help",)]
-    state = "SELECT paused_reason, closed FROM queue_counter WHERE queue_id = :queue"
+    state = """SELECT paused_reason, closed FROM queue_counter
+                WHERE queue_id = :queue AND business_date = '2026-11-30'"""
     assert rows(engine, state, queue=queue) == rows(node.engine, state, queue=queue) == [("break", False)]
+    assert node.number()["number"] == "1-001"
 
 
 def test_jobs_of_the_centre_pass_over_what_is_the_nodes(
