@@ -1,5 +1,7 @@
 """The pages: a node's own, its administrator's, the desk's worklist; and what a phone reads meanwhile."""
 
+import re
+
 from sqlalchemy import text
 
 from tests.conftest import MovableClock
@@ -38,6 +40,14 @@ def test_a_node_sends_people_on_for_what_is_the_centres(node: Machine):
     assert browser.get("/api/v1/slots").status_code == 404
     assert browser.get("/kiosk").headers["Location"].startswith("/kiosk/")
     assert browser.get("/board/77001").status_code == 200
+
+
+def test_what_pages_are_drawn_with_is_at_the_node(node: Machine):
+    browser = node.app.test_client()
+    for page in ("/node", "/kiosk/activate", "/board/77001"):
+        drawn = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', browser.get(page).text))
+        assert drawn
+        assert {each: browser.get(each).status_code for each in drawn} == dict.fromkeys(drawn, 200)
 
 
 def test_a_slip_of_the_node_leads_to_the_centre(node: Machine):

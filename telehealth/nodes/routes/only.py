@@ -10,6 +10,7 @@ from telehealth.web.errors import wants_problem
 OF_THE_DAY = frozenset(
     {
         "static",
+        "built",
         "health",
         "installable",
         "metrics",
