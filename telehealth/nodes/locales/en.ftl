@@ -73,7 +73,6 @@ nodes-reason-taken-back = It was sent after the centre had taken over.
 nodes-apply = Take in
 nodes-dismiss = Dismiss
 nodes-note = Reason
-nodes-facility = Hospital
 nodes-here-title = Node in the hospital
 nodes-here-stale = This page has lost the node.
 nodes-here-up = The line to the centre is up

@@ -69,7 +69,6 @@ nodes-reason-taken-back = Nút gửi về sau khi trung tâm đã điều hành 
 nodes-apply = Ghi nhận
 nodes-dismiss = Bỏ qua
 nodes-note = Lý do
-nodes-facility = Bệnh viện
 nodes-here-title = Nút tại bệnh viện
 nodes-here-stale = Trang này đang mất kết nối với nút.
 nodes-here-up = Đường truyền về trung tâm đang thông
