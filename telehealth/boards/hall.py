@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from telehealth.core.clock import business_date
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.queries import ServicePointView, service_points
-from telehealth.queueing.queries import QueueView, StaffCallView, open_staff_calls, queues_of
+from telehealth.queueing.codes import PauseReason
+from telehealth.queueing.queries import (
+    Pause,
+    QueueView,
+    StaffCallView,
+    open_staff_calls,
+    pauses_of,
+    queues_of,
+)
 from telehealth.queueing.rules import number_text
 
 LONG_WAIT = timedelta(minutes=60)
@@ -65,6 +73,22 @@ class QueueState:
     served: int
     missed: int
     last_call: datetime | None
+    pause: Pause | None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing has happened there today."""
+        return not (self.waiting or self.parked or self.served or self.missed or self.last_call or self.pause)
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Return until when nobody is called, if that was said."""
+        return self.pause.until if self.pause else None
+
+    @property
+    def paused_reason(self) -> PauseReason | None:
+        """Return why nobody is called now."""
+        return self.pause.reason if self.pause else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +133,8 @@ def hall(session: Session, facility_id: UUID, now: datetime) -> Hall:
     queues = queues_of(session, facility_id)
     asked = {"queues": [queue.id for queue in queues], "day": business_date(now)}
     counts = {row.queue_id: row for row in session.execute(_QUEUES, asked)}
-    states = tuple(_queue(queue, counts.get(queue.id), now) for queue in queues)
+    pauses = pauses_of(session, facility_id, now)
+    states = tuple(_queue(queue, counts.get(queue.id), pauses.get(queue.id), now) for queue in queues)
     last = {row.service_point_id: row for row in session.execute(_POINTS, asked)}
     points = [
         point for point in service_points(session, facility_id) if point.kind != ServicePointKind.EMERGENCY
@@ -121,7 +146,9 @@ def hall(session: Session, facility_id: UUID, now: datetime) -> Hall:
     )
 
 
-def _queue(queue: QueueView, row: Row[tuple[object, ...]] | None, now: datetime) -> QueueState:
+def _queue(
+    queue: QueueView, row: Row[tuple[object, ...]] | None, pause: Pause | None, now: datetime
+) -> QueueState:
     waited = None if row is None or row.oldest is None else now - row.oldest
     return QueueState(
         id=queue.id,
@@ -134,6 +161,7 @@ def _queue(queue: QueueView, row: Row[tuple[object, ...]] | None, now: datetime)
         served=row.served if row else 0,
         missed=row.missed if row else 0,
         last_call=row.last_call if row else None,
+        pause=pause,
     )
 
 
@@ -150,8 +178,9 @@ def _point(
         if queue.service_point_id == point.id or (queue.service_point_id is None and queue.kind == point.kind)
     ]
     ids = {queue.id for queue in leading}
-    waiting = sum(state.waiting for state in states if state.id in ids)
-    state, since = _doing(row, waiting, now)
+    own = [state for state in states if state.id in ids]
+    waiting = sum(state.waiting for state in own)
+    state, since = _doing(row, sum(state.waiting for state in own if state.pause is None), now)
     busy = row is not None and state in (PointState.SERVING, PointState.CALLING)
     prefix = next((queue.prefix for queue in queues if row is not None and queue.id == row.queue_id), "")
     return Point(
@@ -168,6 +197,7 @@ def _point(
 def _doing(
     row: Row[tuple[object, ...]] | None, waiting: int, now: datetime
 ) -> tuple[PointState, datetime | None]:
+    """Tell what a point does; `waiting` counts only lines that are not paused."""
     if row is None:
         return PointState.UNUSED, None
     if row.status == "serving":

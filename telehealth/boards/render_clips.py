@@ -4,20 +4,17 @@ The clips are committed, as built styles are: the product never runs this. espea
 package; on a machine without it root gets it by apt. What it reads out carries no licence of the program.
 """
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-import wave
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
 
-import av
-
 from telehealth.boards.codes import Dialect
 from telehealth.boards.speech import EDITION, clip_name, words_of
+from telehealth.core.clips import mp3, spoken
 
 CLIPS = Path(__file__).resolve().parents[1] / "web" / "static" / "voice" / EDITION
 VOICES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -28,7 +25,6 @@ VOICES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """What each folder says, and espeak-ng's voice that reads it."""
 
 WORDS_A_MINUTE = 140
-BIT_RATE = 32_000
 QUIET = 250
 """A sample below this (of 32,767) is silence."""
 BREATH_SECONDS = 0.025
@@ -45,8 +41,8 @@ def main() -> int:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for key, word in words.items():
-            rate, samples = _spoken(voice, word)
-            (target / f"{clip_name(key)}.mp3").write_bytes(_mp3(rate, _trimmed(rate, samples)))
+            rate, samples = spoken(voice, word, WORDS_A_MINUTE)
+            (target / f"{clip_name(key)}.mp3").write_bytes(mp3(rate, _trimmed(rate, samples)))
     return 0
 
 
@@ -58,15 +54,6 @@ def _espeak() -> bool:
     return shutil.which("espeak-ng") is not None
 
 
-def _spoken(voice: str, word: str) -> "tuple[int, array[int]]":
-    command = ["espeak-ng", "-v", voice, "-s", str(WORDS_A_MINUTE), "--stdin", "--stdout"]
-    raw = subprocess.run(command, input=word.encode(), capture_output=True, check=True).stdout
-    with wave.open(io.BytesIO(raw)) as sound:
-        # A pipe has no length: its header promises more than comes.
-        samples = array("h", sound.readframes((len(raw) - 44) // 2))
-        return sound.getframerate(), samples
-
-
 def _trimmed(rate: int, samples: "array[int]") -> "array[int]":
     """Cut the silence around a word and bring all words to one loudness."""
     loud = [place for place, sample in enumerate(samples) if abs(sample) > QUIET]
@@ -74,19 +61,6 @@ def _trimmed(rate: int, samples: "array[int]") -> "array[int]":
     word = samples[max(0, loud[0] - breath) : loud[-1] + breath]
     factor = PEAK / max(abs(sample) for sample in word)
     return array("h", (int(sample * factor) for sample in word))
-
-
-def _mp3(rate: int, samples: "array[int]") -> bytes:
-    """Encode as MP3, which every browser decodes; without tags, so that the same words are the same bytes."""
-    target = io.BytesIO()
-    with av.open(target, "w", format="mp3", options={"id3v2_version": "0", "write_xing": "1"}) as container:
-        stream = container.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=BIT_RATE)
-        frame = av.AudioFrame(format="s16p", layout="mono", samples=len(samples))
-        frame.sample_rate = rate
-        frame.planes[0].update(samples.tobytes() + bytes(frame.planes[0].buffer_size - len(samples) * 2))
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return target.getvalue()
 
 
 if __name__ == "__main__":

@@ -101,6 +101,8 @@ class QueueStateSchema(Schema):
     served = fields.Integer()
     missed = fields.Integer()
     last_call = Instant(allow_none=True)
+    paused_until = Instant(allow_none=True)
+    paused_reason = fields.String(allow_none=True)
 
 
 class AreaPointSchema(Schema):

@@ -13,6 +13,7 @@ from telehealth.closures.services import Order
 from telehealth.core.clock import business_date, minute_of_day
 
 PARTS = ("rest", "morning", "afternoon", "day", "hours")
+WHOLE_FACILITY = "all"
 FIELDS = ("practitioner", "from_date", "to_date", "part", "start", "end", "plan", "reason", "note")
 
 
@@ -39,7 +40,7 @@ class ClosureForm:
         A place closed for whole days because of a holiday is a holiday in its calendar.
         """
         span = self._span(now)
-        practitioner_id = self._practitioner()
+        practitioner_id = None if province else self._practitioner()
         reason = _reason(self.values["reason"])
         kind = ClosureKind.PRACTITIONER if practitioner_id is not None else ClosureKind.FACILITY
         if province or (kind is ClosureKind.FACILITY and reason is ClosureReason.HOLIDAY and span.whole_days):
@@ -48,8 +49,9 @@ class ClosureForm:
         return Order(kind, facility_id, practitioner_id, span, plan, reason, self.values["note"])
 
     def _practitioner(self) -> UUID | None:
+        """Return whom it is about, None for the whole facility: that is said, never left out."""
         given = self.values["practitioner"]
-        if not given or given == "all":
+        if given == WHOLE_FACILITY:
             return None
         try:
             return UUID(given)

@@ -41,6 +41,7 @@ from telehealth.core.errors import BadRequest, DomainError, Forbidden, http_stat
 from telehealth.core.phone import display_phone
 from telehealth.core.principal import Role
 from telehealth.directory import queries as directory
+from telehealth.directory.naming import practitioner_title
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -476,7 +477,7 @@ def _frame(facility_id: UUID) -> dict[str, Any]:
 def _doctors(facility_id: UUID) -> dict[str, str]:
     code = directory.facility(session(), facility_id).code
     found = directory.practitioners(session(), facility_code=code, limit=_MOST_DOCTORS).items
-    return {str(each.id): f"{each.title} {each.name}".strip() for each in found}
+    return {str(each.id): f"{practitioner_title(each.title)} {each.name}".strip() for each in found}
 
 
 def _form_page(facility_id: UUID, form: ClosureForm, errors: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Who a number belongs to, what they have here today, and which rooms take people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,7 @@ class RoomToday:
 
     queue_id: UUID
     room: str
+    service_id: UUID
     service_vi: str
     service_en: str
     title: str
@@ -79,6 +80,35 @@ class RoomToday:
     def service(self, locale: str) -> str:
         """Return what the room is for."""
         return self.service_en if locale == "en" else self.service_vi
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceToday:
+    """What somebody may be seen for today, and the rooms that do it."""
+
+    rooms: tuple[RoomToday, ...]
+
+    @property
+    def id(self) -> UUID:
+        """Return which service it is."""
+        return self.rooms[0].service_id
+
+    @property
+    def quickest(self) -> RoomToday:
+        """Return the room where the fewest wait."""
+        return min(self.rooms, key=lambda room: room.waiting)
+
+    def name(self, locale: str) -> str:
+        """Return what it is called."""
+        return self.rooms[0].service(locale)
+
+
+def by_service(rooms: Sequence[RoomToday]) -> list[ServiceToday]:
+    """Tell rooms apart by what is done there, in the order they come in."""
+    services: dict[UUID, list[RoomToday]] = {}
+    for room in rooms:
+        services.setdefault(room.service_id, []).append(room)
+    return [ServiceToday(tuple(each)) for each in services.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +189,11 @@ def rooms_today(session: Session, facility_id: UUID, now: datetime) -> list[Room
         .group_by(Ticket.queue_id)
         .subquery()
     )
-    rows = session.execute(
+    rows: Iterable[Row[Any]] = session.execute(
         select(
             Queue.id,
             ServicePoint.name.label("room"),
+            HealthcareService.id.label("service_id"),
             HealthcareService.name_vi,
             HealthcareService.name_en,
             HealthcareService.price_insured_vnd,
@@ -297,6 +328,7 @@ def _room(row: Row[Any]) -> RoomToday:
     return RoomToday(
         row.id,
         row.room,
+        row.service_id,
         row.name_vi,
         row.name_en,
         row.title,

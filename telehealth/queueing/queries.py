@@ -16,7 +16,7 @@ from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
-from telehealth.queueing.explanation import Explanation, explain, explain_call
+from telehealth.queueing.explanation import Explanation, Why, explain, explain_call
 from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
     Lane,
@@ -56,6 +56,13 @@ _TODAY = text(
            ARRAY(SELECT p.name FROM queue_points(q.id, :day) p) AS rooms
       FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
      WHERE q.id = :queue
+    """
+)
+_PAUSES = text(
+    """
+    SELECT c.queue_id, c.paused_at, c.paused_until, c.paused_reason
+      FROM queue_counter c JOIN queue q ON q.id = c.queue_id
+     WHERE q.facility_id = :facility AND c.business_date = :day
     """
 )
 _SETTINGS = tuple(field.name for field in fields(QueueSettings))
@@ -183,6 +190,15 @@ class LineTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Of two numbers, which one is called first, and why."""
+
+    first: str
+    second: str
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A queue on a day: who waits, in order; who is called, served or parked; how fast it goes.
 
@@ -238,6 +254,21 @@ class Line:
         if called is None or called.called_at is None or called.id == mine:
             return None
         return explain_call(asker.as_waiting(), called.as_waiting(), policy, called.called_at)
+
+    def between(self, one: str, other: str, now: datetime) -> Between | None:
+        """Return which of two numbers, as people read them, is called first; None where neither waits."""
+        for first, second in ((one, other), (other, one)):
+            found = self._by_number(second)
+            answer = self.why(found.id, first, now) if found else None
+            if found is not None and answer is not None and answer.code is not Why.AFTER_YOU:
+                return Between(first.replace(" ", "").upper(), found.number_text, answer)
+        return None
+
+    def _by_number(self, number: str) -> LineTicket | None:
+        wanted = number.replace(" ", "").upper()
+        return next(
+            (each for each in (*self.waiting, *self.absent) if each.number_text.upper() == wanted), None
+        )
 
     def came_later_but_before(self, mine: UUID, now: datetime) -> list[tuple[str, Explanation]]:
         """Return who took a number after a ticket and is called before it, and why."""
@@ -341,6 +372,13 @@ def _pause(row: Row[Any], now: datetime) -> Pause | None:
     if row.paused_at is None or (row.paused_until is not None and row.paused_until <= now):
         return None
     return Pause(row.paused_at, row.paused_until, PauseReason(row.paused_reason))
+
+
+def pauses_of(session: Session, facility_id: UUID, now: datetime) -> dict[UUID, Pause]:
+    """Return which of a facility's queues call nobody now, until when and why."""
+    rows = session.execute(_PAUSES, {"facility": facility_id, "day": business_date(now)})
+    found = {row.queue_id: _pause(row, now) for row in rows}
+    return {queue_id: pause for queue_id, pause in found.items() if pause is not None}
 
 
 def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
@@ -575,6 +613,56 @@ def web_queues(session: Session, now: datetime, facility_id: UUID | None = None)
         )
         for row in session.execute(wanted)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWebNumber:
+    """A number from the web that a person may still come with, or give back."""
+
+    id: UUID
+    patient_id: UUID
+    number_text: str
+    queue_name: str
+    facility_name: str
+    come_by: datetime
+
+
+def web_numbers_of(session: Session, patient_ids: Sequence[UUID], now: datetime) -> list[HeldWebNumber]:
+    """Return today's numbers from the web of these people that still wait for their holders."""
+    rows = session.execute(
+        select(Ticket, Queue.prefix, Queue.name.label("queue"), Facility.name.label("facility"))
+        .join(Queue, Queue.id == Ticket.queue_id)
+        .join(Facility, Facility.id == Ticket.facility_id)
+        .where(
+            Ticket.patient_id.in_(patient_ids),
+            Ticket.business_date == business_date(now),
+            Ticket.status == TicketStatus.WAITING,
+            Ticket.web_until > now,
+            Ticket.here_at.is_(None),
+        )
+        .order_by(Ticket.issued_at)
+    )
+    return [
+        HeldWebNumber(
+            row.Ticket.id,
+            row.Ticket.patient_id,
+            number_text(row.prefix, row.Ticket.number),
+            row.queue,
+            row.facility,
+            row.Ticket.web_until,
+        )
+        for row in rows
+    ]
+
+
+def holder_of_web_number(session: Session, ticket_id: UUID) -> UUID:
+    """Return whose number from the web it is, if the entered principal may see it. Raises NotFound."""
+    found = session.scalar(
+        select(Ticket.patient_id).where(Ticket.id == ticket_id, Ticket.web_until.is_not(None))
+    )
+    if found is None:
+        raise NotFound
+    return found
 
 
 @dataclass(frozen=True, slots=True)

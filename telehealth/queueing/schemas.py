@@ -312,12 +312,27 @@ class WhyQuerySchema(QuerySchema):
     number = fields.String(required=True, validate=validate.Length(1, 20))
 
 
+class BetweenQuerySchema(QuerySchema):
+    """Two numbers of a queue, as they are printed."""
+
+    one = fields.String(required=True, validate=validate.Length(1, 20))
+    other = fields.String(required=True, validate=validate.Length(1, 20))
+
+
 class ExplanationSchema(Schema):
     """Which rule puts a number before another, and what it turns on: a time, or how many in a row."""
 
     code = fields.Enum(Why, by_value=True)
     time = Instant(allow_none=True)
     count = fields.Integer(allow_none=True)
+
+
+class BetweenSchema(Schema):
+    """Which of two numbers is called first, and why."""
+
+    first = fields.String()
+    second = fields.String()
+    explanation = fields.Nested(ExplanationSchema)
 
 
 class DayQuerySchema(QuerySchema):

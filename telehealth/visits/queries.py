@@ -479,9 +479,11 @@ def facility_of_visit(session: Session, visit_id: UUID) -> UUID:
 def nowhere(session: Session, facility_id: UUID, now: datetime) -> list[VisitView]:
     """Return today's open visits that stand in no line: they need a room, or a number that was not to be had.
 
-    Whoever waits for results stands in none either, and is not lost.
+    Whoever waits for results stands in none either, and is not lost. Nor is who only held a number from the
+    web and never came.
     """
     standing = exists().where(Ticket.visit_id == Visit.id, Ticket.status.in_(STANDING))
+    came = exists().where(Ticket.visit_id == Visit.id, Ticket.status != TicketStatus.CANCELLED)
     ids = session.scalars(
         select(Visit.id)
         .where(
@@ -489,6 +491,7 @@ def nowhere(session: Session, facility_id: UUID, now: datetime) -> list[VisitVie
             Visit.business_date == business_date(now),
             Visit.ended_at.is_(None),
             ~standing,
+            came,
         )
         .order_by(Visit.opened_at)
     ).all()

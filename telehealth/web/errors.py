@@ -21,7 +21,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _QUERY_CANCELLED = "57014"
 
 _PROGRAM_PATHS = ("/api/", "/webhooks/", "/fhir/", "/metrics")
-_STAFF_PATHS = ("/admin", "/clinic", "/desk")
+_STAFF_PATHS = ("/admin", "/clinic", "/desk", "/feedback", "/hall")
 
 _HTTP_CODES = {
     400: "bad-request",

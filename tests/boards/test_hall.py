@@ -80,3 +80,20 @@ def test_a_hall_is_watched_by_its_own_desk_and_administrator_only(
         assert stranger.get(API).status_code == 403
         assert stranger.get("/api/v1/facilities/77001/queue-figures").status_code == 403
     assert app.test_client().get(API).status_code == 401
+
+
+def test_a_pause_is_seen_in_the_hall_and_is_no_idleness(
+    admin: Caller, doctor: Caller, hospital: Hospital, signed_in: FlaskClient, clock: MovableClock
+):
+    for _ in range(2):
+        hospital.number("P001")
+    called = hospital.call("P001")
+    doctor.post(f"/api/v1/tickets/{called.id}/done", If_Match='"2"')
+    doctor.post(f"/api/v1/queues/{hospital.queue('P001')}/pause", {"reason": "break"})
+    clock.forward(minutes=20)
+    state = admin.get(API).json
+    assert named(state["queues"], "Phòng khám 1")["paused_reason"] == "break"
+    assert (state["idle"], named(state["points"], "Phòng khám 1")["state"]) == (0, "free")
+    page = signed_in.get("/hall").get_data(as_text=True)
+    assert "Tạm dừng: nghỉ giữa giờ" in page
+    assert "Chưa có ai hôm nay" in page

@@ -83,24 +83,34 @@ class Desk:
     """The clerk, who may give a known person a slot that begins within minutes."""
 
     def __init__(self, live: Live, known: Booked) -> None:
-        clerk = live.account("letan")
-        credentials = {name: clerk[name] for name in ("login", "password")} | {"totp": live.totp("letan")}
         self.live = live
-        self.token = live.call("/api/v1/sessions", credentials)["token"]
+        self.token = api_token(live, "letan")
         day = business_date(known.start).isoformat()
         found = live.call(f"/api/v1/appointments?facility={HOSPITAL}&date={day}", token=self.token)["items"]
         self.patient_id = next(item["patient_id"] for item in found if item["code"] == known.code)
 
     def book(self, service: str, modality: Modality) -> str:
         """Book the person's first coming slot that no other test has taken, and return its code."""
-        for minutes in range(2, 8):
-            asked = {"slot_id": coming_slot(service, modality, minutes), "patient_id": self.patient_id}
-            try:
-                return str(self.live.call("/api/v1/appointments", asked, self.token)["code"])
-            except urllib.error.HTTPError as refused:
-                if json.load(refused)["code"] != "slot-taken":
-                    raise
-        raise AssertionError("every coming slot is taken")
+        return book_soon(self.live, self.token, self.patient_id, service, modality)
+
+
+def api_token(live: Live, login: str) -> str:
+    """Sign a program of somebody's in."""
+    account = live.account(login)
+    credentials = {name: account[name] for name in ("login", "password")} | {"totp": live.totp(login)}
+    return str(live.call("/api/v1/sessions", credentials)["token"])
+
+
+def book_soon(live: Live, token: str, patient_id: str, service: str, modality: Modality) -> str:
+    """Book a person's first coming slot that no other test has taken, and return its code."""
+    for minutes in range(2, 8):
+        asked = {"slot_id": coming_slot(service, modality, minutes), "patient_id": patient_id}
+        try:
+            return str(live.call("/api/v1/appointments", asked, token)["code"])
+        except urllib.error.HTTPError as refused:
+            if json.load(refused)["code"] != "slot-taken":
+                raise
+    raise AssertionError("every coming slot is taken")
 
 
 def put_into_use(live: Live, kiosk: Page, look: Look = pass_by) -> None:

@@ -37,14 +37,18 @@ ASKED = {
 }
 
 
+def signed_in(app: Flask, engine: Engine, settings: Settings, clock: MovableClock, token: str) -> Browser:
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    return Browser(client, engine, settings.cipher, clock)
+
+
 @pytest.fixture
 def at_desk(
     app: Flask, engine: Engine, settings: Settings, clinic: None, clock: MovableClock, desk: Employee
 ) -> Browser:
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie["_user_id"] = desk.token
-    return Browser(client, engine, settings.cipher, clock)
+    return signed_in(app, engine, settings, clock, desk.token)
 
 
 @pytest.fixture
@@ -256,3 +260,32 @@ def test_a_form_filled_in_wrongly_says_what_is_wrong(at_desk: Browser, clinic: N
     assert page.sees("Giờ chưa đúng")
     page = at_desk.go(f"/closures/facilities/{PLACE}/preview?{urlencode(MORNING | {'from_date': 'mai'})}")
     assert page.sees("Ngày chưa đúng")
+
+
+def test_the_whole_facility_closes_only_when_that_is_chosen(
+    app: Flask, engine: Engine, settings: Settings, clinic: None, clock: MovableClock
+):
+    with system_unit_of_work(engine) as session:
+        admin = add_employee(session, Role.FACILITY_ADMIN, "77001")
+    page = signed_in(app, engine, settings, clock, admin.token)
+    page.go(f"/closures/facilities/{PLACE}/preview?{urlencode(MORNING | {'practitioner': ''})}")
+    assert page.status == 422
+    assert page.sees("Hãy chọn bác sĩ nghỉ")
+    page.go(f"/closures/facilities/{PLACE}/preview?{urlencode(MORNING | {'practitioner': 'all'})}")
+    assert page.status == 200
+
+
+def test_a_desk_that_chose_nobody_is_asked_whom(at_desk: Browser, clinic: None):
+    page = at_desk.go(f"/closures/facilities/{PLACE}/preview?{urlencode(MORNING | {'practitioner': ''})}")
+    assert page.status == 422
+    assert page.sees("Hãy chọn bác sĩ nghỉ")
+
+
+def test_the_preview_of_a_holiday_says_which_and_invites_nobody_where_nobody_is_booked(
+    app: Flask, engine: Engine, settings: Settings, officer: dict[str, str], clock: MovableClock
+):
+    page = signed_in(app, engine, settings, clock, officer["Authorization"].removeprefix("Bearer "))
+    asked = {"from_date": TUESDAY.isoformat(), "note": "Nghỉ chống bão", "plan": "offer"}
+    page.go(f"/closures/province/preview?{urlencode(asked)}")
+    assert page.sees("Nghỉ lễ: Nghỉ chống bão", "Chưa có ai hẹn")
+    assert not page.sees("mời 0 người")

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,8 +11,10 @@ from sqlalchemy import select
 
 from telehealth.accounts.services.devices import revoke_device
 from telehealth.audit.models import AuditEvent
+from telehealth.directory.models import ServicePoint
 from telehealth.patients.models import Patient, PatientFacility
 from telehealth.queueing.models import StaffCall, Ticket
+from telehealth.queueing.services import ensure_queues
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.kiosk.people import LAN_CARD, LAN_ID, STRANGER_CARD, Town
 from tests.queueing.browser import Browser
@@ -381,3 +384,56 @@ def test_a_machine_does_not_look_for_people_by_the_hundred(machine: Browser, clo
     assert "Máy này đang bận" in scan(machine, LAN_ID, 429)
     clock.forward(minutes=1)
     scan(machine, LAN_ID, 404)
+
+
+def test_whoever_is_refused_gets_a_number_for_reception_by_one_press(machine: Browser, hospital: Hospital):
+    page = scan(machine, "077052009999", 404, purpose="insured", priority="pregnant")
+    assert "Lấy số đến quầy tiếp đón" in page
+    page = machine.send(
+        "/kiosk/number", purpose=hidden(page, "purpose"), priority=hidden(page, "priority"),
+        press_key=hidden(page, "press_key"),
+    )  # fmt: skip
+    assert number_on(page) == "A001"
+    with hospital.begin() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        assert (ticket.purpose, ticket.priority_class) == ("insured", "pregnant")
+
+
+def test_looking_up_in_vain_takes_no_number(machine: Browser):
+    page = scan(machine, "077052009999", 404, purpose="look-up")
+    assert "Chưa tìm thấy" in page
+    assert "Lấy số đến quầy tiếp đón" not in page
+
+
+def test_a_large_house_asks_for_the_service_first(machine: Browser, hospital: Hospital, town: Town):
+    many_rooms(hospital, 7)
+    hospital.number("P001")
+    town.lan(at=hospital)
+    page = scan(machine, LAN_CARD, purpose="self-pay")
+    page = machine.send("/kiosk/choose", who=hidden(page, "who"), purpose="self-pay")
+    assert "7 phòng" in page
+    assert "Phòng khám 2" not in page
+    service = re.search(r'name="service" value="([0-9a-f-]{36})"', page)
+    assert service
+    page = machine.send("/kiosk/choose", who=hidden(page, "who"), purpose="self-pay", service=service[1])
+    assert "Bác sĩ nào cũng được" in page
+    quickest = re.search(r'th-kiosk__choice--warm" name="queue" value="([0-9a-f-]{36})"', page)
+    assert quickest
+    page = machine.send("/kiosk/number", who=hidden(page, "who"), purpose="self-pay", queue=quickest[1])
+    assert number_on(page) == "2-001"
+
+
+def many_rooms(hospital: Hospital, count: int) -> None:
+    """Let somebody sit in so many rooms today."""
+    rooms = {f"P{number:03d}": f"Phòng khám {number}" for number in range(1, count + 1)}
+    with hospital.begin() as session:
+        there = set(session.scalars(select(ServicePoint.code).where(ServicePoint.facility_id == hospital.id)))
+        session.add_all(
+            ServicePoint(id=uuid4(), facility_id=hospital.id, code=code, name=name, kind="clinic")
+            for code, name in rooms.items()
+            if code not in there
+        )
+        session.flush()
+        ensure_queues(session, hospital.id)
+    for room in rooms:
+        hospital.appointment(SOON, room=room)

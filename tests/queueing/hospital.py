@@ -281,6 +281,9 @@ class Caller:
     def get(self, path: str):
         return self.client.get(path, headers=self._headers({}))
 
+    def delete(self, path: str):
+        return self.client.delete(path, headers=self._headers({}))
+
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in more.items()}
         return {"Authorization": f"Bearer {self.token}"} | named

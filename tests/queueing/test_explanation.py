@@ -12,7 +12,7 @@ from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.explanation import Explanation, Why, explain
 from telehealth.queueing.rules import DEFAULT_POLICY, Lane, Reason, is_due, order
 from tests.conftest import MONDAY_8AM
-from tests.queueing.hospital import Hospital
+from tests.queueing.hospital import Caller, Hospital
 from tests.queueing.test_calling import step
 from tests.queueing.test_order import NOW, appointment, histories, lines, policies, priority, walk_in
 
@@ -108,3 +108,31 @@ def test_who_was_called_before_i_came_needs_no_rule(hospital: Hospital, client: 
     mine = hospital.number(now=MONDAY_8AM + timedelta(minutes=5))
     path = f"/api/v1/tickets/{mine.public_token}/why?number=1-001"
     assert client.get(path).json["code"] == "called-already"
+
+
+def test_staff_may_ask_about_any_two_in_either_order(doctor: Caller, hospital: Hospital):
+    hospital.number()
+    hospital.number(priority=PriorityClass.PREGNANT, now=MONDAY_8AM + timedelta(minutes=1))
+    path = f"/api/v1/queues/{hospital.queue('P001')}/why"
+    for pair in ("one=1-001&other=1-002", "one=1-002&other=1-001"):
+        answer = doctor.get(f"{path}?{pair}").json
+        assert (answer["first"], answer["second"]) == ("1-002", "1-001")
+        assert answer["explanation"]["code"] == "priority"
+    assert doctor.get(f"{path}?one=1-001&other=9-999").status_code == 404
+    assert doctor.get(f"{path}?one=1-001").status_code == 422
+    called = hospital.call(now=MONDAY_8AM + timedelta(minutes=2))
+    assert called.number_text == "1-002"
+    assert doctor.get(f"{path}?one=1-001&other=1-002").json["first"] == "1-002"
+
+
+def test_the_console_answers_in_words(client: FlaskClient, hospital: Hospital, clock):
+    hospital.appointment(MONDAY_8AM)  # who sits in the room has its line on the screen
+    hospital.number()
+    hospital.number(now=MONDAY_8AM + timedelta(minutes=1))
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = hospital.staff_token
+    client.get("/clinic")
+    page = client.get("/clinic?one=1-002&other=1-001").get_data(as_text=True)
+    assert "1-001 được gọi trước 1-002" in page
+    assert "chờ từ" in page
+    assert "Không thấy hai số này" in client.get("/clinic?one=1-002&other=5").get_data(as_text=True)

@@ -1,5 +1,6 @@
 """Numbers from the web: on the same counter, one a person and day, over without check-in in time."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from telehealth.patients.models import AccountPatient
 from telehealth.queueing import queries, services
 from telehealth.queueing.errors import QueueEmpty, WebNumberLapsed, WebNumbersGone, WebNumberTaken
 from telehealth.queueing.models import Ticket, TicketEvent
+from telehealth.visits import queries as visits
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.queueing.hospital import Caller, Hospital
 from tests.queueing.test_calling import step
@@ -230,3 +232,58 @@ def test_the_page_takes_a_number_and_shows_it(open_hospital: Hospital, app: Flas
     )
     assert "1-001" in shown
     assert "Vui lòng đến điểm danh trước 10:00" in shown
+    assert re.search(r'class="th-qr"[^>]*>\s*<svg', shown)
+
+
+def test_whoever_cannot_come_gives_the_number_back_once(open_hospital: Hospital, app: Flask, clock):
+    patient = open_hospital.patient()
+    family = relative(open_hospital, app, patient)
+    asked = {"queue_id": str(open_hospital.queue("P001")), "patient_id": str(patient)}
+    number = family.post(f"{API}/web-numbers", asked).json
+    stranger = relative(open_hospital, app, open_hospital.patient())
+    path = f"{API}/web-numbers/{number['id']}"
+    assert stranger.delete(path).status_code == 404
+    assert [family.delete(path).status_code for _ in range(2)] == [204, 409]
+    refused = family.post(f"{API}/web-numbers", asked)
+    assert (refused.status_code, refused.json["code"]) == (409, "web-number-taken")
+    assert family.get(f"{API}/tickets/{number['public_token']}").json["status"] == "cancelled"
+    with open_hospital.begin() as session:
+        assert visits.nowhere(session, open_hospital.id, MONDAY_8AM) == []
+
+
+def test_a_number_whose_holder_has_come_is_not_given_back(open_hospital: Hospital, app: Flask, clock):
+    patient = open_hospital.patient()
+    family = relative(open_hospital, app, patient)
+    number = take(open_hospital, patient)
+    step(open_hospital, "here", number.id)
+    assert family.delete(f"{API}/web-numbers/{number.id}").status_code == 409
+    slip = open_hospital.number()
+    assert family.delete(f"{API}/web-numbers/{slip.id}").status_code == 404
+
+
+def test_the_page_lists_what_is_held_and_takes_it_back(open_hospital: Hospital, app: Flask, clock):
+    patient = open_hospital.patient()
+    number = take(open_hospital, patient)
+    lan = relative(open_hospital, app, patient)
+    with lan.client.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    browser = Browser(lan.client)
+    assert "1-001" in browser.open("/numbers")
+    browser.send(f"/numbers/{number.id}/give-back")
+    assert "Đã trả số" in browser.page
+    assert "Trả số này" not in browser.page
+
+
+def test_who_has_nobody_in_the_account_enters_one_and_comes_back(open_hospital: Hospital, app: Flask, clock):
+    lan = relative(open_hospital, app)
+    with lan.client.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    browser = Browser(lan.client)
+    page = browser.open("/numbers")
+    path = re.search(r'href="(/account/people/new[^"]*)"', page)
+    assert path
+    browser.open(path[1])
+    person = {"relation": "self", "full_name": "Lê Thị Nhung", "birth-year": "1958", "sex": "female"}
+    browser.send(path[1], 422, **{**person, "full_name": ""})
+    assert "Lấy số hôm nay" in browser.send(path[1], **person)
+    assert "Lê Thị Nhung" in browser.open("/numbers?facility=77001")

@@ -1,4 +1,4 @@
-import { island } from "../lib/dom";
+import { island, toast } from "../lib/dom";
 import { refresh, soon } from "../lib/fragment";
 import { follow } from "../lib/sse";
 
@@ -32,9 +32,14 @@ island("follow", (root) => {
 
 function share(root: HTMLElement): void {
   const place = root.querySelector<HTMLElement>("[data-share]");
-  if (!place || !("share" in navigator)) return;
+  if (!place) return;
+  const url = place.dataset.share ?? "";
+  // Browsers inside of other apps often cannot share; the link can then still be pasted.
+  const copies = !("share" in navigator);
+  if (copies && !navigator.clipboard) return;
   place.hidden = false;
-  place.addEventListener("click", () => {
-    void navigator.share({ url: place.dataset.share ?? "", text: place.dataset.shareText ?? "" }).catch(() => undefined);
+  place.querySelector("button")?.addEventListener("click", () => {
+    if (copies) void navigator.clipboard.writeText(url).then(() => toast(place.dataset.copied ?? ""));
+    else void navigator.share({ url, text: place.dataset.shareText ?? "" }).catch(() => undefined);
   });
 }

@@ -6,6 +6,11 @@ showReadersTimes();
 
 document.querySelector<HTMLElement>("[data-focus]")?.focus();
 
+// On a phone the console's pages are one line that scrolls: the page one is on shows in it.
+const here = document.querySelector<HTMLElement>(".th-side [aria-current]");
+const line = here?.closest<HTMLElement>(".th-side");
+if (here && line) line.scrollLeft = here.offsetLeft - line.offsetLeft - 12;
+
 document.addEventListener("submit", (event) => {
   const { submitter } = event;
   if (!(submitter instanceof HTMLElement) || !("once" in submitter.dataset) || event.defaultPrevented) return;

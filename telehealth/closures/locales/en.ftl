@@ -92,6 +92,7 @@ closures-arrived = { $count } people have come and have a number
 closures-arrived-text = They are not changed here. Please move their numbers to another room.
 closures-unreachable = { $count } people have no telephone
 closures-unreachable-text = They are on the call list to print.
+closures-do-nobody = Close the sessions
 closures-do-offer = Close and offer { $count } people another time
 closures-do-move = Close and move { $count } people
 closures-do-cancel = Close and cancel { $count } appointments

@@ -9,7 +9,7 @@ field-closures-hours = Giờ kết thúc phải sau giờ bắt đầu.
 field-closures-past = Thời gian này đã qua.
 field-closures-date = Ngày chưa đúng, ví dụ 2026-11-24.
 field-closures-hour = Giờ chưa đúng, ví dụ 08:30.
-field-closures-practitioner = Hãy chọn bác sĩ.
+field-closures-practitioner = Hãy chọn bác sĩ nghỉ.
 field-closures-facility = Hãy chọn cơ sở.
 
 closures-title = Bác sĩ bận, nghỉ đột xuất
@@ -92,6 +92,7 @@ closures-arrived = { $count } người đã đến và lấy số
 closures-arrived-text = Họ không bị đổi lịch ở đây. Vui lòng chuyển số của họ sang phòng khác.
 closures-unreachable = { $count } người không có số điện thoại
 closures-unreachable-text = Những người này nằm trong danh sách gọi để in ra.
+closures-do-nobody = Đóng buổi khám
 closures-do-offer = Đóng buổi khám và mời { $count } người
 closures-do-move = Đóng buổi khám và chuyển { $count } người
 closures-do-cancel = Đóng buổi khám và hủy { $count } lịch

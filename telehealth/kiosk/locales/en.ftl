@@ -9,7 +9,7 @@ kiosk-reexamination = Follow-up visit
 kiosk-reexamination-hint = With a re-examination slip
 kiosk-insured = With health insurance
 kiosk-insured-hint = ID, VNeID, insurance card
-kiosk-self-pay = Without insurance, on request
+kiosk-self-pay = Without insurance / On request
 kiosk-self-pay-hint = You pay yourself
 kiosk-priority = Priority
 kiosk-priority-hint = Small child, pregnant, 75 or over, disability, merit
@@ -52,7 +52,7 @@ kiosk-look-up = My appointments
 kiosk-prices = Prices
 kiosk-feedback = Feedback, complaint
 kiosk-again = Try again
-kiosk-again-hint = Scan again, type the number, or take one for the desk
+kiosk-again-hint = Scan again or type the number
 kiosk-read-booked = Show your appointment code or ID card to the scanner
 kiosk-read-card = Show your ID card to the scanner
 kiosk-read-hint = It reads ID cards, VNeID, insurance cards and appointment slips. You may also type the appointment code, the number of a card, passport or phone.
@@ -133,6 +133,13 @@ feedback-none-text = What people say shows here.
 clinic-staff-call-printer = The printer at { $place } has printed nothing since { $time }. Check the paper.
 kiosk-keys = Keypad
 kiosk-speak = Listen
+kiosk-choose-rooms = { $count ->
+    [one] 1 room
+   *[other] { $count } rooms
+ }
+kiosk-choose-quickest = Any doctor, the room with the fewest people
+kiosk-to-desk = Take a number for reception
+kiosk-refused-look-up = Not found yet
 kiosk-cut-sign = No connection
 kiosk-cut-honest = No connection, but this machine still gives numbers. It cannot look up appointments now: please take a number all the same.
 kiosk-cut-booked = Appointments cannot be looked up now. Take a number and show your appointment code when it is your turn.

@@ -21,7 +21,7 @@ def worklist(facility_code: str) -> str:
     facility = directory.facility_by_code(session(), facility_code)
     permit("feedback.read", facility.id)
     found = queries.open_feedback(session(), facility.id, cipher())
-    return render_template("kiosk/worklist.html", facility=facility, found=found)
+    return render_template("kiosk/worklist.html", facility=facility, found=found, current="feedback")
 
 
 @feedback.post("/<uuid:feedback_id>/handled")

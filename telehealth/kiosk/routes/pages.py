@@ -31,6 +31,7 @@ from telehealth.kiosk.services import Kiosk, Opinion, Seen, Wish
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass, Purpose, StaffCallKind
 from telehealth.queueing.errors import PressReused
+from telehealth.queueing.places import place_of
 from telehealth.queueing.services import TicketView
 from telehealth.web.context import cipher, now, permit, principal, session, settings, unit_of_work
 from telehealth.web.errors import error_text
@@ -46,6 +47,7 @@ LOOK_UP = "look-up"
 """Not a purpose to take a number for: only to see when the appointment is."""
 KEYS = "1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ENROLMENT_CODE_LENGTH = 16
+_ROOMS_AT_A_GLANCE = 6
 _NEEDS_A_ROOM = (Purpose.INSURED, Purpose.SELF_PAY, Purpose.FOREIGNER, Purpose.FAMILY)
 
 
@@ -109,9 +111,19 @@ def identify() -> ResponseReturnValue:
 @pages.post("/choose")
 @guarded("kiosk.use")
 def choose() -> ResponseReturnValue:
-    """Ask which room, or none: registration then decides."""
-    rooms = queries.rooms_today(session(), _facility_id(), now())
-    return _page("kiosk/choose.html", rooms=rooms, who=_form_pass(), **_wished(), said="choose")
+    """Ask which room, or none: registration then decides. A large house is first asked for the service."""
+    services = queries.by_service(queries.rooms_today(session(), _facility_id(), now()))
+    chosen = next((each for each in services if str(each.id) == request.form.get("service")), None)
+    asks_service = chosen is None and sum(len(each.rooms) for each in services) > _ROOMS_AT_A_GLANCE
+    shown = [chosen] if chosen else services
+    return _page(
+        "kiosk/choose.html",
+        services=shown,
+        asks_service=asks_service,
+        who=_form_pass(),
+        **_wished(),
+        said="choose",
+    )
 
 
 @pages.get("/priority")
@@ -205,8 +217,17 @@ def refused(error: DomainError) -> ResponseReturnValue:
     """Refuse on the kiosk's own screen, large, with the way back and the call for help."""
     if not principal().has(Role.KIOSK):
         return redirect(url_for("kiosk.activate"))
-    page = _page("kiosk/refused.html", refusal=_why(error), code=error.code, said="refused")
+    page = _page("kiosk/refused.html", refusal=_why(error), code=error.code, **_asked(), said="refused")
     return page, http_status(error)
+
+
+def _asked() -> dict[str, Any]:
+    """Return what the refused screen may offer: trying again for the same, or a number for reception."""
+    try:
+        return {**_wished(), "looked_up": False}
+    except Unprocessable:
+        looked_up = request.values.get("purpose") == LOOK_UP
+        return {"purpose": Purpose.OTHER.value, "priority": PriorityClass.NONE.value, "looked_up": looked_up}
 
 
 def _why(error: DomainError) -> str:
@@ -289,12 +310,16 @@ def _slip(ticket: TicketView) -> str:
     if agent:
         may_connect(agent)
     slip = _paper(ticket, address)
-    return _page("kiosk/slip.html", ticket=ticket, qr=drawn, slip=slip, agent=agent, said="slip")
+    english = current_locale() == "en"
+    room_en = place_of(ticket.queue.kind, name=ticket.room).en if english else None
+    return _page(
+        "kiosk/slip.html", ticket=ticket, room_en=room_en, qr=drawn, slip=slip, agent=agent, said="slip"
+    )
 
 
 def _paper(ticket: TicketView, address: str) -> dict[str, Any]:
     """Return what the print agent puts on paper (printing/slips.py)."""
-    lines = []
+    lines = [f"{t('visits-code')} {ticket.visit_code}"] if ticket.visit_code else []
     if ticket.people_ahead is not None and ticket.wait_range is not None:
         wait = ticket.wait_range
         lines.append(t("queue-people-ahead", count=ticket.people_ahead))

@@ -14,15 +14,16 @@ from telehealth.accounts.services.fresh import is_fresh
 from telehealth.core.clock import business_date
 from telehealth.core.errors import DomainError, http_status
 from telehealth.core.text import whole_number
-from telehealth.patient_portal.person_form import read_birth_date
+from telehealth.patient_portal.person_form import PersonForm, read_birth_date
 from telehealth.patient_portal.routes.blueprint import pages
+from telehealth.patient_portal.routes.filling import person_questions, register_person
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.models import Relation
 from telehealth.patients.queries import PatientView, delegated_people, grown_up, patient, patients_of
 from telehealth.patients.routes import own_contact
 from telehealth.patients.rules import adult_from, consent_age, is_adult
 from telehealth.patients.services import change, note_read, take_over
-from telehealth.web.context import cipher, enter_again, may, now, principal, session, unit_of_work
+from telehealth.web.context import cipher, enter_again, may, now, permit, principal, session, unit_of_work
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -52,6 +53,40 @@ def family() -> ResponseReturnValue:
             if view.birth_date is not None and _answers_for(view)
         },
     )
+
+
+@pages.get("/account/people/new")
+@guarded("patient.register")
+def new_relative() -> ResponseReturnValue:
+    """Ask about a person of the family who is not entered yet."""
+    return _relative_page(PersonForm.read({}), {})
+
+
+@pages.post("/account/people/new")
+@guarded("patient.register")
+def add_relative() -> ResponseReturnValue:
+    """Enter the person, and go back to what they were wanted for."""
+    permit("patient.register")
+    form = PersonForm.read(request.form)
+    try:
+        with unit_of_work() as work:
+            register_person(work, form)
+    except DomainError as error:
+        enter_again()
+        return _relative_page(form, form_errors(error)), http_status(error)
+    return redirect(url_for(_wanted_for()), 303)
+
+
+def _relative_page(form: PersonForm, errors: dict[str, Any]) -> str:
+    with unit_of_work() as work:
+        questions = person_questions(work, form)
+    leads_back = url_for(_wanted_for())
+    return render_template("patient_portal/relative.html", **questions, errors=errors, leads_back=leads_back)
+
+
+def _wanted_for() -> str:
+    """Return the page that asked for the person."""
+    return "web_numbers.choose" if request.args.get("for") == "number" else "portal.family"
 
 
 @pages.get("/account/own-record")

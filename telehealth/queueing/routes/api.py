@@ -18,8 +18,10 @@ from telehealth.directory import queries as directory
 from telehealth.queueing import queries, services
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.explanation import Explanation
-from telehealth.queueing.queries import FollowView, Line, QueueView
+from telehealth.queueing.queries import Between, FollowView, Line, QueueView
 from telehealth.queueing.schemas import (
+    BetweenQuerySchema,
+    BetweenSchema,
     CallSchema,
     CheckInSchema,
     CodeCheckInSchema,
@@ -85,6 +87,21 @@ def show_line(queue_id: UUID) -> dict[str, Any]:
             "serving": line.serving,
             "parked": line.parked,
         }
+
+
+@api.get("/queues/<uuid:queue_id>/why")
+@guarded("queue.line")
+@api.arguments(BetweenQuerySchema, location="query")
+@api.response(200, BetweenSchema)
+def why_between(query: dict[str, Any], queue_id: UUID) -> Between:
+    """Say which of any two numbers is called first, and why; 404 where neither of them waits."""
+    with unit_of_work() as session:
+        queue = _queue(session, queue_id)
+        permit("queue.line", queue.facility_id)
+        found = _line(session, queue).between(query["one"], query["other"], now())
+    if found is None:
+        raise NotFound
+    return found
 
 
 @api.post("/queues/<uuid:queue_id>/tickets")

@@ -18,7 +18,7 @@ from telehealth.directory import queries as directory
 from telehealth.directory.models import ServicePoint
 from telehealth.queueing import queries
 from telehealth.queueing.codes import PauseReason
-from telehealth.queueing.queries import QueueView
+from telehealth.queueing.queries import Line, QueueView
 from telehealth.queueing.rules import QueueSettings
 from telehealth.queueing.schemas import QueueSettingsSchema
 from telehealth.queueing.services import arranging
@@ -53,17 +53,28 @@ def today(facility_id: UUID) -> str:
     with unit_of_work() as session:
         queues = queries.queues_of(session, facility_id)
         day = business_date(now())
+        lines = {queue.id: queries.line(session, queue, day, now()) for queue in queues}
+        busy = [queue for queue in queues if _in_use(lines[queue.id])]
         return render_template(
             "queueing/halls.html",
             facility=directory.facility(session, facility_id),
             queues=queues,
             names={queue.id: queue.name for queue in queues},
-            lines={queue.id: queries.line(session, queue, day, now()) for queue in queues},
+            busy=busy or queues,
+            quiet=[queue for queue in queues if queue not in busy] if busy else [],
+            lines=lines,
             points={queue.id: queries.points_of(session, queue, day) for queue in queues},
             rooms=_rooms(session, facility_id),
             reasons=[(each.value, t(f"halls-reason-{each.value}")) for each in PauseReason],
             now=now(),
         )
+
+
+def _in_use(line: Line) -> bool:
+    """Tell whether a queue is worth a glance today: it has people, has called, or was changed."""
+    day = line.day
+    changed = day.closed or day.pause is not None or day.merged_into is not None or day.merged_here
+    return bool(line.waiting or line.absent or line.last_calls or changed or line.queue.points > 1)
 
 
 @pages.post("/clinic/queues/<uuid:facility_id>/<uuid:queue_id>/<any(open, close, move):change>")

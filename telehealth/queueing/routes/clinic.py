@@ -34,6 +34,7 @@ clinic = Blueprint("clinic", __name__, url_prefix="/clinic", template_folder="..
 
 _POINT = "clinic_point"
 _QUEUE = "clinic_queue"
+_LONGEST_NUMBER = 20
 
 
 @clinic.get("")
@@ -54,6 +55,7 @@ def day() -> ResponseReturnValue:
         }
         if request.args.get("part") == "line":
             return render_template("queueing/_clinic_line.html", **values)
+        asked = [request.args.get(name, "").strip()[:_LONGEST_NUMBER] for name in ("one", "other")]
         appointments = _appointments(work, facility_id)
         return render_template(
             "queueing/clinic.html",
@@ -63,6 +65,8 @@ def day() -> ResponseReturnValue:
             appointments=appointments,
             conditions=conditions_of(work, [view.id for view in appointments], cipher()),
             counts=_counts(work, facility_id),
+            asked=asked,
+            between=values["line"].between(*asked, now()) if queue and all(asked) else None,
         )
 
 

@@ -25,7 +25,13 @@ from telehealth.queueing.services.steps import (
     undo_call,
     withdraw,
 )
-from telehealth.queueing.services.web import arrive_by_slip, leaves_now, take_web_number, tidy_web_numbers
+from telehealth.queueing.services.web import (
+    arrive_by_slip,
+    give_back,
+    leaves_now,
+    take_web_number,
+    tidy_web_numbers,
+)
 
 __all__ = [
     "TicketState",
@@ -41,6 +47,7 @@ __all__ = [
     "ensure_all_queues",
     "ensure_queues",
     "find_by_code",
+    "give_back",
     "go_by",
     "grant_priority",
     "here",

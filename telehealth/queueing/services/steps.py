@@ -209,6 +209,12 @@ def withdraw(session: Session, principal: Principal, ticket_id: UUID, *, now: da
     _swap(session, principal, ticket, "withdraw", values, now=now)
 
 
+def cancel(session: Session, principal: Principal, ticket_id: UUID, *, now: datetime) -> None:
+    """Take a number back whose holder waits and does not want it any more. Raises NotFound, TicketMovedOn."""
+    ticket, _queue = _take(session, ticket_id, "cancel", None)
+    _swap(session, principal, ticket, "cancel", {"status": TicketStatus.CANCELLED, "done_at": now}, now=now)
+
+
 def let_in_soon(
     session: Session, principal: Principal, ticket_id: UUID, places: int, *, now: datetime
 ) -> None:

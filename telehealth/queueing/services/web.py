@@ -14,12 +14,18 @@ from telehealth.core.principal import SYSTEM, Principal
 from telehealth.core.uow import violated_constraint
 from telehealth.patients.models import Patient
 from telehealth.queueing.codes import PriorityBasis, PriorityClass, Purpose, TicketStatus
-from telehealth.queueing.errors import PressReused, QueueClosed, WebNumbersGone, WebNumberTaken
+from telehealth.queueing.errors import (
+    PressReused,
+    QueueClosed,
+    TicketMovedOn,
+    WebNumbersGone,
+    WebNumberTaken,
+)
 from telehealth.queueing.models import Ticket, TicketEvent
 from telehealth.queueing.queries import queue_by_id
-from telehealth.queueing.rules import read_slip, statutory_class
+from telehealth.queueing.rules import lapsed, read_slip, statutory_class
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, view
-from telehealth.queueing.services.steps import here
+from telehealth.queueing.services.steps import cancel, here
 
 _KNOW = text("SELECT know_for_web_number(:patient, :facility, :now)")
 _LEAVES_NOW = update(Ticket).where(Ticket.leave_notified_at.is_(None))
@@ -37,7 +43,8 @@ def take_web_number(
     """Give a person a number of today's contingent; asked again for the same queue it is the same number.
 
     One for each person, facility and day. The priority that the birth date gives is theirs. Raises NotFound,
-    QueueClosed, QueueFull, WebNumbersGone, WebNumberTaken.
+    QueueClosed, QueueFull, WebNumbersGone, and WebNumberTaken, also after one was given back: the web
+    gives nobody a second one.
     """
     queue, day = queue_by_id(session, queue_id), business_date(now)
     if queue is None:
@@ -64,6 +71,8 @@ def take_web_number(
         raise
     except PressReused as error:
         raise WebNumberTaken from error
+    if ticket.status is TicketStatus.CANCELLED:
+        raise WebNumberTaken
     if leaves_now(ticket):
         session.execute(_LEAVES_NOW.where(Ticket.id == ticket.id).values(leave_notified_at=now))
     return ticket
@@ -99,6 +108,19 @@ def arrive_by_slip(
     if ticket.web_until is not None and ticket.here_at is None:
         here(session, principal, ticket.id, now=now)
     return view(session, ticket, queue, now=now, cipher=cipher)
+
+
+def give_back(session: Session, principal: Principal, ticket_id: UUID, *, now: datetime) -> None:
+    """Let a number go whose holder will not come; nobody waited for it, and it is not given again.
+
+    Raises NotFound, and TicketMovedOn once its holder has come or the number is over.
+    """
+    ticket = session.get(Ticket, ticket_id, populate_existing=True)
+    if ticket is None or ticket.web_until is None:
+        raise NotFound
+    if ticket.here_at is not None or lapsed(ticket.web_until, None, now):
+        raise TicketMovedOn
+    cancel(session, principal, ticket_id, now=now)
 
 
 def tidy_web_numbers(session: Session, *, now: datetime) -> int:

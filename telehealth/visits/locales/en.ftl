@@ -134,3 +134,4 @@ visits-tests-laboratory-first = Samples first
 visits-tests-imaging-first = Imaging first
 visits-results-at-room = Straight to the room
 visits-results-at-desk = The person fetches them at the results desk
+visits-hold-no-room-yours = Reception will find you a room.

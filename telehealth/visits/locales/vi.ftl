@@ -129,3 +129,4 @@ visits-tests-laboratory-first = Lấy mẫu trước
 visits-tests-imaging-first = Chụp, siêu âm trước
 visits-results-at-room = Chuyển thẳng về phòng khám
 visits-results-at-desk = Người bệnh nhận ở quầy trả kết quả
+visits-hold-no-room-yours = Quầy tiếp đón sẽ xếp phòng khám cho quý vị.
