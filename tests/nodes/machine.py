@@ -25,6 +25,7 @@ from telehealth.nodes.services import duty
 from telehealth.nodes.services.enrolling import become, prepare, token_context
 from telehealth.nodes.services.round import Node, run_round
 from telehealth.settings import Settings, random_base64
+from telehealth.web.context import db
 from tests.conftest import Databases, MovableClock
 from tests.nodes.cable import Cable
 from tests.queueing.hospital import Caller, Hospital
@@ -62,7 +63,7 @@ class Machine:
     centre_app: Flask
     settings: Settings = field(init=False)
     engine: Engine = field(init=False)
-    app: Flask = field(init=False)
+    app: Flask = field(init=False, default=None)
     node: Node = field(init=False)
     id: UUID = field(init=False)
 
@@ -104,6 +105,7 @@ class Machine:
 
     def start(self, token: str | None = None) -> None:
         """Start, or start again: from what the database keeps."""
+        self._stop()
         self.app = create_app(self.settings, clock=self.clock)
         self.app.config["TESTING"] = False
         with system_unit_of_work(self.engine) as session:
@@ -184,11 +186,13 @@ class Machine:
         assert answer.status_code == 201, answer.json
         return dict(answer.json)
 
-    def close(self) -> None:
-        with self.app.app_context():
-            from telehealth.web.context import db
+    def _stop(self) -> None:
+        if self.app is not None:
+            with self.app.app_context():
+                db.engine.dispose()
 
-            db.engine.dispose()
+    def close(self) -> None:
+        self._stop()
         self.engine.dispose()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from telehealth.core.clock import business_date
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.nodes.machine import Machine, rows
 from tests.queueing.hospital import Caller, Hospital
@@ -32,6 +33,23 @@ SAME = (
 def same_everywhere(centre: Engine, node: Engine) -> None:
     for sql in SAME:
         assert rows(centre, sql) == rows(node, sql), sql
+
+
+def shown_alike(node: Machine, *tickets: dict[str, Any]) -> None:
+    """What the hall, its figures, the queues and followers show is the same at the centre and at the node."""
+    token = node.hospital.admin_token
+    here, there = Caller(node.app.test_client(), token), Caller(node.centre_app.test_client(), token)
+    day = business_date(node.clock())
+    for path in (
+        "/api/v1/facilities/77001/hall",
+        f"/api/v1/facilities/77001/queue-figures?from={day}&to={day}",
+        "/api/v1/queues?facility=77001",
+        "/api/v1/facilities/77001/board",
+        *(f"/api/v1/tickets/{ticket['public_token']}" for ticket in tickets),
+    ):
+        shown = here.get(path)
+        assert shown.status_code == 200, (path, shown.json)
+        assert shown.json == there.get(path).json, path
 
 
 def the_page(node: Machine, ticket: dict[str, Any]) -> str:
@@ -98,3 +116,4 @@ def test_check_in_call_and_board_go_on_through_a_cut(
     assert hospital.status_of(booked) == "fulfilled"
     assert rows(engine, "SELECT kind, reason, row_id FROM node_exception") == []
     same_everywhere(engine, node.engine)
+    shown_alike(node, walk_in, arrived.json)

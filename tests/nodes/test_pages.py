@@ -47,7 +47,9 @@ def test_what_pages_are_drawn_with_is_at_the_node(node: Machine):
     for page in ("/node", "/kiosk/activate", "/board/77001"):
         drawn = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', browser.get(page).text))
         assert drawn
-        assert {each: browser.get(each).status_code for each in drawn} == dict.fromkeys(drawn, 200)
+        for each in drawn:
+            with browser.get(each) as answer:
+                assert answer.status_code == 200, each
 
 
 def test_a_slip_of_the_node_leads_to_the_centre(node: Machine):

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from telehealth.nodes import journal
+from telehealth.nodes import intake, journal
 from telehealth.nodes.line import HttpLine
 from telehealth.nodes.services import duty
 from telehealth.nodes.services.round import LineDown, Refused
+from telehealth.nodes.slice import PARTS
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.nodes.machine import Machine, rows
 from tests.nodes.test_cut import same_everywhere
@@ -265,3 +266,13 @@ def test_no_token_opens_the_door(machine: Machine):
         with pytest.raises(Refused) as refused:
             line.bundle(None)
         assert (refused.value.status, refused.value.code) == (401, "unknown-node")
+
+
+def test_a_centre_of_another_version_leaves_the_node_with_what_it_has(
+    node: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(intake, "PARTS", PARTS[1:])
+    assert node.round()
+    node.number()
+    assert node.round()
+    assert rows(node.centre, "SELECT count(*) FROM ticket") == [(1,)]
