@@ -11,12 +11,14 @@ from pathlib import Path
 from bench.surroundings import Surroundings
 from telehealth.embedded.refusal import Refusal
 
-SUPPORT = {"__init__", "__main__", "closed_loop", "mixed", "country", "province", "surroundings"}
+SUPPORT = {"__init__", "__main__", "closed_loop", "messages", "mixed", "country", "province", "surroundings"}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark that the first argument names; returns the exit code."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SUPPORT)
+    found = Path(__file__).parent.glob("*.py"), Path(__file__).parent.glob("*/__init__.py")
+    stems = {path.stem for path in found[0]} | {path.parent.name for path in found[1]}
+    names = sorted(stems - SUPPORT)
     if not arguments or arguments[0] not in names:
         sys.stderr.write(f"python3 run.py bench NAME [options], where NAME is one of: {', '.join(names)}\n")
         return 2

@@ -41,8 +41,8 @@ class Size:
     slots: int
 
 
-def load(env: Mapping[str, str], admin_url: str) -> Size:
-    """Import the demonstration's files and make the sessions of 60 days."""
+def load(env: Mapping[str, str], admin_url: str, *, days: int = DAYS) -> Size:
+    """Import the demonstration's files and make the sessions of so many days."""
     settings = Settings.from_environ(env)
     engine = create_engine(settings.database_url)
     now = system_clock()
@@ -52,7 +52,7 @@ def load(env: Mapping[str, str], admin_url: str) -> Size:
             if report.refused:
                 raise AssertionError(report.findings[0])
         with system_unit_of_work(engine) as session:
-            materialise_horizon(session, now, days=DAYS)
+            materialise_horizon(session, now, days=days)
     finally:
         engine.dispose()
     with psycopg.connect(admin_url, autocommit=True) as admin:

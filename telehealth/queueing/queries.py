@@ -14,6 +14,7 @@ from telehealth.core.clock import at_local, business_date, minute_of_day
 from telehealth.core.crypto import token_hash
 from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
+from telehealth.directory.hours import OpeningPeriod
 from telehealth.directory.models import Facility, ServicePoint
 from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
 from telehealth.queueing.explanation import Explanation, Why, explain, explain_call
@@ -24,14 +25,13 @@ from telehealth.queueing.rules import (
     Reason,
     Standing,
     Waiting,
-    WaitRange,
     lapsed,
     newcomer_place,
     number_text,
     order,
     places_ahead_of,
-    wait_range,
 )
+from telehealth.queueing.waits import Pace, Period, WaitRange, wait_range
 from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
@@ -79,11 +79,16 @@ def _select_queues() -> Select[Any]:
         )
         .scalar_subquery()
     )
-    return select(
-        Queue,
-        case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
-        func.coalesce(room.name, Queue.name).label("place"),
-    ).outerjoin(room, room.id == Queue.service_point_id)
+    return (
+        select(
+            Queue,
+            case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
+            func.coalesce(room.name, Queue.name).label("place"),
+            Facility.hours,
+        )
+        .join(Facility, Facility.id == Queue.facility_id)
+        .outerjoin(room, room.id == Queue.service_point_id)
+    )
 
 
 _QUEUES = _select_queues()
@@ -106,6 +111,15 @@ class QueueView:
     version: int
     practitioner_id: UUID | None
     settings: QueueSettings
+    hours: tuple[OpeningPeriod, ...] = ()
+
+    def open_on(self, day: date) -> list[Period]:
+        """Return when the facility is open on a day."""
+        return [
+            (at_local(day, each.start), at_local(day, each.end))
+            for each in self.hours
+            if each.weekday == day.weekday()
+        ]
 
     @property
     def minutes_per_visit(self) -> int:
@@ -228,10 +242,10 @@ class Line:
             return self.ahead_of(absent.as_waiting(), now)
         return next((ticket.place for ticket in self.waiting if ticket.id == ticket_id), None)
 
-    def wait(self, ahead: int) -> WaitRange:
+    def wait(self, ahead: int, now: datetime) -> WaitRange:
         """Return how long somebody with so many people ahead may wait."""
         times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
-        return wait_range(ahead, times, self.queue.minutes_per_visit, self.day.points)
+        return wait_range(ahead, _pace(self.queue, times, len(self.recent), self.day.points, now), now)
 
     def ahead_of(self, newcomer: Waiting, now: datetime) -> int:
         """Return how many would be called before somebody who is not in the line yet."""
@@ -440,7 +454,7 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
         room=room_of(session, state, found.service_point_id),
         now_calling=state.last_calls[-1].number_text if state.last_calls else None,
         people_ahead=ahead,
-        wait=None if ahead is None else state.wait(ahead),
+        wait=None if ahead is None else state.wait(ahead, now),
         come_by=found.web_until if found.here_at is None else None,
         lapsed=lapsed(found.web_until, found.here_at, now),
     )
@@ -567,6 +581,7 @@ def _queue(row: Row[Any]) -> QueueView:
         version=queue.version,
         practitioner_id=queue.practitioner_id,
         settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
+        hours=tuple(OpeningPeriod.from_json(period) for period in row.hours),
     )
 
 
@@ -684,7 +699,7 @@ def prospect(session: Session, queue: QueueView, day: date, now: datetime, newco
         return _counted(session, queue, day, now, has_priority=newcomer.priority is not PriorityClass.NONE)
     state = line(session, queue, day, now)
     ahead = state.ahead_of(newcomer, now)
-    return Prospect(queue.place_on(state.day.rooms), ahead, state.wait(ahead))
+    return Prospect(queue.place_on(state.day.rooms), ahead, state.wait(ahead, now))
 
 
 def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, has_priority: bool) -> Prospect:
@@ -701,8 +716,19 @@ def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, ha
     most = queue.settings.return_places
     standing = Standing(row.priority, row.due, row.early, row.walk_in, tuple(min(b, most) for b in row.back))
     ahead = newcomer_place(standing, [Lane(each) for each in row.lanes], policy, has_priority=has_priority)
-    wait = wait_range(ahead, row.called, queue.minutes_per_visit, len(row.rooms))
+    wait = wait_range(ahead, _pace(queue, row.called, len(row.lanes), len(row.rooms), now), now)
     return Prospect(queue.place_on(row.rooms), ahead, wait)
+
+
+def _pace(queue: QueueView, calls: Sequence[datetime], in_turn: int, points: int, now: datetime) -> Pace:
+    """What is known of a queue's pace; `in_turn` of the calls took somebody's turn, the others came back."""
+    return Pace(
+        calls=calls,
+        minutes_per_visit=queue.minutes_per_visit,
+        points=points,
+        came_back=len(calls) - in_turn,
+        open_today=queue.open_on(business_date(now)),
+    )
 
 
 def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:

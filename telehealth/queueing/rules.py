@@ -1,4 +1,4 @@
-"""Who is next, why, how long it may take, and what a number looks like. Pure."""
+"""Who is next, why, and what a number looks like. Pure."""
 
 import re
 from collections import deque
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 from uuid import UUID
 
 from telehealth.queueing.codes import PriorityClass, TicketStatus
@@ -283,38 +282,6 @@ def _next_lane(
 def is_due(ticket: Waiting, policy: OrderPolicy, now: datetime) -> bool:
     """Tell whether an appointment's time has come."""
     return ticket.appointment_start is not None and ticket.appointment_start - policy.grace <= now
-
-
-@dataclass(frozen=True, slots=True)
-class WaitRange:
-    """Minutes, rounded outwards: never a promise of a point in time."""
-
-    low: int
-    high: int
-
-
-_GAPS_WANTED = 4
-_A_BREAK = timedelta(minutes=45)
-_SPREAD = 0.35
-
-
-def wait_range(ahead: int, calls: Sequence[datetime], minutes_per_visit: int, points: int) -> WaitRange:
-    """Return how long somebody with `ahead` people before them may wait.
-
-    People ahead times the mean time between the queue's last calls today; until four gaps are known
-    the configured minutes over the number of points. Trials with one room were 18 minutes off at a
-    wait of 49, hence the width. Gaps longer than a break do not count.
-    """
-    gaps = [later - sooner for sooner, later in pairwise(sorted(calls)) if later - sooner < _A_BREAK]
-    if len(gaps) >= _GAPS_WANTED:
-        pace = sum(gaps, timedelta()).total_seconds() / 60 / len(gaps)
-    else:
-        pace = minutes_per_visit / max(1, points)
-    expected = ahead * pace
-    step = 5 if expected < 60 else 10
-    low = int(expected * (1 - _SPREAD) // step * step)
-    high = int(-(-expected * (1 + _SPREAD) // step) * step)
-    return WaitRange(low, max(high, low + 5))
 
 
 def number_text(prefix: str, number: int) -> str:

@@ -313,10 +313,10 @@ class WhyQuerySchema(QuerySchema):
 
 
 class BetweenQuerySchema(QuerySchema):
-    """Two numbers of a queue, as they are printed."""
+    """Two numbers of a queue, as they are printed; one that is left out is not there."""
 
-    one = fields.String(required=True, validate=validate.Length(1, 20))
-    other = fields.String(required=True, validate=validate.Length(1, 20))
+    one = fields.String(load_default="", validate=validate.Length(max=20))
+    other = fields.String(load_default="", validate=validate.Length(max=20))
 
 
 class ExplanationSchema(Schema):

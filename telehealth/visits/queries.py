@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, exists, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.crypto import token_hash
@@ -216,10 +216,18 @@ def orders_of(session: Session, visit_id: UUID) -> Sequence[VisitOrder]:
 
 
 def standing_tickets(session: Session, visit_id: UUID) -> Sequence[Ticket]:
-    """Return the numbers of a visit that still lead somewhere, the latest first."""
+    """Return the numbers of a visit that still lead somewhere, the latest first.
+
+    A missed one does until another was given: whoever took a new number goes on from there.
+    """
+    newer = aliased(Ticket)
+    replaced = exists().where(newer.visit_id == visit_id, newer.issued_at > Ticket.issued_at)
     return session.scalars(
         select(Ticket)
-        .where(Ticket.visit_id == visit_id, Ticket.status.in_(STANDING))
+        .where(
+            Ticket.visit_id == visit_id,
+            Ticket.status.in_(OPEN) | ((Ticket.status == TicketStatus.MISSED) & ~replaced),
+        )
         .order_by(Ticket.issued_at.desc(), Ticket.number.desc()),
         execution_options={"populate_existing": True},
     ).all()

@@ -133,6 +133,44 @@ def test_merging_is_undone_as_if_it_had_not_been(hospital: Hospital):
     assert hospital.number("P002").number_text == "2-002"
 
 
+def step(hospital: Hospital, name: str, ticket_id: object, minute: int) -> None:
+    with hospital.begin() as session:
+        services.take(
+            session, hospital.doctor, ticket_id, name, now=MONDAY_8AM + timedelta(minutes=minute),
+            cipher=hospital.cipher,
+        )  # fmt: skip
+
+
+def test_who_comes_back_during_a_merge_keeps_the_few_places_when_the_queues_part(hospital: Hospital):
+    for _ in range(12):
+        hospital.number("P001")
+    numbers = [hospital.number("P002") for _ in range(6)]
+    for minute in range(6):
+        call_from(hospital, "P001", "P001", minute)
+    missed = call_from(hospital, "P002", "P002", 6)
+    merge(hospital, "P002", "P001")
+    step(hospital, "skip", missed.id, 7)
+    step(hospital, "return", missed.id, 8)
+    arrange(hospital, arranging.unmerge, "P002")
+    called = [call_from(hospital, "P002", "P002", minute).id for minute in range(10, 15)]
+    assert called == [*(each.id for each in numbers[1:4]), missed.id, numbers[4].id]
+
+
+def test_who_has_come_back_keeps_the_few_places_when_queues_are_merged(hospital: Hospital):
+    for _ in range(6):
+        hospital.number("P001")
+    for _ in range(8):
+        hospital.number("P002")
+    missed = call_from(hospital, "P001", "P001")
+    step(hospital, "skip", missed.id, 1)
+    for minute in range(2, 6):
+        call_from(hospital, "P002", "P002", minute)
+    step(hospital, "return", missed.id, 6)
+    merge(hospital, "P002", "P001")
+    called = [call_from(hospital, "P001", "P001", minute).id for minute in range(10, 14)]
+    assert called.index(missed.id) == 3
+
+
 def test_a_queue_is_merged_into_one_that_calls_and_only_once(hospital: Hospital):
     merge(hospital, "P002", "P001")
     for code, into in (("P001", "P002"), ("P002", "P001"), ("P001", "registration")):

@@ -119,7 +119,7 @@ def test_staff_may_ask_about_any_two_in_either_order(doctor: Caller, hospital: H
         assert (answer["first"], answer["second"]) == ("1-002", "1-001")
         assert answer["explanation"]["code"] == "priority"
     assert doctor.get(f"{path}?one=1-001&other=9-999").status_code == 404
-    assert doctor.get(f"{path}?one=1-001").status_code == 422
+    assert doctor.get(f"{path}?one=1-001").status_code == 404
     called = hospital.call(now=MONDAY_8AM + timedelta(minutes=2))
     assert called.number_text == "1-002"
     assert doctor.get(f"{path}?one=1-001&other=1-002").json["first"] == "1-002"

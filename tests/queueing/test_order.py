@@ -23,7 +23,6 @@ from telehealth.queueing.rules import (
     number_text,
     order,
     statutory_class,
-    wait_range,
 )
 
 NOW = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
@@ -259,28 +258,6 @@ def test_who_came_back_stands_after_the_next_three():
 def test_a_missed_number_counts_until_ten_have_passed():
     assert may_return(10, 10)
     assert not may_return(11, 10)
-
-
-def test_the_wait_is_a_range_from_what_was_configured_until_calls_are_known():
-    assert wait_range(0, [], 8, 1).low == 0
-    early = wait_range(5, [], 8, 1)
-    assert (early.low, early.high) == (25, 55)
-    assert wait_range(5, [], 8, 4).high == 15
-
-
-def test_the_wait_follows_the_pace_of_the_last_calls_and_not_the_lunch_break():
-    morning = [NOW + timedelta(minutes=3 * n) for n in range(6)]
-    after_lunch = [morning[-1] + timedelta(minutes=90 + 3 * n) for n in range(3)]
-    assert wait_range(10, morning + after_lunch, 8, 1) == wait_range(10, morning, 8, 1)
-    assert (wait_range(10, morning, 8, 1).low, wait_range(10, morning, 8, 1).high) == (15, 45)
-
-
-@given(st.integers(0, 500), st.integers(1, 60), st.integers(1, 12))
-def test_the_range_is_round_and_has_room(ahead, minutes, points):
-    found = wait_range(ahead, [], minutes, points)
-    assert 0 <= found.low <= ahead * minutes / points <= found.high
-    assert (found.low % 5, found.high % 5) == (0, 0)
-    assert found.high - found.low >= 5
 
 
 def test_numbers_read_the_same_on_paper_and_board():

@@ -52,7 +52,7 @@ def relative(hospital: Hospital, app: Flask, *patient_ids: UUID) -> Caller:
                 id=account,
                 kind="patient",
                 phone_index=account.bytes,
-                phone_sealed=b"sealed",
+                phone_sealed=hospital.cipher.seal_text("+84912000900", f"account.phone:{account}"),
                 display_name="Lan",
                 created_at=MONDAY_8AM,
             )

@@ -288,3 +288,18 @@ def test_who_misses_the_call_back_to_the_room_is_no_no_show(wards: Wards):
     assert hospital.status_of(appointment) == "arrived"
     wards.step(back.id, "return")
     assert wards.standing(visit).status == "waiting"
+
+
+def test_who_missed_a_turn_and_took_a_new_number_there_is_handed_on_from_it(wards: Wards):
+    visit = wards.arrive()
+    missed = wards.hospital.call("P001", wards.now())
+    wards.step(missed.id, "skip")
+    room = wards.hospital.queue("P001")
+    with wards.hospital.begin() as session:
+        services.move(
+            session, wards.hospital.doctor, visit, room, now=wards.now(), cipher=wards.hospital.cipher
+        )
+    again = wards.serve("P001")
+    wards.tell(visit, EventKind.PRESCRIBED)
+    wards.step(again, "done")
+    assert wards.standing(visit).kind == "cashier"

@@ -317,7 +317,7 @@ def _summary(line: Line) -> dict[str, Any]:
         "kind": line.queue.kind,
         "waiting": len(line.waiting),
         "now_calling": line.last_calls[-1].number_text if line.last_calls else None,
-        "wait_range_minutes": line.wait(len(line.waiting)),
+        "wait_range_minutes": line.wait(len(line.waiting), now()),
     }
 
 

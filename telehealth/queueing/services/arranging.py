@@ -3,7 +3,7 @@
 Locks are taken in the order queue, counter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +38,16 @@ _SAY = text(
 )
 _FORGET_TODAY = text(
     "DELETE FROM queue_point WHERE queue_id = :queue AND service_point_id = :point AND business_date = :day"
+)
+# Who came back stands after so many calls of their line (`resume_after`); while two lines are called as one,
+# the calls of both count.
+_COUNT_CALLS_OF = text(
+    """
+    UPDATE ticket SET resume_after = resume_after + :sign * (
+               SELECT count(*) FROM ticket c
+                WHERE c.queue_id = ANY(:others) AND c.business_date = :day AND c.called_at IS NOT NULL)
+     WHERE queue_id = ANY(:queues) AND business_date = :day AND resume_after IS NOT NULL
+    """
 )
 _UNFINISHED = (TicketStatus.WAITING, TicketStatus.CALLED, TicketStatus.SERVING, TicketStatus.PARKED)
 
@@ -165,6 +175,7 @@ def merge(session: Session, principal: Principal, queue_id: UUID, into_id: UUID,
     if target.merged_into is not None or source.merged_here or source.merged_into is not None:
         raise QueueMerged(queue=into.name)
     _set_day(session, queue, day, merged_into=into.id)
+    _count_together(session, queue.id, [into.id, *target.merged_here], day, together=True)
     _note(session, principal, queue, "queue.merge", {"into": str(into.id)}, now)
     for each in (queue, into):
         tell_followers(session, each.id)
@@ -178,6 +189,8 @@ def unmerge(session: Session, principal: Principal, queue_id: UUID, *, now: date
         return
     take_turn(session, queue.id, into)
     _set_day(session, queue, day, merged_into=None)
+    left = [into, *queue_day(session, into, day, now).merged_here]
+    _count_together(session, queue.id, left, day, together=False)
     _note(session, principal, queue, "queue.unmerge", {"into": str(into)}, now)
     for each in (queue.id, into):
         tell_followers(session, each)
@@ -232,6 +245,15 @@ def close_own_queue(session: Session, principal: Principal, queue_id: UUID, *, n
     _refuse_while_waiting(session, queue, day)
     session.execute(update(Queue).where(Queue.id == queue.id).values(active=False))
     _note(session, principal, queue, "queue.close-own", {}, now)
+
+
+def _count_together(
+    session: Session, queue_id: UUID, others: Sequence[UUID], day: date, *, together: bool
+) -> None:
+    """Let everybody who came back keep as many places before them as they had."""
+    for queues, counted in (([queue_id], others), (others, [queue_id])):
+        asked = {"queues": list(queues), "others": list(counted), "day": day, "sign": 1 if together else -1}
+        session.execute(_COUNT_CALLS_OF, asked)
 
 
 def _queue(session: Session, queue_id: UUID) -> QueueView:

@@ -54,7 +54,7 @@ def tell_to_leave(session: Session, state: Line, telling: Telling) -> int:
 
 
 def _would_be_in_time(state: Line, ticket: LineTicket, now: datetime) -> bool:
-    wait = state.wait(state.ahead_of(ticket.as_waiting(), now))
+    wait = state.wait(state.ahead_of(ticket.as_waiting(), now), now)
     return wait.low <= state.queue.settings.travel_minutes
 
 

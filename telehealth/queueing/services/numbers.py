@@ -25,7 +25,8 @@ from telehealth.queueing.errors import (
 )
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
-from telehealth.queueing.rules import Waiting, WaitRange, number_text
+from telehealth.queueing.rules import Waiting, number_text
+from telehealth.queueing.waits import WaitRange
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
 # event are written. The counter's row stays locked until commit, so a rollback leaves no gap.
@@ -335,7 +336,7 @@ def view(
         issued_at=ticket.issued_at,
         appointment_start=ticket.appointment_start,
         people_ahead=ahead,
-        wait_range=None if ahead is None else state.wait(ahead),
+        wait_range=None if ahead is None else state.wait(ahead, now),
     )
 
 
