@@ -12,7 +12,7 @@ from telehealth.directory.calendar import CalendarDayView, DayKind
 from telehealth.directory.codes import Modality
 from telehealth.directory.naming import practitioner_title
 from telehealth.schedule_editor.forms import written_minute
-from telehealth.schedule_editor.queries import Block, Calendar, Mark, Person
+from telehealth.schedule_editor.queries import Block, Calendar, Mark, Offered, Person
 from telehealth.schedule_editor.rules import Consequences, DayEffect, Doubt, Standing
 from telehealth.scheduling.codes import Channel, ExceptionKind, SessionMode, SessionStatus
 from telehealth.scheduling.models import BookingPolicy
@@ -245,10 +245,10 @@ def day_notes(calendar: Calendar, day: date) -> list[tuple[str, str]]:
 
 
 def effect_lines(
-    found: Consequences, people: Mapping[UUID, Person]
+    found: Consequences, people: Mapping[UUID, Person], offered: Mapping[UUID, Offered]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the days a change touches, each with its lines: what happens (a kind for the eye), in words."""
-    return [(_day_words(effect.day), list(_effect_words(effect, people))) for effect in found.days]
+    return [(_day_words(effect.day), list(_effect_words(effect, people, offered))) for effect in found.days]
 
 
 def doubt_words(doubt: Doubt, people: Mapping[UUID, Person]) -> str:
@@ -279,30 +279,36 @@ def release_words(policy: BookingPolicy | None) -> str:
     return t("editor-release-words", time=written_minute(policy.release_minute or 0), days=ahead)
 
 
-def _effect_words(effect: DayEffect, people: Mapping[UUID, Person]) -> Iterable[tuple[str, str]]:
+def _effect_words(
+    effect: DayEffect, people: Mapping[UUID, Person], offered: Mapping[UUID, Offered]
+) -> Iterable[tuple[str, str]]:
     for session in effect.removed:
-        yield "removed", t("editor-effect-removed", what=_session_words(session, people))
+        yield "removed", t("editor-effect-removed", what=_session_words(session, people, offered))
     for session in effect.added:
-        yield "added", t("editor-effect-added", what=_session_words(session, people))
+        yield "added", t("editor-effect-added", what=_session_words(session, people, offered))
     for change in effect.changed:
         kind = "narrowed" if change.narrowed else "changed"
         yield (
             kind,
             t(
                 f"editor-effect-{kind}",
-                what=_session_words(change.after, people),
+                what=_session_words(change.after, people, offered),
                 before=_session_places(change.before),
                 after=_session_places(change.after),
             ),
         )
 
 
-def _session_words(session: PlannedSession, people: Mapping[UUID, Person]) -> str:
+def _session_words(
+    session: PlannedSession, people: Mapping[UUID, Person], offered: Mapping[UUID, Offered]
+) -> str:
+    service = offered.get(session.service_id)
     end = session.start_minute + session.slot_count * session.slot_minutes
     parts = [
         f"{written_minute(session.start_minute)}–{written_minute(end)}",
         who(people.get(session.practitioner_id)),
         t("editor-room", room=session.room) if session.room else "",
+        service.name(current_locale()) if service else "",
     ]
     return " · ".join(part for part in parts if part)
 

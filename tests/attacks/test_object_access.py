@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "booking-api.confirm_coverage": {"coverage_basis": "none"},
     "kiosk-api.note_print": {"status": "printed"},
     "queueing-api.grant_priority": {"priority": "none"},
+    "lent-api.make_list": {"size": 1},
     "queue-arranging-api.merge": {"into": NOBODY},
     "queue-arranging-api.move": {"service_point_id": NOBODY},
     "queue-arranging-api.pause": {"reason": "break"},

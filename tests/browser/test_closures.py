@@ -199,3 +199,32 @@ def test_no_page_of_closures_has_a_fault(
         for address in (at, f"{at}/new", f"{at}/preview?{urlencode(asked | {'from_date': 'x'})}"):
             page.goto(address)
             no_faults(page)
+
+
+def test_on_a_phone_the_console_begins_with_one_line_of_pages_and_shows_which_it_is(
+    chromium: Browser, site: str, session_cookie: dict[str, str]
+) -> None:
+    with opened(chromium, 390, 844) as (page, _):
+        page.context.add_cookies([session_cookie])
+        page.goto(f"{site}/desk/schedule/rules")
+        line = page.locator(".th-side").bounding_box()
+        here = page.locator(".th-side [aria-current]").bounding_box()
+        assert line is not None
+        assert here is not None
+        assert line["height"] < 64
+        assert here["x"] >= 0
+        assert here["x"] + here["width"] <= 390
+        page.goto(f"{site}/desk")
+        expect(page.locator(".th-key").first).to_be_hidden()
+
+
+def test_keys_beside_the_pages_are_whole(
+    chromium: Browser, site: str, session_cookie: dict[str, str]
+) -> None:
+    with opened(chromium, 1366, 768) as (page, _):
+        page.context.add_cookies([session_cookie])
+        page.goto(f"{site}/desk")
+        clipped = (
+            "keys => keys.filter(key => key.scrollWidth > key.clientWidth + 1).map(key => key.innerText)"
+        )
+        assert page.locator(".th-side .th-key").evaluate_all(clipped) == []

@@ -11,6 +11,7 @@ from telehealth.core.orm import Base
 from telehealth.core.uow import system_unit_of_work
 from telehealth.provincial_import.services import import_province
 from telehealth.settings import Settings
+from tests.conftest import empty
 from tests.provincial_import.samples import REAL
 
 
@@ -20,9 +21,7 @@ def province(app: Flask, owner_engine: Engine, settings: Settings, _clock) -> It
     with system_unit_of_work(owner_engine) as session:
         import_province(session, REAL, now=_clock(), cipher=settings.cipher)
     yield
-    with owner_engine.begin() as connection:
-        tables = ", ".join(table.name for table in reversed(Base.metadata.sorted_tables))
-        connection.exec_driver_sql(f"TRUNCATE {tables} CASCADE")
+    empty(owner_engine, Base.metadata.sorted_tables)
 
 
 @pytest.fixture

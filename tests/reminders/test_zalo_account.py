@@ -294,7 +294,12 @@ def test_numbers_are_read_however_they_are_written(typed: str):
 def test_who_refuses_is_reminded_in_zalo_no_more_but_still_told_of_changes(account: Account, words: str):
     account.links()
     assert account.writes(words) == ["chat-stopped"]
-    assert account.muted() == {"appointment-reminder-day", "appointment-reminder-hours", "turn-near"}
+    assert account.muted() == {
+        "appointment-reminder-day",
+        "appointment-reminder-hours",
+        "leave-home-now",
+        "turn-near",
+    }
     account.clock.forward(minutes=11)
     assert account.writes("NHẬN") == ["chat-resumed"]
     assert account.muted() == set()

@@ -26,6 +26,12 @@ def test_a_new_line_is_shown_first_and_nothing_of_it_is_kept(admin: Pages, engin
     assert rows(engine, "SELECT count(*) FROM clinic_session WHERE room = 'P7'") == [(0,)]
 
 
+def test_the_preview_of_a_line_names_the_service_of_each_session(admin: Pages):
+    line = AN_LINE | {"further_service_ids": [str(service_id("77001", "desk-only"))]}
+    seen = admin.post("/desk/schedule/lines", line)
+    assert seen.sees("Phòng P7 · Khám nội", "Phòng P7 · Khám đặc biệt")
+
+
 def test_a_saved_line_has_its_sessions_at_once_and_stands_in_the_trail(admin: Pages, engine: Engine):
     assert admin.do("/desk/schedule/lines", AN_LINE).status == 303
     made = rows(

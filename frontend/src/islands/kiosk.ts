@@ -3,7 +3,7 @@ import { runClocks } from "../lib/clock";
 import { island, toast } from "../lib/dom";
 import { printed, type Slip } from "../lib/printing";
 import { Scanner } from "../lib/scanner";
-import { takeStock } from "../lib/stock";
+import { owesNumbers, takeStock } from "../lib/stock";
 
 const STOCK_EVERY_MS = 30_000;
 const LOOKED = "kiosk-looked";
@@ -126,7 +126,7 @@ async function preparedForCuts(root: HTMLElement): Promise<void> {
   };
   window.addEventListener("offline", () => void look());
   window.addEventListener("online", () => void look());
-  if (!worker) return look();
+  if (!worker) return (await owesNumbers()) ? look() : undefined; // not in use: the server would only refuse
   setInterval(() => void look(), STOCK_EVERY_MS);
   setTimeout(() => void look(), untilNextLook());
 }

@@ -26,6 +26,11 @@ export function takeStock(): Promise<Line> {
   return navigator.locks.request("kiosk-stock", visit);
 }
 
+/** Whether numbers that were given out in a cut have not been handed in yet. */
+export async function owesNumbers(): Promise<boolean> {
+  return (await held.presses()).length > 0;
+}
+
 async function visit(): Promise<Line> {
   let stock: Stock;
   try {

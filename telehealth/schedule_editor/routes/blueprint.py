@@ -114,7 +114,7 @@ def _preview_page(
         "schedule_editor/preview.html",
         **frame(facility_id, current),
         found=found,
-        effects=presentation.effect_lines(found, people),
+        effects=presentation.effect_lines(found, people, queries.services(session(), facility_id)),
         doubts=[presentation.doubt_words(doubt, people) for doubt in found.doubts],
         outside=presentation.appointments_by_day(found.outside),
         again=presentation.appointments_by_day(found.again),
