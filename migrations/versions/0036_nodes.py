@@ -157,12 +157,6 @@ BEGIN
         IF v_on_duty THEN RETURN coalesce(NEW, OLD); END IF;
         RAISE EXCEPTION 'this node is not on duty' USING ERRCODE = 'TH001';
     END IF;
-    -- What a kiosk gave out of its own block, while it was cut off, comes in where the block came from.
-    IF TG_TABLE_NAME = 'ticket' AND TG_OP = 'INSERT' AND (to_jsonb(NEW) ->> 'lease_id') IS NOT NULL
-       AND EXISTS (
-           SELECT FROM number_lease l
-            WHERE l.id = (to_jsonb(NEW) ->> 'lease_id')::uuid AND l.holder_kind <> 'node')
-    THEN RETURN NEW; END IF;
     IF TG_TABLE_NAME IN ('queue_counter', 'queue_point') THEN
         SELECT q.facility_id INTO v_facility FROM queue q WHERE q.id = coalesce(NEW.queue_id, OLD.queue_id);
     ELSE
@@ -172,6 +166,11 @@ BEGIN
     IF v_node IS NULL OR current_setting('app.settling', true) = v_node::text THEN
         RETURN coalesce(NEW, OLD);
     END IF;
+    -- What a kiosk gave out of its own block, while it was cut off, comes in where the block came from.
+    IF TG_TABLE_NAME = 'ticket' AND TG_OP = 'INSERT' AND EXISTS (
+        SELECT FROM number_lease l
+         WHERE l.id = (to_jsonb(NEW) ->> 'lease_id')::uuid AND l.holder_kind <> 'node')
+    THEN RETURN NEW; END IF;
     RAISE EXCEPTION 'the queues of this facility are at its node' USING ERRCODE = 'TH002';
 END $$;
 
@@ -217,6 +216,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- How many changes the centre does not have: for the node's page, which everybody may read.
+CREATE FUNCTION unsettled_changes() RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT count(*) FROM node_journal WHERE settled_at IS NULL
+$$;
+
 -- On a node, prepared by telehealth.nodes: no counter counts beyond a block.
 CREATE FUNCTION count_within_blocks() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -260,6 +265,7 @@ VISIT_CODE = (
 UNDO = """
 DROP FUNCTION next_block(uuid, date);
 DROP FUNCTION count_within_blocks() CASCADE;
+DROP FUNCTION unsettled_changes();
 DROP FUNCTION note_in_journal() CASCADE;
 DROP FUNCTION has_the_day(uuid);
 DROP FUNCTION keep_to_home() CASCADE;

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
-from telehealth.nodes.slice import PARTS, SEALED, Part, Row
+from telehealth.nodes.slice import DEVICES, PARTS, SEALED, Part, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,17 @@ def bundle(session: Session, facility_id: UUID, *, now: datetime, cipher: FieldC
     parts = [{"table": part.table, "rows": _rows(session, part, facility_id, now, cipher)} for part in PARTS]
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
     return Bundle(hashlib.sha256(canonical).hexdigest()[:32], parts)
+
+
+def devices(
+    session: Session, facility_id: UUID, *, now: datetime, cipher: FieldCipher
+) -> list[dict[str, Any]]:
+    """Read the devices of the slice: what a node needs at once of one that was enrolled through it."""
+    return [
+        {"table": part.table, "rows": _rows(session, part, facility_id, now, cipher)}
+        for part in PARTS
+        if part.table in DEVICES
+    ]
 
 
 def _rows(session: Session, part: Part, facility_id: UUID, now: datetime, cipher: FieldCipher) -> list[Row]:

@@ -15,6 +15,12 @@ class UnknownNode(Unauthenticated):
     code = "unknown-node"
 
 
+class CentreOutOfReach(Conflict):
+    """This needs the centre, and the line to it is cut."""
+
+    code = "centre-out-of-reach"
+
+
 class BatchOutOfOrder(Conflict):
     """Batches come one after the other; `extra` says which is the next."""
 

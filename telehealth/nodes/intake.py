@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from telehealth.core.crypto import FieldCipher
-from telehealth.nodes.slice import PARTS, SEALED, Part, Row, columns
+from telehealth.nodes.slice import DEVICES, PARTS, SEALED, Part, Row, columns
 
 _MIRRORING = text("SELECT set_config('app.mirroring', :on, true)")
 # A number of an earlier duty that the centre does not have is nobody's; the others come anew in this bundle.
@@ -28,6 +28,13 @@ _OPEN_DAY = text(
        SET first = excluded.first, last = excluded.last, ceiling = excluded.last, closed = excluded.closed,
            merged_into = excluded.merged_into, paused_at = excluded.paused_at,
            paused_until = excluded.paused_until, paused_reason = excluded.paused_reason
+    """
+)
+# Boards here have shown more than the centre knows of where it took the day back in between.
+_BOARDS_GO_ON = text(
+    """
+    UPDATE board b SET last_seq = greatest(
+        b.last_seq, (SELECT max(e.seq) FROM board_event e WHERE e.facility_id = b.facility_id))
     """
 )
 _TOUCHED = text("SELECT row ->> 'id' FROM node_journal WHERE kind = :table")
@@ -58,10 +65,21 @@ def take_in(
             _open_day(session, rows if whole else [])
         else:
             _write(session, part, rows if whole else _foreign(session, part, rows), whole=whole)
+    if whole:
+        session.execute(_BOARDS_GO_ON)
     for part, sent in reversed(list(zip(PARTS, parts, strict=True))):
         if part.mirrored is not None:
             _forget_others(session, part, sent["rows"])
     session.execute(_MIRRORING, {"on": ""})
+
+
+def take_devices(session: Session, parts: Sequence[Mapping[str, Any]]) -> None:
+    """Write the devices of the slice alone. Raises OtherBundle."""
+    known = [part for part in PARTS if part.table in DEVICES]
+    if [each["table"] for each in parts] != [part.table for part in known]:
+        raise OtherBundle
+    for part, sent in zip(known, parts, strict=True):
+        _write(session, part, sent["rows"])
 
 
 def _sealed(part: Part, row: Row, cipher: FieldCipher) -> Row:

@@ -71,7 +71,7 @@ def settled(session: Session, number: int, now: datetime) -> None:
 
 def unsettled(session: Session) -> int:
     """Return how many changes the centre does not have."""
-    return int(session.scalar(text("SELECT count(*) FROM node_journal WHERE settled_at IS NULL")) or 0)
+    return int(session.scalar(text("SELECT unsettled_changes()")) or 0)
 
 
 def _entry(row: Any, cipher: FieldCipher) -> dict[str, Any]:

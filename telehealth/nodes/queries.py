@@ -28,7 +28,7 @@ _LEFT = text(
       FROM queue q JOIN this_node n ON n.facility_id = q.facility_id
       LEFT JOIN held_block b ON b.queue_id = q.id AND b.business_date = :today AND b.epoch = n.epoch
       LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :today
-     WHERE q.active GROUP BY q.id, q.name, q.code ORDER BY q.code
+     WHERE q.active GROUP BY q.id, q.name, q.code ORDER BY left_over, q.code
     """
 )
 

@@ -1,12 +1,25 @@
 """What nodes, administrators and the desk send and get."""
 
-from marshmallow import Schema, fields, validate
+from datetime import datetime
 
+from marshmallow import Schema, ValidationError, fields, validate
+
+from telehealth.accounts.services.devices import BOARD, COMPUTER, KIOSK
 from telehealth.nodes.codes import Reason
 from telehealth.web.api import RequestSchema
 
 _MOST_ENTRIES = 5000
 _KINDS = validate.Length(min=1, max=40)
+
+
+def _is_an_instant(value: str) -> None:
+    """Let it through as it was written: a batch's digest is of the text."""
+    try:
+        aware = datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise ValidationError("Not an instant.")
 
 
 class NodeEnrolSchema(RequestSchema):
@@ -56,7 +69,7 @@ class NodeEntrySchema(RequestSchema):
     kind = fields.String(required=True, validate=_KINDS)
     op = fields.String(required=True, validate=validate.OneOf(("insert", "update", "delete")))
     row = fields.Dict(keys=fields.String(), required=True)
-    at = fields.String(required=True, validate=validate.Length(max=40))
+    at = fields.String(required=True, validate=_is_an_instant)
 
 
 class NodeSettlementSchema(RequestSchema):
@@ -87,6 +100,28 @@ class NodeBundleSchema(Schema):
     """A facility's slice of today and tomorrow."""
 
     tag = fields.String()
+    parts = fields.List(fields.Nested(NodePartSchema))
+
+
+class NodeDeviceCodeSchema(RequestSchema):
+    """A device's code, and the kinds it may be for."""
+
+    code = fields.String(required=True, validate=validate.Length(min=1, max=40))
+    kinds = fields.List(
+        fields.String(validate=validate.OneOf((KIOSK, BOARD, COMPUTER))),
+        required=True,
+        validate=validate.Length(min=1, max=3),
+    )
+
+
+class NodeDeviceSchema(Schema):
+    """A device of the facility, its token, and the rows by which the node knows it."""
+
+    id = fields.UUID(attribute="device_id")
+    kind = fields.String()
+    name = fields.String()
+    facility_id = fields.UUID()
+    token = fields.String()
     parts = fields.List(fields.Nested(NodePartSchema))
 
 

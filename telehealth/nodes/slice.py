@@ -218,6 +218,10 @@ PARTS: tuple[Part, ...] = (
 )  # fmt: skip
 
 
+DEVICES: frozenset[str] = frozenset({"device", "access_session"})
+"""What a device is known by."""
+
+
 @cache
 def columns(table: str) -> tuple[str, ...]:
     """Return the columns of a table that are written, not computed or counted by the database."""

@@ -37,6 +37,10 @@ _NUMBERS = text(
     SELECT n.number, t.id IS NOT NULL AS issued, t.lease_id IS NOT NULL AS settled, l.id AS lease_id,
            l.holder_kind, l.used_to, l.ended_at, l.expires_at, n.number = ANY (l.spoilt) AS spoilt,
            h.id IS NOT NULL AS handed_in,
+           EXISTS (SELECT FROM this_node) AND NOT EXISTS (
+               SELECT FROM held_block b
+                WHERE b.queue_id = c.queue_id AND b.business_date = c.business_date
+                  AND n.number BETWEEN b.first AND b.last) AS elsewhere,
            coalesce(d.name, a.display_name, CASE WHEN t.web_until IS NOT NULL THEN 'web' END, e.name) AS by
       FROM queue_counter c
       CROSS JOIN LATERAL generate_series(c.first, c.last) AS n (number)
@@ -276,7 +280,7 @@ def _fate(row: Row[Any], now: datetime) -> NumberFate:
     if row.issued:
         return NumberFate.ISSUED
     if row.lease_id is None:
-        return NumberFate.MISSING
+        return NumberFate.ELSEWHERE if row.elsewhere else NumberFate.MISSING
     if row.handed_in:
         return NumberFate.HANDED_IN
     if row.spoilt:

@@ -129,12 +129,15 @@ class Machine:
             assert self.round()
 
     def on_duty(self) -> "Machine":
+        self.on_duty_again()
+        self._sign_staff_in()
+        return self
+
+    def on_duty_again(self) -> None:
         self.rounds()
         with system_unit_of_work(self.centre) as session:
             duty.give_duty(session, self.hospital.admin, self.id, now=self.clock())
         self.rounds()
-        self._sign_staff_in()
-        return self
 
     def _sign_staff_in(self) -> None:
         with self.begin() as session:

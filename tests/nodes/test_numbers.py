@@ -240,3 +240,16 @@ def work_on(node: Machine, queue: str, chance: random.Random) -> None:
         node.take(called, "skip")
     else:
         node.take(called, "start", "done")
+
+
+def test_the_account_at_the_node_knows_what_is_the_centres(
+    machine: Machine, hospital: Hospital, clock: MovableClock
+):
+    hospital.number()
+    hospital.number()
+    node = machine.on_duty()
+    assert node.number()["number"] == "1-003"
+    with node.begin() as session:
+        day = numbers_of_the_day(session, hospital.queue("P001"), business_date(clock()), clock())
+    assert day.unexplained == ()
+    assert day.count(NumberFate.ISSUED) == 3

@@ -31,6 +31,7 @@ def test_a_node_says_how_it_is(machine: Machine, clock: MovableClock):
     page = browser.get("/node?part=state").text
     assert "Mất đường truyền về trung tâm từ 08:01" in page
     assert "199" in page
+    assert "Đã gửi hết" not in page
 
 
 def test_a_node_sends_people_on_for_what_is_the_centres(node: Machine):

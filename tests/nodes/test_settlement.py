@@ -276,3 +276,33 @@ def test_a_centre_of_another_version_leaves_the_node_with_what_it_has(
     node.number()
     assert node.round()
     assert rows(node.centre, "SELECT count(*) FROM ticket") == [(1,)]
+
+
+def test_a_row_that_is_none_waits_for_the_desk_and_holds_nothing_up(node: Machine, engine: Engine):
+    work(node, 1)
+    batch = next_batch(node)
+    strange = {"seq": 0, "op": "insert", "at": "2026-11-30T01:00:00+00:00"}
+    batch["entries"] = [
+        strange | {"kind": "ticket", "row": {}},
+        strange | {"kind": "ticket", "row": {"facility_id": str(node.hospital.id), "queue_id": "none"}},
+        strange | {"kind": "appointment", "row": {"facility_id": str(node.hospital.id), "status": "none"}},
+        strange | {"kind": "ticket_event", "row": {}},
+        strange | {"kind": "unheard-of", "row": {}},
+        *batch["entries"],
+    ]
+    node.node.line.settle(batch)
+    assert {kind for kind, _ in waiting(engine)} == {"ticket", "appointment", "ticket_event", "unheard-of"}
+    assert rows(engine, "SELECT status FROM ticket") == [("done",)]
+
+
+def test_a_machine_that_is_enrolled_anew_goes_on_from_one(node: Machine, engine: Engine):
+    work(node, 1)
+    node.rounds()
+    work(node, 1)
+    node.enrol()
+    node.rounds()
+    assert ("batch", "taken-back") in waiting(engine)
+    node.on_duty_again()
+    work(node, 1)
+    node.rounds()
+    assert rows(engine, "SELECT count(*) FROM ticket WHERE status = 'done'") == [(2,)]

@@ -1,4 +1,5 @@
 error-wrong-node-code = This code is wrong, was used, or is older than half an hour. Please get a new one on the centre's administration page.
+error-centre-out-of-reach = The line to the centre is cut, so no new machine can be connected now. Machines that were connected before go on as usual. Please try again when the line is back.
 error-unknown-node = The centre does not know this node, or it was revoked.
 error-batch-out-of-order = This batch is not the next one.
 error-batch-changed = This batch was taken in before with other content.
@@ -24,6 +25,8 @@ nodes-taken-back = The centre runs the queues again.
 nodes-give-duty = Put on duty
 nodes-give-duty-to = Put { $name } on duty
 nodes-revoke = Revoke
+nodes-revoke-text = The centre refuses this node at once. If it is on duty, the centre runs the queues again.
+nodes-lost = Is the node broken or lost?
 nodes-revoke-of = Revoke { $name }
 nodes-done-duty = The node is on duty. Kiosks, boards and rooms now use its address.
 nodes-done-revoke = The node was revoked.

@@ -1,4 +1,5 @@
 error-wrong-node-code = Mã này không đúng, đã dùng hoặc đã quá nửa giờ. Vui lòng lấy mã mới ở trang quản trị của trung tâm.
+error-centre-out-of-reach = Đang mất đường truyền về trung tâm nên chưa kết nối được máy mới. Các máy đã kết nối vẫn chạy bình thường. Vui lòng thử lại khi có đường truyền.
 error-unknown-node = Trung tâm không nhận ra nút này, hoặc nút đã bị thu hồi.
 error-batch-out-of-order = Gói số liệu không đúng thứ tự.
 error-batch-changed = Gói số liệu này đã nhận trước đây với nội dung khác.
@@ -24,6 +25,8 @@ nodes-taken-back = Trung tâm đã điều hành lại hàng chờ.
 nodes-give-duty = Cho trực
 nodes-give-duty-to = Cho nút { $name } trực
 nodes-revoke = Thu hồi
+nodes-revoke-text = Trung tâm từ chối nút này ngay. Nếu nút đang trực, trung tâm điều hành lại hàng chờ.
+nodes-lost = Nút hỏng hoặc thất lạc?
 nodes-revoke-of = Thu hồi nút { $name }
 nodes-done-duty = Nút bắt đầu trực. Kiosk, bảng và phòng khám nay dùng địa chỉ của nút.
 nodes-done-revoke = Đã thu hồi nút.

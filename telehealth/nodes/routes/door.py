@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from telehealth.accounts.authentication import presented_token
 from telehealth.accounts.errors import TooManySignIns
 from telehealth.accounts.rules import address_key, device_code_limits
+from telehealth.accounts.services.devices import redeem_device_code
 from telehealth.accounts.services.limits import spend
 from telehealth.booking.routes import json_only
 from telehealth.nodes import schemas
-from telehealth.nodes.bundle import bundle
+from telehealth.nodes.bundle import bundle, devices
 from telehealth.nodes.services import duty
 from telehealth.nodes.services.duty import NodeAtDoor
 from telehealth.nodes.services.settling import settle
@@ -84,6 +85,28 @@ def take(asked: dict[str, Any]) -> dict[str, Any]:
             outbox=outbox(),
         )
     return {"last_batch": last}
+
+
+@door.post("/devices")
+@public
+@json_only
+@door.arguments(schemas.NodeDeviceCodeSchema())
+@door.response(201, schemas.NodeDeviceSchema)
+def enrol_device(asked: dict[str, Any]) -> dict[str, Any]:
+    """Redeem a code that was entered at the node, for a device of its facility."""
+    with unit_of_work() as work:
+        node = _node(work)
+        made = redeem_device_code(
+            work,
+            code=asked["code"],
+            ip=request.remote_addr,
+            now=now(),
+            cipher=cipher(),
+            kinds=asked["kinds"],
+            facility_id=node.facility_id,
+        )
+        parts = devices(work, node.facility_id, now=now(), cipher=cipher())
+    return asdict(made) | {"parts": parts}
 
 
 @door.post("/leases")

@@ -3,7 +3,9 @@
 from flask import Flask, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from telehealth.accounts.enrolment import redeem_elsewhere
 from telehealth.core.errors import NotFound
+from telehealth.nodes.routes.devices import redeem_at_the_centre
 from telehealth.web.context import settings
 from telehealth.web.errors import wants_problem
 
@@ -59,6 +61,7 @@ SINGLE_PAGES = frozenset(
 
 def keep_to_the_day(app: Flask) -> None:
     """Send people on to the centre for everything that is not the day's work here."""
+    redeem_elsewhere(app, redeem_at_the_centre)
 
     @app.before_request
     def only_the_day() -> AnyResponse | Response | None:

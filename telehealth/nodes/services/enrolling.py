@@ -37,7 +37,13 @@ def prepare(owner: Connection) -> None:
 def become(
     session: Session, enrolled: EnrolledNode, centre_url: str, *, now: datetime, cipher: FieldCipher
 ) -> None:
-    """Write down which node this is. What an earlier enrolment left is settled under the new one."""
+    """Write down which node this is. What an earlier enrolment left is settled under the new one.
+
+    The centre counts a new node's batches from 1, and blocks of the earlier one are no longer its own.
+    """
+    session.execute(text("DELETE FROM node_journal WHERE settled_at IS NOT NULL"))
+    session.execute(text("UPDATE node_journal SET batch = NULL WHERE batch IS NOT NULL"))
+    session.execute(text("DELETE FROM held_block"))
     sealed = cipher.seal_text(enrolled.token, token_context(enrolled.id))
     session.merge(
         ThisNode(

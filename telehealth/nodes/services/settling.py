@@ -85,8 +85,8 @@ def settle(
         body = {"epoch": epoch, "entries": list(entries)}
         keep(session, sender, number, "batch", str(number), Reason.TAKEN_BACK, body, now=now, cipher=cipher)
     else:
-        apply(session, sender, number, entries, now=now, cipher=cipher)
-        _tell_those_near(session, sender, entries, now=now, cipher=cipher, outbox=outbox)
+        taken = apply(session, sender, number, entries, now=now, cipher=cipher)
+        _tell_those_near(session, sender, taken, now=now, cipher=cipher, outbox=outbox)
     session.add(
         NodeBatch(
             node_id=node_id,
@@ -112,16 +112,21 @@ def apply(
     *,
     now: datetime,
     cipher: FieldCipher,
-) -> None:
-    """Take in entries in their order, each by itself: what does not fit is kept, and the next goes on."""
+) -> list[Entry]:
+    """Take in entries in their order, each by itself: what does not fit is kept, and the next goes on.
+
+    Returns those that were taken in.
+    """
+    taken = []
     session.execute(_SETTLING, {"node": str(sender.node_id)})
     for entry in entries:
         reason = misfit(session, sender, entry, cipher)
-        if reason is not None:
-            keep(
-                session, sender, number, entry["kind"], _row_id(entry), reason, entry, now=now, cipher=cipher
-            )
+        if reason is None:
+            taken.append(entry)
+            continue
+        keep(session, sender, number, entry["kind"], _row_id(entry), reason, entry, now=now, cipher=cipher)
     session.execute(_SETTLING, {"node": ""})
+    return taken
 
 
 def misfit(session: Session, sender: Sender, entry: Entry, cipher: FieldCipher) -> Reason | None:
@@ -134,8 +139,8 @@ def misfit(session: Session, sender: Sender, entry: Entry, cipher: FieldCipher) 
             take(session, sender, entry, cipher)
     except Misfit as found:
         return found.reason
-    except (IntegrityError, DomainError):
-        return Reason.DOES_NOT_FIT
+    except (IntegrityError, DomainError, KeyError, TypeError, ValueError):
+        return Reason.DOES_NOT_FIT  # also a row that is none: the next entries are not held up by it
     except OperationalError:
         raise  # the database is busy or away: the node tries again
     except DBAPIError as error:

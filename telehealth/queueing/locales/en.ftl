@@ -320,6 +320,7 @@ lent-fate-spoilt = Spoilt, nobody has it
 lent-fate-handed-in = Waits for the desk
 lent-fate-owed = Not accounted for
 lent-fate-missing = Unknown
+lent-fate-elsewhere = At the centre
 lent-used-to = Given out up to
 lent-used-to-hint = The last number that somebody got, from { $first } on. Leave empty if none was given.
 lent-spoilt = Numbers that nobody got

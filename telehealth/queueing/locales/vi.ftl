@@ -318,6 +318,7 @@ lent-fate-spoilt = Hỏng, không ai giữ
 lent-fate-handed-in = Chờ quầy xem
 lent-fate-owed = Chưa báo lại
 lent-fate-missing = Không rõ
+lent-fate-elsewhere = Ở trung tâm
 lent-used-to = Đã phát đến số
 lent-used-to-hint = Số cuối cùng đã trao cho người bệnh, bắt đầu từ { $first }. Để trống nếu chưa phát số nào.
 lent-spoilt = Số bỏ, không trao cho ai
