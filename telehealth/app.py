@@ -97,6 +97,7 @@ from telehealth.web.context import Services, db, may, principal
 from telehealth.web.errors import init_errors
 from telehealth.web.localization import init_localization
 from telehealth.web.metrics import init_metrics
+from telehealth.web.naming import name_errors
 from telehealth.web.security import init_security
 from telehealth.webhooks import policies as webhook_policies
 from telehealth.webhooks import routes as webhook_routes
@@ -208,6 +209,7 @@ def _trust_proxies(app: Flask, proxies: int) -> None:
 
 def _template_globals(app: Flask) -> None:
     app.add_template_global(may, "may")
+    app.add_template_filter(name_errors)
 
     @app.context_processor
     def actor() -> dict[str, object]:

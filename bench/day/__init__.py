@@ -17,10 +17,12 @@ import psycopg
 from sqlalchemy import create_engine
 
 from bench.day import controls, crew, estimates, plants, rush, scene
+from bench.day.account import Account
 from bench.day.audit import Audited, audit, total
 from bench.day.crew import Played
-from bench.day.hospital import Account
 from bench.day.outages import Saboteur
+from bench.day.scene import Plan
+from bench.day.stages import Stages
 from bench.surroundings import BenchDatabase, Surroundings, front
 from telehealth.core.clock import at_local
 from telehealth.core.principal import SYSTEM
@@ -48,7 +50,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, object]:
     """Return what happened, what the audit found, and how wrong people were told."""
-    with surroundings.database("bench-day") as database:
+    stages = Stages()
+    with surroundings.database("bench-day") as database, stages.ends_when_told():
         return play(
             database.env,
             database.admin_url,
@@ -59,6 +62,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
             saboteur=None if options.calm else _saboteur(database, options),
             port=options.port,
             rush_presses=options.rush_presses,
+            stages=stages,
         )
 
 
@@ -74,30 +78,39 @@ def play(  # noqa: PLR0913  what a day is made of
     saboteur: Saboteur | None = None,
     port: int = 0,
     rush_presses: int = 0,
+    stages: Stages | None = None,
 ) -> dict[str, object]:
     """Play a day in a migrated, empty database. `every`: each facility has every kind of trouble.
 
-    `rush_presses`: so many numbers of an hour over HTTP come before, served at `port`.
+    `rush_presses`: so many numbers of an hour over HTTP come before, served at `port`. A stage that fails,
+    or is left out because the time is over, is said in the figures; what was played until then is judged.
     """
+    stages = stages or Stages()
     plans = scene.prepare(env, admin_url, facilities=facilities, visits=visits, seed=seed)
     day = plans[0].place.day
     rushed: dict[str, object] = {}
     if rush_presses:
-        with front(env, port) as address:
-            rushed = rush.run(address, admin_url, plans[0], rush_presses)
+        rushed = stages.run("hour", lambda: _hour(env, admin_url, plans[0], port, rush_presses), rushed)
     began, spent = time.perf_counter(), _database_seconds(admin_url)
     if saboteur is not None:
         saboteur.start()
     try:
-        played = crew.play(env, admin_url, plans, seed=seed, processes=processes, every=every)
+        played = crew.play(
+            env, admin_url, plans, seed=seed, processes=processes, every=every, enough=stages.enough
+        )
     finally:
         if saboteur is not None:
             saboteur.close()
+    if saboteur is not None and saboteur.failure is not None:
+        stages.note("saboteur", saboteur.failure)
+    stages.failed |= {f"facility {each.split(':')[0]}": each for one in played for each in one.failures}
     seconds = time.perf_counter() - began
     _night(env, day)
     accounts = {key: account for each in played for key, account in each.accounts.items()}
+    began = time.perf_counter()
     with psycopg.connect(admin_url) as admin:
         audited = audit(admin, day, accounts)
+    audit_seconds = time.perf_counter() - began
     for example in audited.examples:
         print(example, flush=True)
     told = [each for account in accounts.values() for each in account.tellings]
@@ -105,6 +118,7 @@ def play(  # noqa: PLR0913  what a day is made of
         "seed": seed,
         "day": day.isoformat(),
         "facilities": len(plans),
+        "facilities_played": len(accounts),
         **_amounts(audited, accounts, played),
         "seconds": round(seconds, 1),
         "speed_up": round(DAY_SECONDS / seconds, 1),
@@ -112,13 +126,26 @@ def play(  # noqa: PLR0913  what a day is made of
         "violations": audited.violations,
         "violations_in_all": total(audited.violations),
         "planted_faults": len(plants.PLANTS),
-        "planted_faults_unseen": plants.unseen(admin_url, day, accounts),
-        "seen_with_a_guard_left_out": controls.run(env, admin_url, plans, seed),
+        "planted_faults_unseen": stages.run(
+            "plants", lambda: plants.unseen(admin_url, day, accounts), ["not looked at"]
+        ),
+        "seen_with_a_guard_left_out": stages.run(
+            "controls", lambda: controls.run(env, admin_url, plans, seed), dict[str, int]()
+        ),
         "hour_over_http": rushed,
         "connections_ended_at_random": saboteur.ended if saboteur else 0,
         "database_taken_away": saboteur.absences if saboteur else 0,
+        "audit_seconds": round(audit_seconds, 1),
+        "stages_failed": stages.failed,
+        "stages_left_out": stages.left_out,
+        "told_to_end": stages.enough.is_set(),
         "waits": estimates.scores(estimates.judge(told, audited.call_times)),
     }
+
+
+def _hour(env: Mapping[str, str], admin_url: str, plan: Plan, port: int, presses: int) -> dict[str, object]:
+    with front(env, port) as address:
+        return rush.run(address, admin_url, plan, presses)
 
 
 def _amounts(
@@ -153,6 +180,9 @@ def _costs(played: Sequence[Played], database_seconds: float) -> dict[str, objec
     return {
         "operations": dict(done.most_common()),
         "operations_in_all": operations,
+        "program_cpu_minutes": round(spent / 60, 2),
+        "database_active_minutes": round(database_seconds / 60, 2),
+        "peak_mb_of_a_process": round(max((each.peak_mb for each in played), default=0.0)),
         "program_cpu_ms_per_operation": round(1000 * spent / operations, 2),
         "database_active_ms_per_operation": round(1000 * database_seconds / operations, 2),
         "mean_ms": {name: round(1000 * waited[name] / count, 1) for name, count in done.most_common()},

@@ -8,6 +8,10 @@ from itertools import count
 Action = Callable[[], None]
 
 
+class ToldToEnd(Exception):
+    """The time for all of this is over; what was begun cannot be judged."""
+
+
 class Agenda:
     """Things to do at instants; those of one instant in the order they were entered."""
 
@@ -29,9 +33,11 @@ class Agenda:
         self.now += timedelta(milliseconds=1)
         return self.now
 
-    def run(self, until: datetime) -> None:
-        """Do everything there is to do until an instant."""
+    def run(self, until: datetime, told_to_end: Callable[[], bool]) -> None:
+        """Do everything there is to do until an instant. Raises ToldToEnd."""
         while self._heap and self._heap[0][0] <= until:
+            if told_to_end():
+                raise ToldToEnd
             when, _, action = heapq.heappop(self._heap)
             self.now = max(self.now, when)
             action()

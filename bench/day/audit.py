@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench.day.hospital import Account
+from bench.day.account import Account
 from bench.day.replay import Merging, Number, Ratio, Replay, Step, broken_chains, two_places
 
 _COUNTS = {
@@ -39,7 +39,7 @@ _COUNTS = {
     "numbers_in_an_emergency_queue": """SELECT count(*) FROM ticket t JOIN queue q ON q.id = t.queue_id
         WHERE t.business_date = %(day)s AND q.kind = 'emergency'""",
     "emergencies_not_answered": """SELECT count(*) FROM staff_call WHERE kind = 'emergency'
-        AND answered_at IS NULL""",
+        AND answered_at IS NULL AND facility_id = ANY(%(facilities)s)""",
     "visit_events_not_applied": """SELECT count(*) FROM visit_event e JOIN visit v ON v.id = e.visit_id
         WHERE v.business_date = %(day)s AND e.state <> 'applied'
           AND coalesce(e.why, '') NOT IN ('visit-over')""",

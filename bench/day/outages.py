@@ -74,6 +74,7 @@ class Saboteur(threading.Thread):
         super().__init__(daemon=True)
         self.ended = 0
         self.absences = 0
+        self.failure: Exception | None = None
         self._admin_url, self._every = admin_url, every
         self._absent_after, self._absence = absent_after, absence
         self._dice = random.Random(f"{seed}:saboteur")
@@ -82,13 +83,17 @@ class Saboteur(threading.Thread):
     def run(self) -> None:
         """Work until `close`."""
         began = time.monotonic()
-        while not self._over.wait(self._dice.expovariate(1 / self._every)):
-            if not self.absences and time.monotonic() - began > self._absent_after:
-                self._absence()
-                self.absences += 1
-            else:
-                self._end_one()
-        self._rests.set()
+        try:
+            while not self._over.wait(self._dice.expovariate(1 / self._every)):
+                if not self.absences and time.monotonic() - began > self._absent_after:
+                    self._absence()
+                    self.absences += 1
+                else:
+                    self._end_one()
+        except Exception as error:  # noqa: BLE001  the day goes on without this trouble, and says so
+            self.failure = error
+        finally:
+            self._rests.set()
         # The system ends a server together with the thread that started it: stay as long as the program.
         threading.Event().wait()
 

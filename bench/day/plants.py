@@ -7,8 +7,8 @@ from uuid import UUID
 
 import psycopg
 
+from bench.day.account import Account
 from bench.day.audit import audit
-from bench.day.hospital import Account
 
 _A_CALLED = """SELECT t.id FROM ticket t WHERE t.business_date = %(day)s AND t.status = 'done'
     AND t.called_at IS NOT NULL AND t.web_until IS NULL ORDER BY t.id LIMIT 1"""

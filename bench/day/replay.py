@@ -6,13 +6,12 @@ It keeps who stands in which line from the events alone and judges each call. Pu
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 MEMORY = 13
 """So many of a line's last calls tell whose turn it is."""
 _GRACE = timedelta(minutes=2)
-_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def two_places(numbers: Mapping[UUID, Number], steps: Iterable[Step]) -> int:
     """Count calls of people who were called or served somewhere else at that moment."""
     busy: dict[UUID, set[UUID]] = defaultdict(set)
     found = 0
-    for step in sorted(steps, key=lambda each: (each.at, each.id)):
+    for step in sorted(steps, key=lambda each: each.id):
         number = numbers.get(step.ticket)
         if number is None or number.visit is None:
             continue
@@ -163,8 +162,8 @@ class Replay:
 
     def run(self, steps: Iterable[Step]) -> Counter[str]:
         """Return how many calls broke which rule."""
-        # Requests at once read the clock before they wait for the line: what was written first came first.
-        ordered = sorted(steps, key=lambda each: (each.at if not self._slack else _ALWAYS, each.id))
+        # Presses at once read the clock before they wait for the line: what was written first came first.
+        ordered = sorted(steps, key=lambda each: each.id)
         granted = {each.ticket: each.at for each in ordered if each.kind == "grant-priority"}
         position = 0
         for step in ordered:

@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from bench.day.account import Account
 from bench.day.audit import audit
-from bench.day.hospital import Account
 from bench.day.scene import Plan
 from bench.surroundings import percentiles
 from telehealth.core.clock import business_date, system_clock

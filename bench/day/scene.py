@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from bench import province
 from bench.day import arrivals
 from bench.day.arrivals import Facility, Person, Way
-from bench.day.hospital import Place, QueueInfo
+from bench.day.place import Place, QueueInfo
 from notifications import Outbox
 from telehealth.accounts.services.devices import enrol_device
 from telehealth.booking import services as booking

@@ -26,6 +26,7 @@ from telehealth.booking.schemas import AppointmentSchema
 from telehealth.core.errors import NotFound
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.queries import patient
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, may, now, permit, principal, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale
@@ -62,6 +63,7 @@ def excuse(asked: dict[str, Any], appointment_id: UUID) -> Response:
 
 
 @api.post("/appointments/<uuid:appointment_id>/confirm")
+@api.doc(parameters=[IF_MATCH])
 @guarded("attendance.confirm")
 @api.response(200, AppointmentSchema)
 def confirm(appointment_id: UUID) -> Response:

@@ -16,7 +16,7 @@ from telehealth.directory.models import ServicePoint
 from telehealth.queueing.codes import BoardEventKind
 from telehealth.queueing.models import Board, BoardEvent
 from telehealth.queueing.places import place_of
-from telehealth.queueing.queries import QueueView, line, queues_of
+from telehealth.queueing.queries import QueueView, lines, queues_of
 
 SHOWN_CALLS = 6
 SHOWN_MISSED = 8
@@ -154,8 +154,8 @@ def _missed(events: Sequence[BoardEvent]) -> list[str]:
 
 def _following(session: Session, facility_id: UUID, shown: AreaView | None, now: datetime) -> list[Following]:
     """Who is next where people wait, the queues that called last first."""
-    lines = [line(session, queue, business_date(now), now) for queue in _queues(session, facility_id, shown)]
-    waited = [each for each in lines if each.waiting]
+    found = lines(session, _queues(session, facility_id, shown), business_date(now), now)
+    waited = [each for each in found.values() if each.waiting]
     waited.sort(key=lambda each: str(each.last_calls[-1].called_at if each.last_calls else ""), reverse=True)
     names = _rooms(session, [each.queue for each in waited])
     return [

@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from telehealth.boards.codes import Dialect, Languages
 from telehealth.boards.figures import By
 from telehealth.queueing.schemas import Instant
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 CODE = r"^[a-z0-9](-?[a-z0-9]){0,39}$"
 MOST_MEMBERS = 200
@@ -17,8 +17,8 @@ class AreaFieldsSchema(RequestSchema):
     name = fields.String(
         required=True, validate=[validate.Length(1, 80), validate.Regexp(r"^[^\x00-\x1f]*$")]
     )
-    queues = fields.List(fields.UUID(), load_default=list, validate=validate.Length(max=MOST_MEMBERS))
-    rooms = fields.List(fields.UUID(), load_default=list, validate=validate.Length(max=MOST_MEMBERS))
+    queues = fields.List(fields.UUID(), load_default=list, validate=ItemCount(max=MOST_MEMBERS))
+    rooms = fields.List(fields.UUID(), load_default=list, validate=ItemCount(max=MOST_MEMBERS))
     least_seconds = fields.Integer(load_default=6, validate=validate.Range(4, 30))
     languages = fields.Enum(Languages, by_value=True, load_default=Languages.BOTH)
     dialect = fields.Enum(Dialect, by_value=True, load_default=Dialect.SOUTH)

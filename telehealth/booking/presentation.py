@@ -17,7 +17,7 @@ from telehealth.scheduling.presentation import (
     prices_json,
     service_json,
 )
-from telehealth.web.localization import translate
+from telehealth.web.localization import format_time, translate
 from telehealth.web.requests import rfc3339
 
 
@@ -54,6 +54,16 @@ def appointment_json(
         "on_the_way_at": _maybe(view.on_the_way_at),
         "actions": list(view.actions(principal, now, may)),
     }
+
+
+def same_day_text(view: AppointmentView, locale: str) -> str:
+    """Return the warning that somebody has this appointment already on the day of another one."""
+    told = {
+        "service": view.service.name(locale),
+        "time": format_time(view.start),
+        "facility": view.facility.name,
+    }
+    return translate(locale, "booking-same-day", told)
 
 
 def verdict_json(verdict: Verdict, locale: str) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from telehealth.booking.actions import Standing, Verdict, verdicts
 from telehealth.booking.codes import AppointmentStatus, OfferState
 from telehealth.booking.policies import AppointmentScope
 from telehealth.booking.rules import CutOff
+from telehealth.core.clock import at_local
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.directory.queries import Prices
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
-from telehealth.scheduling.rules import SlotId
+from telehealth.scheduling.rules import DAY_MINUTES, SlotId
 
 May = Callable[[str, Any], bool]
 """Tells whether the current principal may do an action of the policy to a resource (web.context.may)."""
@@ -47,6 +48,7 @@ class AppointmentView:
     `agreed_at`: since when its time stands. `disrupted`: the doctor is away then, or the place is closed.
     `cancel_notice_minutes`: until how long before the start a patient may change it (None: until the start).
     `bound_from`, `bound_until`: when it must start, by a referral or slip. `overbooked`: beside the others.
+    `others_that_day`: how many more the patient had that day when this was booked; 0 of one that is read.
     """
 
     id: UUID
@@ -81,6 +83,7 @@ class AppointmentView:
     cancel_notice_minutes: int | None = None
     bound_from: datetime | None = None
     bound_until: datetime | None = None
+    others_that_day: int = 0
 
     @property
     def scope(self) -> AppointmentScope:
@@ -401,6 +404,43 @@ def coming_of(
     where = ["a.patient_id = %(patient)s", "a.start_at >= %(since)s", _SHOWN]
     parameters: dict[str, Any] = {"patient": patient_id, "since": since}
     return list(_page(session, where, parameters, limit=limit, cursor=None, newest_first=False).items)
+
+
+def last_visit(
+    session: Session, patient_id: UUID, facility_id: UUID, *, before: datetime
+) -> AppointmentView | None:
+    """Return what a patient came for last at a facility, or None. Missed and cancelled ones are no visits."""
+    where = [
+        "a.patient_id = %(patient)s",
+        "a.facility_id = %(facility)s",
+        "a.start_at < %(before)s",
+        f"a.status IN ('{AppointmentStatus.ARRIVED}', '{AppointmentStatus.FULFILLED}')",
+    ]
+    parameters: dict[str, Any] = {"patient": patient_id, "facility": facility_id, "before": before}
+    found = _page(session, where, parameters, limit=1, cursor=None, newest_first=True).items
+    return found[0] if found else None
+
+
+def same_day(
+    session: Session, patient_id: UUID, service_code: str, day: date, *, but: UUID | None = None
+) -> list[AppointmentView]:
+    """Return what a patient has already of a service on a day, anywhere the principal may see, in order."""
+    where = [
+        "a.patient_id = %(patient)s",
+        "v.code = %(service)s",
+        "a.start_at >= %(from)s",
+        "a.start_at < %(to)s",
+        f"a.status IN ('{AppointmentStatus.BOOKED}', '{AppointmentStatus.ARRIVED}')",
+        "a.id IS DISTINCT FROM %(but)s::uuid",
+    ]
+    parameters: dict[str, Any] = {
+        "patient": patient_id,
+        "service": service_code,
+        "from": at_local(day, 0),
+        "to": at_local(day, DAY_MINUTES),
+        "but": but,
+    }
+    return list(_page(session, where, parameters, limit=5, cursor=None, newest_first=False).items)
 
 
 def day_page(

@@ -21,7 +21,13 @@ from telehealth.booking.errors import FULL, HoldUnknown, RemoteNotAllowed
 from telehealth.booking.idempotency import RequestKey, remember, store
 from telehealth.booking.once import keeps_its_own_keys, request_key
 from telehealth.booking.policies import AppointmentScope, channel_of
-from telehealth.booking.presentation import appointment_json, calendar_file, offer_json, verdict_json
+from telehealth.booking.presentation import (
+    appointment_json,
+    calendar_file,
+    offer_json,
+    same_day_text,
+    verdict_json,
+)
 from telehealth.booking.queries import AppointmentPage, AppointmentView
 from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.schemas import (
@@ -29,6 +35,7 @@ from telehealth.booking.schemas import (
     AppointmentListSchema,
     AppointmentQuerySchema,
     AppointmentSchema,
+    BookedSchema,
     BookingSchema,
     CancelSchema,
     CoverageSchema,
@@ -51,7 +58,7 @@ from telehealth.scheduling.errors import BadRange, SlotUnknown
 from telehealth.scheduling.presentation import slot_json
 from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
-from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links, located
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -115,6 +122,7 @@ _MOVED = links(
 
 
 @api.post("/holds")
+@located("booking-api.show_appointment", "appointment_id")
 @api.doc(**_HELD)
 @guarded("booking.hold")
 @json_only
@@ -147,23 +155,24 @@ def delete_hold(hold_id: UUID) -> Response:
 
 
 @api.post("/appointments")
+@located("booking-api.show_appointment", "appointment_id")
 @api.doc(**_NEXT)
 @keeps_its_own_keys
 @guarded("booking.book")
 @json_only
 @api.arguments(BookingSchema())
-@api.response(201, AppointmentSchema)
+@api.response(201, BookedSchema)
 def create_appointment(asked: dict[str, Any]) -> Response:
     """Book a slot or whichever doctor can, or turn a hold into an appointment."""
     return _with_alternatives(lambda: _book(asked), asked.get("slot_id"))
 
 
 @api.get("/appointments")
-@guarded("booking.list")
+@guarded("booking.list", "booking.day")
 @api.arguments(AppointmentQuerySchema(), location="query")
 @api.response(200, AppointmentListSchema)
 def list_appointments(asked: dict[str, Any]) -> Response:
-    """List one's own and one's family's appointments, or (staff) a facility's day."""
+    """List one's own and one's family's appointments, or (staff, other systems) a facility's day."""
     with unit_of_work() as session:
         page = _page(session, asked)
         people = {(item.patient_id, item.facility.id) for item in page.items}
@@ -314,10 +323,10 @@ def _book(asked: dict[str, Any]) -> Response:
     key = request_key()
     with unit_of_work() as session:
         if key is None:
-            return _created(_written(_booked(session, asked)))
+            return _created(_written(session, _booked(session, asked)))
         if "patient" in asked or "service" in asked:
             return _created(_remembered(session, asked, key))
-        once = Once(key, _written)
+        once = Once(key, lambda view: _written(session, view))
         return _created(services.book_once(session, principal(), _wanted(session, asked), once, **_means()))
 
 
@@ -326,7 +335,7 @@ def _remembered(session: Session, asked: dict[str, Any], key: RequestKey) -> byt
     known = remember(session, key, now=now(), cipher=cipher())
     if known is not None:
         return known
-    answer = _written(_booked(session, asked))
+    answer = _written(session, _booked(session, asked))
     store(session, key, status=201, answer=answer, cipher=cipher())
     return answer
 
@@ -515,8 +524,17 @@ def _created(body: bytes) -> Response:
     return answer
 
 
-def _written(view: AppointmentView) -> bytes:
-    return _json(_shown(view))
+def _written(session: Session, view: AppointmentView) -> bytes:
+    """Return the answer to a booking; a replay gets the same, with the warnings of its hour."""
+    return _json({**_shown(view), "warnings": _warnings(session, view)})
+
+
+def _warnings(session: Session, view: AppointmentView) -> list[str]:
+    if view.patient_id is None or not view.others_that_day:
+        return []
+    day = business_date(view.start)
+    others = queries.same_day(session, view.patient_id, view.service.code, day, but=view.id)
+    return [same_day_text(each, current_locale()) for each in others]
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -36,6 +36,7 @@ from telehealth.booking.errors import (
 )
 from telehealth.core.clock import local
 from telehealth.core.errors import DomainError, PreconditionFailed
+from telehealth.core.phone import display_phone
 from telehealth.core.principal import PrincipalKind
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
@@ -192,7 +193,7 @@ EMERGENCY_SERVICE = "emergency"
 def check_restriction(grade: str | None, service_code: str, hotline: str) -> None:
     """Raise RestrictedToDesk for an online booking; never for emergency care."""
     if grade == RestrictionGrade.DESK_ONLY and service_code != EMERGENCY_SERVICE:
-        raise RestrictedToDesk(hotline=hotline)
+        raise RestrictedToDesk(hotline=display_phone(hotline))
 
 
 def check_length(reason: str | None) -> None:
@@ -303,14 +304,14 @@ def check_cancel(status: str, cut_off: CutOff, now: datetime, *, staff: bool) ->
     """Raise AlreadyArrived, AppointmentOver or TooLateToCancel (staff still may, and say why)."""
     _check_booked(status)
     if now >= cut_off.until and not staff:
-        raise TooLateToCancel(hotline=cut_off.hotline, **told(cut_off.until))
+        raise TooLateToCancel(hotline=display_phone(cut_off.hotline), **told(cut_off.until))
 
 
 def check_move(status: str, start: datetime, cut_off: CutOff, now: datetime, *, staff: bool) -> None:
     """Raise AlreadyArrived, AppointmentOver or TooLateToMove (staff may until the start)."""
     _check_booked(status)
     if now >= start or (now >= cut_off.until and not staff):
-        raise TooLateToMove(hotline=cut_off.hotline, **told(cut_off.until))
+        raise TooLateToMove(hotline=display_phone(cut_off.hotline), **told(cut_off.until))
 
 
 ON_MY_WAY_BEFORE = timedelta(hours=4)

@@ -147,6 +147,18 @@ class AppointmentSchema(Schema):
     actions = fields.List(fields.String())
 
 
+class BookedSchema(AppointmentSchema):
+    """An appointment just made, and what may be amiss with it."""
+
+    warnings = fields.List(
+        fields.String(),
+        metadata={
+            "description": "Doubts about the booking, in words; no refusal. The person already has an "
+            "appointment for the same service on the same day."
+        },
+    )
+
+
 class VerdictSchema(Schema):
     """Whether one thing can be done now; else the stable code, its text, and from when it can."""
 

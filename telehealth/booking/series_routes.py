@@ -38,7 +38,7 @@ from telehealth.booking.services import (
 )
 from telehealth.directory.queries import facility_by_code
 from telehealth.scheduling.presentation import facility_json, practitioner_json, service_json, slot_json
-from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links, located
 from telehealth.web.context import answer_links, cipher, may, now, outbox, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.guard import guarded
@@ -79,6 +79,7 @@ def preview(asked: dict[str, Any]) -> Response:
 
 
 @api.post("")
+@located("series-api.show", "series_id")
 @api.doc(**_NEXT)
 @guarded("series.book")
 @json_only

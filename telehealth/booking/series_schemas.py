@@ -9,7 +9,7 @@ from telehealth.booking.rules import LONGEST_REASON
 from telehealth.booking.schemas import AppointmentSchema, ConsentSchema
 from telehealth.booking.series_rules import LONGEST, MOST_VISITS, Match, OnHoliday, SeriesRule
 from telehealth.scheduling.schemas import DoctorSchema, OfferedServiceSchema, PlaceSchema, SlotSchema
-from telehealth.web.api import RequestSchema
+from telehealth.web.api import ItemCount, RequestSchema
 
 _LOCAL_TIME = validate.Regexp(r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z", error="field-series-time")
 
@@ -32,7 +32,7 @@ class SeriesRuleSchema(RequestSchema):
     every_days = fields.Integer(validate=validate.Range(1, 90), load_default=None, allow_none=True)
     every_weeks = fields.Integer(validate=validate.Range(1, 26), load_default=None, allow_none=True)
     weekdays = fields.List(
-        fields.Integer(validate=validate.Range(0, 6)), load_default=list, validate=validate.Length(max=7)
+        fields.Integer(validate=validate.Range(0, 6)), load_default=list, validate=ItemCount(max=7)
     )
     visits = fields.Integer(validate=validate.Range(1, MOST_VISITS), load_default=None, allow_none=True)
     until = fields.Date(load_default=None, allow_none=True)
@@ -86,7 +86,7 @@ class SeriesBookingSchema(SeriesPreviewSchema):
     slot_ids = fields.List(
         fields.String(validate=validate.Length(1, 60)),
         required=True,
-        validate=validate.Length(1, MOST_VISITS),
+        validate=ItemCount(1, MOST_VISITS),
     )
     coverage_basis = fields.String(
         load_default=CoverageBasis.NONE.value,

@@ -42,6 +42,7 @@ from telehealth.core.phone import display_phone
 from telehealth.core.principal import Role
 from telehealth.directory import queries as directory
 from telehealth.directory.naming import practitioner_title
+from telehealth.web.api import located
 from telehealth.web.context import (
     answer_links,
     cipher,
@@ -91,6 +92,7 @@ _SHOWN: dict[str, tuple[Standing, ...]] = {
 
 
 @api.post("/closures")
+@located("closures-api.show_closure", "closure_id")
 @guarded("closures.open")
 @api.arguments(ClosureRequestSchema())
 @api.response(201, ClosureSchema)

@@ -31,9 +31,15 @@ def country_code(e164: str) -> int:
     return int(phonenumbers.parse(e164).country_code or 0)
 
 
-def display_phone(e164: str) -> str:
-    """Return the number as people read it: `0912 345 678`, or the international form."""
-    number = phonenumbers.parse(e164)
+def display_phone(stored: str) -> str:
+    """Return a number as people read it: `0912 345 678`, `1900 9095`, or the international form.
+
+    `stored` is E.164, or what is dialled in Viet Nam, as hotlines are; what is no number stays as it is.
+    """
+    try:
+        number = phonenumbers.parse(stored, "VN")
+    except phonenumbers.NumberParseException:
+        return stored
     form = (
         phonenumbers.PhoneNumberFormat.NATIONAL
         if number.country_code == 84

@@ -1,8 +1,8 @@
 """Pages of the desk: everything with the keyboard, nothing that needs scripts."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from telehealth.booking import queries as bookings
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt, attempted
 from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBasis
+from telehealth.booking.presentation import same_day_text
 from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
 from telehealth.booking.services import AnyPractitioner
 from telehealth.core.clock import at_local, business_date
@@ -31,14 +32,14 @@ from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
 from telehealth.desk import services
-from telehealth.desk.errors import NobodyAsked, NoReason, NothingTyped
+from telehealth.desk.choosing import Offered, Suggestion, offered_at, suggestions
+from telehealth.desk.errors import BookedThatDay, NobodyAsked, NoQueue, NoReason, NoService, NothingTyped
 from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
 from telehealth.desk.frame import known_person as _seen
 from telehealth.desk.rules import Asked, read_box
 from telehealth.desk.services import Desk, Order
-from telehealth.directory import queries as directory
 from telehealth.directory.codes import Modality
 from telehealth.patients import queries as patients
 from telehealth.patients import services as people
@@ -47,6 +48,10 @@ from telehealth.queueing import queries as queues
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass
 from telehealth.queueing.services import TicketView
+from telehealth.referrals import queries as referrals
+from telehealth.referrals import services as referring
+from telehealth.referrals.queries import RequestView
+from telehealth.referrals.routes.means import means as slip_means
 from telehealth.scheduling.codes import Channel
 from telehealth.scheduling.queries import PractitionerRef, SlotQuery, SlotView, earliest_slots, slot_by_id
 from telehealth.scheduling.rules import DAY_MINUTES
@@ -54,6 +59,7 @@ from telehealth.visits import services as visits
 from telehealth.web.context import (
     answer_links,
     cipher,
+    enter_again,
     now,
     outbox,
     permit,
@@ -76,6 +82,9 @@ _MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
 _HERE, _ANYWHERE = "here", "anywhere"
 _ANY = "any"
+_MISSING = "field-required"
+_MOST_SLIPS = 10
+_NOT_ASKED_AGAIN = ("csrf_token", "again")
 _LONGEST_REASON = 200
 _SHORTEST_WHY = 3
 GROUNDS = tuple(basis.value for basis in CoverageBasis)
@@ -194,8 +203,12 @@ def register() -> ResponseReturnValue:
 @pages.get("/people/<uuid:patient_id>")
 @guarded("desk.enter")
 def person(patient_id: UUID) -> ResponseReturnValue:
-    """Show a person: today's appointment, and the earliest times."""
-    return _person_page(patient_id, _choice(request.args.to_dict()), {})
+    """Show a person: today's appointment, and the earliest times of the service that the clerk chose."""
+    choice = _choice(request.args.to_dict())
+    if "service" in request.args and not choice.service:
+        refused = NoService({"service": [_MISSING]})
+        return _person_page(patient_id, choice, form_errors(refused)), http_status(refused)
+    return _person_page(patient_id, choice, {})
 
 
 @pages.post("/people/<uuid:patient_id>/book")
@@ -214,7 +227,6 @@ def overbook(patient_id: UUID) -> ResponseReturnValue:
 
 def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> ResponseReturnValue:
     desk, choice = _desk(), _choice(request.form.to_dict())
-    cookie[_SERVICE] = choice.service
 
     def unit() -> UUID:
         with unit_of_work() as work:
@@ -231,8 +243,11 @@ def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> Respon
 
     try:
         appointment_id = attempt(unit)
+    except BookedThatDay as refusal:
+        return _again_page(patient_id, refusal.already), http_status(refusal)
     except DomainError as error:
         return _person_page(patient_id, choice, form_errors(error, place_of_errors)), http_status(error)
+    cookie[_SERVICE] = choice.service
     return redirect(url_for("desk.slip", appointment_id=appointment_id))
 
 
@@ -276,7 +291,10 @@ def choose_messages(patient_id: UUID) -> ResponseReturnValue:
 def walk_in(patient_id: UUID) -> ResponseReturnValue:
     """Give somebody without an appointment a number."""
     desk = _desk()
-    queue_id = _uuid(request.form.get("queue", ""))
+    if not request.form.get("queue"):
+        refused = NoQueue({"queue": [_MISSING]})
+        return _person_page(patient_id, _choice({}), form_errors(refused)), http_status(refused)
+    queue_id = _uuid(request.form["queue"])
     press_key = _press_key()
     with unit_of_work() as work:
         view = _seen(work, patient_id)
@@ -515,7 +533,7 @@ def _person_form(form: PersonForm, errors: dict[str, Any]) -> str:
 def _choice(given: dict[str, str]) -> _Choice:
     where, modality = given.get("where", ""), given.get("modality", "")
     return _Choice(
-        service=given.get("service") or cookie.get(_SERVICE, ""),
+        service=given.get("service", ""),
         where=where if where in (_HERE, _ANYWHERE) else _HERE,
         modality=modality if modality in {known.value for known in Modality} else Modality.IN_PERSON.value,
     )
@@ -527,10 +545,12 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         view = _seen(work, patient_id)
         people.note_read(work, principal(), view.id, now=now(), facility_id=desk.facility_id)
         coming = _coming(work, desk, view.id)
-        offered = _offered(work, desk)
-        chosen = choice if choice.service in dict(offered) else _likely(work, desk, choice)
+        offered = offered_at(work, desk.facility_id, current_locale())
+        chosen = choice if choice.service in offered.names else replace(choice, service=offered.only or "")
         slots = _slots(work, desk, chosen)
         full = _full(work, desk, chosen)
+        slips = _slips(work, desk, view.id)
+        suggested = [] if chosen.service else _suggested(work, desk, view.id, offered)
         lines = queues.queues_of(work, desk.facility_id)
     return render_template(
         "desk/person.html",
@@ -541,7 +561,10 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         coming=coming,
         due=_due(desk, coming),
         choice=chosen,
-        offered=offered,
+        offered=list(offered.names.items()),
+        chosen_name=offered.names.get(chosen.service),
+        slips=slips,
+        suggested=suggested,
         slots=slots,
         full=full,
         business_date=business_date,
@@ -575,30 +598,35 @@ def _due(desk: Desk, coming: list[AppointmentView]) -> UUID | None:
     )
 
 
-def _offered(work: Session, desk: Desk) -> list[tuple[str, str]]:
-    """Return services to choose from: those of this facility first."""
-    locale = current_locale()
-    own = {each.code: each.name(locale) for each in directory.services_of(work, desk.facility_id)}
-    every = {each.code: each.name(locale) for each in directory.service_catalogue(work, online_only=False)}
-    return [*own.items(), *((code, name) for code, name in every.items() if code not in own)]
+def _slips(work: Session, desk: Desk, patient_id: UUID) -> list[RequestView]:
+    """Return the person's papers that this facility may book on, each shown to the clerk and noted."""
+    page = referrals.requests_of(work, [patient_id], limit=_MOST_SLIPS, **slip_means().reading)
+    here = [
+        slip
+        for slip in page.items
+        if slip.bookable and (slip.target is None or slip.target.id == desk.facility_id)
+    ]
+    for slip in here:
+        referring.note(work, principal(), "referral.list", slip.id, patient_id, desk.facility_id, now())
+    return here
 
 
-def _likely(work: Session, desk: Desk, choice: _Choice) -> _Choice:
-    """Return the service that is free first: here, else in the province."""
-    for where in (choice.where, _ANYWHERE):
-        slots = _slots(work, desk, _Choice("", where, choice.modality), most=1)
-        if slots:
-            return _Choice(slots[0].service.code, where, choice.modality)
-    return choice
+def _suggested(work: Session, desk: Desk, patient_id: UUID, offered: Offered) -> list[Suggestion]:
+    """Return what is likely meant, for the clerk to take with one key; nothing of it is chosen for them."""
+    last = bookings.last_visit(work, patient_id, desk.facility_id, before=now())
+    return suggestions(offered, last, cookie.get(_SERVICE))
 
 
-def _slots(work: Session, desk: Desk, choice: _Choice, most: int = _SLOTS) -> list[SlotView]:
+def _slots(work: Session, desk: Desk, choice: _Choice) -> list[SlotView]:
+    """Return the earliest times of the chosen service; none before one is chosen."""
+    if not choice.service:
+        return []
     here = choice.where == _HERE
     query = SlotQuery(
-        service_code=choice.service or None,
+        service_code=choice.service,
         facility_id=desk.facility_id if here else None,
         modality=choice.modality,
-        limit=most,
+        limit=_SLOTS,
         channel=Channel.DESK if here else Channel.ONLINE,
     )
     return earliest_slots(work, query, now=now())
@@ -616,6 +644,8 @@ def _full(work: Session, desk: Desk, choice: _Choice) -> list[FullSlot]:
 
 def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> Order:
     form = request.form
+    if not choice.service:
+        raise NoService({"service": [_MISSING]})
     why = " ".join(form.get("why", "").split())[:_LONGEST_REASON]
     if overbook and len(why) < _SHORTEST_WHY:
         raise NoReason({"why": ["error-desk-no-reason"]})
@@ -631,6 +661,25 @@ def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> 
         reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
         overbook=why if overbook else None,
         any_of=_any_of(form.get("slot_id", ""), desk, choice),
+        again=form.get("again") == "yes",
+    )
+
+
+def _again_page(patient_id: UUID, already: Sequence[UUID]) -> str:
+    """Show what the person has that day, and ask whether another one is meant."""
+    desk = _desk()
+    enter_again()
+    with unit_of_work() as work:
+        view = _seen(work, patient_id)
+        found = bookings.appointments_by_ids(work, already)
+        _note_list(work, desk, found)
+    locale = current_locale()
+    return render_template(
+        "desk/again.html",
+        **_frame(desk),
+        person=view,
+        already=[(each, same_day_text(each, locale)) for each in found],
+        wanted={name: value for name, value in request.form.items() if name not in _NOT_ASKED_AGAIN},
     )
 
 

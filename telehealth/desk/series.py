@@ -24,7 +24,7 @@ from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, DomainError, Unprocessable, http_status
 from telehealth.core.text import whole_number
 from telehealth.desk import services
-from telehealth.desk.errors import NobodyAsked
+from telehealth.desk.errors import NobodyAsked, NoService
 from telehealth.desk.frame import desk_here, frame, known_person
 from telehealth.desk.rules import Asked
 from telehealth.desk.services import Desk
@@ -152,7 +152,7 @@ def _form_page(patient_id: UUID, errors: dict[str, Any]) -> str:
             for each in directory.services_of(session, desk.facility_id)
         ]
         doctors = directory.practitioners(session, facility_code=framed["facility"].code, limit=100).items
-        if given.get("service"):
+        if "service" in given:
             try:
                 proposals = booking.preview_series(session, _order(patient_id, desk), now=now())
             except DomainError as error:
@@ -195,6 +195,8 @@ def _series_page(series_id: UUID, errors: dict[str, Any]) -> str:
 def _order(patient_id: UUID, desk: Desk) -> SeriesOrder:
     """Read the form. Raises Unprocessable."""
     given = request.values
+    if not given.get("service"):
+        raise NoService({"service": ["field-required"]})
     doctor = given.get("doctor", "")
     return SeriesOrder(
         patient_id,

@@ -22,9 +22,10 @@ from telehealth.booking.services import (
     SeriesOrder,
 )
 from telehealth.core.answer_link import AnswerLinks
+from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.principal import Principal
-from telehealth.desk.errors import NotThisDesk
+from telehealth.desk.errors import BookedThatDay, NotThisDesk
 from telehealth.desk.rules import Asked, Typed
 from telehealth.identification.cards import IdentityCard, InsuranceCard
 from telehealth.identities.queries import Described, Doubles, possible_doubles
@@ -67,7 +68,7 @@ class _Means(TypedDict):
 class Order:
     """A booking as the desk makes it; `overbook`: why somebody is put beside those who have the slot.
 
-    `any_of`: instead of a slot, whichever doctor can.
+    `any_of`: instead of a slot, whichever doctor can. `again`: also for who has the service that day already.
     """
 
     patient_id: UUID
@@ -78,6 +79,7 @@ class Order:
     reason: str | None
     overbook: str | None = None
     any_of: AnyPractitioner | None = None
+    again: bool = False
 
 
 def find(
@@ -193,7 +195,10 @@ def book(
     outbox: Outbox,
     links: AnswerLinks,
 ) -> AppointmentView:
-    """Book for somebody at the desk; elsewhere by the same rules as from home. Raises what booking raises."""
+    """Book for somebody at the desk; elsewhere by the same rules as from home.
+
+    Raises what booking raises, and BookedThatDay.
+    """
     slot = slot_by_id(session, order.slot_id, now)
     here = order.any_of is not None or (slot is not None and slot.facility.id == desk.facility_id)
     request = BookingRequest(
@@ -210,6 +215,8 @@ def book(
         view = booking.book(session, desk.principal, request, **means)
     else:
         view = booking.book_any(session, desk.principal, request, order.any_of, **means)
+    if not order.again:
+        _once_that_day(session, order.patient_id, view)
     patients.consent(
         session,
         desk.principal,
@@ -230,6 +237,15 @@ def book(
     )
     record(session, desk.principal, entry, now=now)
     return view
+
+
+def _once_that_day(session: Session, patient_id: UUID, made: AppointmentView) -> None:
+    if not made.others_that_day:
+        return
+    day = business_date(made.start)
+    already = bookings.same_day(session, patient_id, made.service.code, day, but=made.id)
+    if already:
+        raise BookedThatDay([view.id for view in already])
 
 
 def book_series(

@@ -132,7 +132,7 @@ def welcome(place: Place) -> str:
     if place.demo:
         lines += [f"  {path:<9} {meaning}" for path, meaning in PAGES]
         lines += [
-            "Patients sign in with any Vietnamese mobile number;",
+            "Patients sign in with any mobile number, also a foreign one, an e-mail address or a passkey;",
             f"every message and one-time code of the demo arrives at {base}/sandbox",
             *_accounts(place.demo_accounts),
         ]

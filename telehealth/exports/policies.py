@@ -7,8 +7,8 @@ from telehealth.core.principal import Role
 
 RULES: Mapping[str, Rule] = {
     "export.enter": Rule(frozenset({Role.DESK, Role.FACILITY_ADMIN})),
-    "export.appointments": at_facility(Role.DESK, Role.FACILITY_ADMIN),
-    "export.sessions": at_facility(Role.DESK, Role.FACILITY_ADMIN),
-    "export.queues": at_facility(Role.DESK, Role.FACILITY_ADMIN),
-    "export.rosters": at_facility(Role.FACILITY_ADMIN),
+    "export.appointments": at_facility(Role.DESK, Role.FACILITY_ADMIN, Role.INTEGRATOR),
+    "export.sessions": at_facility(Role.DESK, Role.FACILITY_ADMIN, Role.INTEGRATOR),
+    "export.queues": at_facility(Role.DESK, Role.FACILITY_ADMIN, Role.INTEGRATOR),
+    "export.rosters": at_facility(Role.FACILITY_ADMIN, Role.INTEGRATOR),
 }

@@ -7,7 +7,7 @@ from telehealth.kiosk.codes import FeedbackKind, FeedbackTopic
 from telehealth.kiosk.passes import LONGEST_PASS
 from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, StaffCallKind
 from telehealth.queueing.schemas import FollowSchema, Instant
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 
 class ScanSchema(RequestSchema):
@@ -209,7 +209,7 @@ class PressedNumbersSchema(RequestSchema):
     """What a machine gave out of a lease."""
 
     numbers = fields.List(
-        fields.Nested(PressedNumberSchema), required=True, validate=validate.Length(1, MOST_NUMBERS_AT_ONCE)
+        fields.Nested(PressedNumberSchema), required=True, validate=ItemCount(1, MOST_NUMBERS_AT_ONCE)
     )
 
 
@@ -218,7 +218,7 @@ class HandedInSchema(RequestSchema):
 
     key = fields.String(required=True, validate=validate.Length(1, 100))
     numbers = fields.List(
-        fields.Nested(HandedNumberSchema), required=True, validate=validate.Length(1, MOST_NUMBERS_AT_ONCE)
+        fields.Nested(HandedNumberSchema), required=True, validate=ItemCount(1, MOST_NUMBERS_AT_ONCE)
     )
 
 

@@ -18,7 +18,7 @@ from telehealth.patients import queries, schemas, services
 from telehealth.patients.errors import PatientNotFound
 from telehealth.patients.policies import registering_facility
 from telehealth.patients.queries import PatientView
-from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links, located
 from telehealth.web.context import cipher, may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import t
@@ -50,6 +50,7 @@ class Patients(MethodView):
             found = services.family(work, principal(), now=now(), cipher=cipher())
         return {"items": [_body(view) for view in found]}
 
+    @located("patients-api.OnePatient", "patient_id")
     @api.doc(**_NEXT)
     @guarded("patient.register")
     @api.arguments(schemas.Registration)

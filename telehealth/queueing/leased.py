@@ -1,6 +1,6 @@
 """What became of every number of a day, and which blocks of numbers are lent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -34,7 +34,8 @@ _DAY_ENDS = 24 * 60
 # Every number that the counter passed, each with its ticket and its lease, where it has them.
 _NUMBERS = text(
     """
-    SELECT n.number, t.id IS NOT NULL AS issued, t.lease_id IS NOT NULL AS settled, l.id AS lease_id,
+    SELECT c.queue_id, n.number, t.id IS NOT NULL AS issued, t.lease_id IS NOT NULL AS settled,
+           l.id AS lease_id,
            l.holder_kind, l.used_to, l.ended_at, l.expires_at, n.number = ANY (l.spoilt) AS spoilt,
            h.id IS NOT NULL AS handed_in,
            EXISTS (SELECT FROM this_node) AND NOT EXISTS (
@@ -54,8 +55,8 @@ _NUMBERS = text(
       LEFT JOIN device d ON d.id = coalesce(t.issued_by, l.holder_id)
       LEFT JOIN account a ON a.id = coalesce(t.issued_by, l.holder_id) AND t.web_until IS NULL
       LEFT JOIN edge_node e ON e.id = l.holder_id
-     WHERE c.queue_id = :queue AND c.business_date = :day
-     ORDER BY n.number
+     WHERE c.queue_id = ANY(cast(:queues AS uuid[])) AND c.business_date = :day
+     ORDER BY c.queue_id, n.number
     """
 )
 _LEASES = text(
@@ -224,8 +225,17 @@ def facility_of_handed_in(session: Session, entry_id: UUID) -> UUID:
 
 def numbers_of_the_day(session: Session, queue_id: UUID, day: date, now: datetime) -> DayNumbers:
     """Account for every number of a queue's day: who gave it or holds it, which lease it came back from."""
-    rows = session.execute(_NUMBERS, {"queue": queue_id, "day": day})
-    return DayNumbers(tuple(_spans(_span(row, now) for row in rows)))
+    return numbers_by_queue(session, [queue_id], day, now)[queue_id]
+
+
+def numbers_by_queue(
+    session: Session, queues: Sequence[UUID], day: date, now: datetime
+) -> dict[UUID, DayNumbers]:
+    """Account for every number of the day of each of these queues."""
+    found: dict[UUID, list[NumberSpan]] = {each: [] for each in queues}
+    for row in session.execute(_NUMBERS, {"queues": list(queues), "day": day}):
+        found[row.queue_id].append(_span(row, now))
+    return {queue: DayNumbers(tuple(_spans(single))) for queue, single in found.items()}
 
 
 def leases_of(session: Session, facility_id: UUID, day: date) -> list[LeaseRow]:

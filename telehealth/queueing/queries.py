@@ -1,12 +1,13 @@
 """Reading queues, lines, tickets and boards. Nothing here names a person."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, false, func, select, text
+from sqlalchemy import Row, Select, Text, bindparam, case, cast, false, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from telehealth.booking.models import Appointment
@@ -20,25 +21,40 @@ from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
 from telehealth.queueing.explanation import Explanation, Why, explain, explain_call
 from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
+    LONGEST_TOKEN,
     Lane,
+    Placed,
     QueueSettings,
     Reason,
     Standing,
     Waiting,
+    is_due,
+    lane_of,
     lapsed,
     newcomer_place,
     number_text,
     order,
     places_ahead_of,
 )
-from telehealth.queueing.waits import Pace, Period, WaitRange, wait_range
+from telehealth.queueing.waits import Due, Pace, Period, WaitRange, calls_until, wait_range
 from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
 _EXAMPLES = 3
-_LINE = text("SELECT * FROM queue_line(:queue, :day)")
+_LINES = text(
+    """
+    SELECT wanted.id AS line_of, l.*
+      FROM unnest(cast(:queues AS uuid[])) AS wanted (id) CROSS JOIN LATERAL queue_line(wanted.id, :day) l
+    """
+)
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
-_POINTS = text("SELECT * FROM queue_points(:queue, :day)")
+_POINTS = text(
+    """
+    SELECT q.id AS queue_id, p.id, p.name
+      FROM queue q CROSS JOIN LATERAL queue_points(q.id, :day) p
+     WHERE q.id = ANY(cast(:queues AS uuid[])) ORDER BY p.code
+    """
+)
 _STANDING = text("SELECT * FROM queue_standing(:queue, :day, :now, :early, :late, :grace)")
 _OF_POINT = text(
     """
@@ -50,12 +66,16 @@ _OF_POINT = text(
 )
 _TODAY = text(
     """
-    SELECT c.closed, c.merged_into, c.paused_at, c.paused_until, c.paused_reason,
+    SELECT q.id, c.closed, c.merged_into, c.paused_at, c.paused_until, c.paused_reason,
            ARRAY(SELECT m.queue_id FROM queue_counter m
                   WHERE m.merged_into = q.id AND m.business_date = :day) AS merged_here,
-           ARRAY(SELECT p.name FROM queue_points(q.id, :day) p) AS rooms
-      FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
-     WHERE q.id = :queue
+           coalesce(calling.ids, '{}') AS point_ids, coalesce(calling.names, '{}') AS rooms
+      FROM queue q
+      LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
+      CROSS JOIN LATERAL (
+           SELECT array_agg(p.id ORDER BY p.code) AS ids, array_agg(p.name ORDER BY p.code) AS names
+             FROM queue_points(q.id, :day) p) calling
+     WHERE q.id = ANY(cast(:queues AS uuid[]))
     """
 )
 _PAUSES = text(
@@ -84,7 +104,7 @@ def _select_queues() -> Select[Any]:
             Queue,
             case((Queue.service_point_id.is_(None), points), else_=1).label("points"),
             func.coalesce(room.name, Queue.name).label("place"),
-            Facility.hours,
+            cast(Facility.hours, Text).label("hours"),
         )
         .join(Facility, Facility.id == Queue.facility_id)
         .outerjoin(room, room.id == Queue.service_point_id)
@@ -92,6 +112,12 @@ def _select_queues() -> Select[Any]:
 
 
 _QUEUES = _select_queues()
+_QUEUE = _QUEUES.where(Queue.id == bindparam("queue"))
+_QUEUES_OF = _QUEUES.where(Queue.facility_id == bindparam("facility"), Queue.active)
+_MERGED_INTO = select(QueueCounter.merged_into).where(
+    QueueCounter.queue_id == bindparam("queue"), QueueCounter.business_date == bindparam("day")
+)
+_POINT_NAME = select(ServicePoint.name).where(ServicePoint.id == bindparam("point"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +170,23 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class QueueDay:
-    """What is different about a queue today; `rooms` are the desks or rooms that call from it."""
+    """What is different about a queue today; `calling` are the desks or rooms that call from it: id, name."""
 
     closed: bool
     merged_into: UUID | None
     merged_here: tuple[UUID, ...]
     pause: Pause | None
-    rooms: tuple[str, ...]
+    calling: tuple[tuple[UUID, str], ...]
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Return the names of what calls."""
+        return tuple(name for _point, name in self.calling)
 
     @property
     def points(self) -> int:
         """Return how many call."""
-        return len(self.rooms)
+        return len(self.calling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +244,14 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many are called before somebody, and how long that may take."""
+
+    ahead: int
+    wait: WaitRange
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A queue on a day: who waits, in order; who is called, served or parked; how fast it goes.
 
@@ -239,19 +278,44 @@ class Line:
         """Return how many are called before a ticket, if it waits; for one from the web, if they came now."""
         absent = next((ticket for ticket in self.absent if ticket.id == ticket_id), None)
         if absent is not None:
-            return self.ahead_of(absent.as_waiting(), now)
+            return self.tell(absent.as_waiting(), now).ahead
         return next((ticket.place for ticket in self.waiting if ticket.id == ticket_id), None)
 
     def wait(self, ahead: int, now: datetime) -> WaitRange:
-        """Return how long somebody with so many people ahead may wait."""
-        times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
-        return wait_range(ahead, _pace(self.queue, times, len(self.recent), self.day.points, now), now)
+        """Return how long somebody without an appointment and with so many people ahead may wait."""
+        return wait_range(ahead, self._pace(now), now)
 
-    def ahead_of(self, newcomer: Waiting, now: datetime) -> int:
-        """Return how many would be called before somebody who is not in the line yet."""
-        people = [ticket.as_waiting() for ticket in self.waiting]
-        placed = order([*people, newcomer], self.recent, self.queue.settings.policy, now)
-        return next(place.place for place in placed if place.id == newcomer.id)
+    def told(self, ticket_id: UUID, now: datetime) -> Told | None:
+        """Return what the holder of a ticket is told, if it waits; from the web, as if they came now."""
+        ticket = self._waits(ticket_id)
+        return None if ticket is None else self.tell(ticket.as_waiting(), now)
+
+    def tell(self, who: Waiting, now: datetime) -> Told:
+        """Return what somebody is told who waits here, or would join now."""
+        people = [each.as_waiting() for each in self.waiting if each.id != who.id]
+        placed = order([*people, who], self.recent, self.queue.settings.policy, now)
+        ahead, pace = _place(placed, who), self._pace(now)
+        return Told(ahead, wait_range(ahead, pace, now, self._due([*people, who], placed, who, pace, now)))
+
+    def _due(
+        self, people: Sequence[Waiting], placed: Sequence[Placed], who: Waiting, pace: Pace, now: datetime
+    ) -> Due | None:
+        """When the time of an appointment comes, and who of those here is then still called before it."""
+        policy = self.queue.settings.policy
+        if who.appointment_start is None or is_due(who, policy, now):
+            return None
+        at = who.appointment_start - policy.grace
+        called = placed[: calls_until(pace, now, at)]
+        if lane_of(who, policy, at) is not Lane.APPOINTMENT or any(each.id == who.id for each in called):
+            return None
+        gone = {each.id for each in called}
+        recent = [*self.recent, *(each.lane for each in called if each.reason is not Reason.CAME_BACK)]
+        left = [each for each in people if each.id not in gone]
+        return Due(at, _place(order(left, recent, policy, at), who))
+
+    def _pace(self, now: datetime) -> Pace:
+        times = [ticket.called_at for ticket in self.last_calls if ticket.called_at is not None]
+        return _pace(self.queue, times, len(self.recent), self.day.points, now)
 
     def why(self, mine: UUID, theirs: str, now: datetime) -> Explanation | None:
         """Return why a number, as people read it, is called before a ticket; None where it says nothing."""
@@ -359,27 +423,35 @@ class StaffCallView:
 
 def queue_by_id(session: Session, queue_id: UUID) -> QueueView | None:
     """Return a queue."""
-    row = session.execute(_QUEUES.where(Queue.id == queue_id)).one_or_none()
-    return None if row is None else _queue(row)
+    row = session.execute(_QUEUE, {"queue": queue_id}).one_or_none()
+    return None if row is None else _queue(row, _hours(row.hours))
 
 
 def queues_of(session: Session, facility_id: UUID) -> list[QueueView]:
     """Return a facility's queues in use, in the order a visit passes them, rooms by code."""
-    rows = session.execute(_QUEUES.where(Queue.facility_id == facility_id, Queue.active))
-    kinds = list(ServicePointKind)
-    return sorted((_queue(row) for row in rows), key=lambda queue: (kinds.index(queue.kind), queue.code))
+    rows = session.execute(_QUEUES_OF, {"facility": facility_id}).all()
+    hours, kinds = _hours(rows[0].hours) if rows else (), list(ServicePointKind)
+    found = [_queue(row, hours) for row in rows]
+    return sorted(found, key=lambda queue: (kinds.index(queue.kind), queue.code))
 
 
 def queue_day(session: Session, queue_id: UUID, day: date, now: datetime) -> QueueDay:
     """Return what is different about a queue on a day."""
-    row = session.execute(_TODAY, {"queue": queue_id, "day": day}).one()
-    return QueueDay(
-        closed=bool(row.closed),
-        merged_into=row.merged_into,
-        merged_here=tuple(row.merged_here),
-        pause=_pause(row, now),
-        rooms=tuple(row.rooms),
-    )
+    return _days(session, [queue_id], day, now)[queue_id]
+
+
+def _days(session: Session, queues: Sequence[UUID], day: date, now: datetime) -> dict[UUID, QueueDay]:
+    rows = session.execute(_TODAY, {"queues": list(queues), "day": day})
+    return {
+        row.id: QueueDay(
+            closed=bool(row.closed),
+            merged_into=row.merged_into,
+            merged_here=tuple(row.merged_here),
+            pause=_pause(row, now),
+            calling=tuple(zip(row.point_ids, row.rooms, strict=True)),
+        )
+        for row in rows
+    }
 
 
 def _pause(row: Row[Any], now: datetime) -> Pause | None:
@@ -397,7 +469,26 @@ def pauses_of(session: Session, facility_id: UUID, now: datetime) -> dict[UUID, 
 
 def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
     """Return the state of a queue on a day, its waiting people in the order of calling."""
-    rows = session.execute(_LINE, {"queue": queue.id, "day": day}).all()
+    return lines(session, [queue], day, now)[queue.id]
+
+
+def lines(session: Session, queues: Sequence[QueueView], day: date, now: datetime) -> dict[UUID, Line]:
+    """Return the state of several queues on a day, in as many statements as for one."""
+    ids = [queue.id for queue in queues]
+    rows: dict[UUID, list[Row[Any]]] = {each: [] for each in ids}
+    for row in session.execute(_LINES, {"queues": ids, "day": day}):
+        rows[row.line_of].append(row)
+    days = _days(session, ids, day, now)
+    return {queue.id: _line(queue, days[queue.id], rows[queue.id], now) for queue in queues}
+
+
+def line_again(session: Session, before: Line, now: datetime) -> Line:
+    """Return a line as it is after a call, on a day about which nothing else has changed."""
+    asked = {"queues": [before.queue.id], "day": business_date(now)}
+    return _line(before.queue, before.day, session.execute(_LINES, asked).all(), now)
+
+
+def _line(queue: QueueView, day: QueueDay, rows: Sequence[Row[Any]], now: datetime) -> Line:
     called_total = rows[0].called_total if rows else 0
     tickets = sorted((_ticket(queue, row, called_total) for row in rows), key=_by_call)
     calls = [each for each in tickets if each.called_at is not None]
@@ -410,7 +501,7 @@ def line(session: Session, queue: QueueView, day: date, now: datetime) -> Line:
 
     return Line(
         queue=queue,
-        day=queue_day(session, queue.id, day, now),
+        day=day,
         waiting=tuple(
             replace(here[each.id], lane=each.lane, place=each.place, reason=each.reason) for each in placed
         ),
@@ -427,18 +518,24 @@ def _by_call(ticket: LineTicket) -> tuple[bool, datetime]:
     return (ticket.called_at is None, ticket.called_at or ticket.waiting_since)
 
 
+def _place(placed: Sequence[Placed], who: Waiting) -> int:
+    return next(each.place for each in placed if each.id == who.id)
+
+
 def _lanes(calls: Sequence[LineTicket]) -> list[Lane]:
     return [each.called_lane for each in calls if each.called_lane is not None]
 
 
 def follow(session: Session, public_token: str, now: datetime) -> FollowView | None:
     """Return what the holder of a public token may see. No principal is needed."""
+    if len(public_token) > LONGEST_TOKEN:
+        return None
     found = session.execute(_BY_TOKEN, {"token_hash": token_hash(public_token)}).one_or_none()
     queue = queue_by_id(session, found.queue_id) if found else None
     if found is None or queue is None:
         return None
     state = line(session, calling_queue(session, queue, found.business_date), found.business_date, now)
-    ahead = state.place_of(found.id, now) if found.business_date == business_date(now) else None
+    told = state.told(found.id, now) if found.business_date == business_date(now) else None
     name, code = session.execute(
         select(Facility.name, Facility.code).where(Facility.id == queue.facility_id)
     ).one()
@@ -453,8 +550,8 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
         status=TicketStatus(found.status),
         room=room_of(session, state, found.service_point_id),
         now_calling=state.last_calls[-1].number_text if state.last_calls else None,
-        people_ahead=ahead,
-        wait=None if ahead is None else state.wait(ahead, now),
+        people_ahead=told.ahead if told else None,
+        wait=told.wait if told else None,
         come_by=found.web_until if found.here_at is None else None,
         lapsed=lapsed(found.web_until, found.here_at, now),
     )
@@ -471,7 +568,7 @@ def room_name(session: Session, queue: QueueView, service_point_id: UUID | None)
     """Return where to go: the desk that called, else the queue's room or hall."""
     if service_point_id is None or service_point_id == queue.service_point_id:
         return queue.place
-    return session.scalar(select(ServicePoint.name).where(ServicePoint.id == service_point_id)) or queue.place
+    return session.scalar(_POINT_NAME, {"point": service_point_id}) or queue.place
 
 
 def facility_of_ticket(session: Session, ticket_id: UUID) -> UUID:
@@ -534,17 +631,29 @@ def queue_of_practitioner(session: Session, practitioner_id: UUID, now: datetime
 
 def points_of(session: Session, queue: QueueView, day: date) -> list[tuple[UUID, str]]:
     """Return the desks or rooms that call from a queue on a day: id and name."""
-    return [(row.id, row.name) for row in session.execute(_POINTS, {"queue": queue.id, "day": day})]
+    return points_by_queue(session, [queue.id], day).get(queue.id, [])
+
+
+def points_by_queue(
+    session: Session, queues: Sequence[UUID], day: date
+) -> dict[UUID, list[tuple[UUID, str]]]:
+    """Return the desks or rooms that call from each of these queues on a day: id and name."""
+    found: dict[UUID, list[tuple[UUID, str]]] = {}
+    for row in session.execute(_POINTS, {"queues": list(queues), "day": day}):
+        found.setdefault(row.queue_id, []).append((row.id, row.name))
+    return found
 
 
 def other_lines(session: Session, queue: QueueView, point_id: UUID, now: datetime) -> list[Line]:
     """Return the other queues that a desk or room calls from today."""
     day = business_date(now)
     wanted = {"facility": queue.facility_id, "point": point_id, "day": day}
-    ids = session.scalars(_OF_POINT, wanted).all()
-    others = [queue_by_id(session, each) for each in ids if each != queue.id]
-    lines = [line(session, each, day, now) for each in others if each is not None]
-    return [each for each in lines if each.day.merged_into is None]
+    ids = [each for each in session.scalars(_OF_POINT, wanted) if each != queue.id]
+    if not ids:
+        return []
+    others = [each for each in queues_of(session, queue.facility_id) if each.id in ids]
+    found = lines(session, sorted(others, key=lambda each: each.code), day, now)
+    return [each for each in found.values() if each.day.merged_into is None]
 
 
 def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]:
@@ -565,7 +674,11 @@ def facility_of_staff_call(session: Session, call_id: UUID) -> UUID:
     return found
 
 
-def _queue(row: Row[Any]) -> QueueView:
+def _hours(stored: str) -> tuple[OpeningPeriod, ...]:
+    return tuple(OpeningPeriod.from_json(period) for period in json.loads(stored))
+
+
+def _queue(row: Row[Any], hours: tuple[OpeningPeriod, ...]) -> QueueView:
     queue: Queue = row.Queue
     return QueueView(
         id=queue.id,
@@ -581,7 +694,7 @@ def _queue(row: Row[Any]) -> QueueView:
         version=queue.version,
         practitioner_id=queue.practitioner_id,
         settings=QueueSettings(**{name: getattr(queue, name) for name in _SETTINGS}),
-        hours=tuple(OpeningPeriod.from_json(period) for period in row.hours),
+        hours=hours,
     )
 
 
@@ -698,8 +811,8 @@ def prospect(session: Session, queue: QueueView, day: date, now: datetime, newco
     if newcomer.appointment_start is None and newcomer.waiting_since == now:
         return _counted(session, queue, day, now, has_priority=newcomer.priority is not PriorityClass.NONE)
     state = line(session, queue, day, now)
-    ahead = state.ahead_of(newcomer, now)
-    return Prospect(queue.place_on(state.day.rooms), ahead, state.wait(ahead, now))
+    told = state.tell(newcomer, now)
+    return Prospect(queue.place_on(state.day.rooms), told.ahead, told.wait)
 
 
 def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, has_priority: bool) -> Prospect:
@@ -733,11 +846,7 @@ def _pace(queue: QueueView, calls: Sequence[datetime], in_turn: int, points: int
 
 def calling_queue(session: Session, queue: QueueView, day: date) -> QueueView:
     """Return the queue whose rooms call the people of this one today: itself unless it is merged."""
-    target = session.scalar(
-        select(QueueCounter.merged_into).where(
-            QueueCounter.queue_id == queue.id, QueueCounter.business_date == day
-        )
-    )
+    target = session.scalar(_MERGED_INTO, {"queue": queue.id, "day": day})
     return (queue_by_id(session, target) if target else None) or queue
 
 

@@ -116,6 +116,8 @@ def latest_place(walk_ins_ahead: int, came_back: int, policy: OrderPolicy) -> in
 
 
 MOST_LISTED = 500
+LONGEST_TOKEN = 64
+"""Nothing longer is the capability of a slip (services.numbers.public_token)."""
 LONGEST_SCAN = 200
 """A scanned address is longer than a code."""
 

@@ -19,7 +19,7 @@ from telehealth.queueing.codes import (
 )
 from telehealth.queueing.explanation import Why
 from telehealth.queueing.rules import LONGEST_SCAN
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 
 class Instant(fields.Field[datetime]):
@@ -434,8 +434,8 @@ class TallySchema(RequestSchema):
     """What was given out of a block: up to `used_to`, not `spoilt`; who was `seen` waits no longer."""
 
     used_to = fields.Integer(required=True, strict=True, validate=validate.Range(0, 9_999_999))
-    spoilt = fields.List(_LEASED, load_default=list, validate=validate.Length(max=500))
-    seen = fields.List(_LEASED, load_default=list, validate=validate.Length(max=500))
+    spoilt = fields.List(_LEASED, load_default=list, validate=ItemCount(max=500))
+    seen = fields.List(_LEASED, load_default=list, validate=ItemCount(max=500))
     began_at = fields.AwareDateTime(load_default=None, allow_none=True)
     until = fields.AwareDateTime(load_default=None, allow_none=True)
 

@@ -107,17 +107,18 @@ def take_in() -> ResponseReturnValue:
 
 
 @api.post("/schedules/import")
-@guarded("schedule.change")
+@guarded("schedule.import")
 @api.arguments(RosterImportQuerySchema(), location="query")
 @api.arguments(RosterFileSchema(), location="files")
 @api.response(200, {"anyOf": [RosterImportSchema, RosterPreviewSchema]})
 def import_schedules(how: dict[str, Any], sent: dict[str, Any]) -> Response:
     """Take in a facility's roster file; each fault is named with its line.
 
-    `dry_run` answers what it would do; `preview` names that answer's fingerprint to do it.
+    `dry_run` answers what it would do; `preview` names that answer's fingerprint to do it. The patients
+    whom it touches are named to those who may list the facility's day (`booking.day`).
     """
     facility_id = facility_by_code(session(), how["facility"]).id
-    permit("schedule.change", facility_id)
+    permit("schedule.import", facility_id)
     file = _read(sent["file"], complete=how["complete"])
     try:
         asked = asked_by(session(), editor(facility_id), file, now=now())

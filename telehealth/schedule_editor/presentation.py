@@ -12,7 +12,7 @@ from telehealth.directory.calendar import CalendarDayView, DayKind
 from telehealth.directory.codes import Modality
 from telehealth.directory.naming import practitioner_title
 from telehealth.schedule_editor.forms import written_minute
-from telehealth.schedule_editor.queries import Block, Calendar, Mark, Offered, Person
+from telehealth.schedule_editor.queries import Block, Calendar, Mark, Offered, Person, places_of
 from telehealth.schedule_editor.rules import Consequences, DayEffect, Doubt, Standing
 from telehealth.scheduling.codes import Channel, ExceptionKind, SessionMode, SessionStatus
 from telehealth.scheduling.models import BookingPolicy
@@ -135,7 +135,7 @@ def heads(calendar: Calendar, shown: Iterable[Block]) -> list[Head]:
                 each.holiday or _closed(each.day, calendar.marks),
                 each.day == calendar.today,
                 len(blocks),
-                sum(block.places for block in blocks),
+                places_of(blocks),
                 sum(block.booked for block in blocks),
             )
         )
@@ -334,7 +334,8 @@ def _place(start: int, end: int, hours: Hours | None) -> tuple[int, int]:
 def _places(block: Block) -> str:
     if block.id is None:
         return t("editor-places-planned", places=block.places)
-    return t("editor-places", booked=block.booked, places=block.places)
+    own = t("editor-places", booked=block.booked, places=block.places)
+    return f"{own} ({t('editor-beside', count=block.beside)})" if block.beside else own
 
 
 def _doors(block: Block) -> str:
@@ -342,7 +343,8 @@ def _doors(block: Block) -> str:
     if block.online_quota:
         parts.append(t("editor-online", booked=block.online_booked, quota=block.online_quota))
     parts += [
-        t(f"editor-kept-{kept.door}", booked=kept.booked, reserved=kept.reserved) for kept in block.kept
+        t(f"editor-kept-{kept.door}", booked=min(kept.booked, kept.reserved), reserved=kept.reserved)
+        for kept in block.kept
     ]
     if block.overbooked:
         parts.append(t("editor-overbooked", count=block.overbooked))
@@ -358,7 +360,7 @@ def _state(block: Block, today: date) -> str:
         return t("editor-state-extra")
     if block.mode == SessionMode.SESSION:
         return t("editor-state-session")
-    if block.places and block.booked >= block.places:
+    if block.places and block.booked + block.beside >= block.places:
         return t("editor-state-full")
     return ""
 
@@ -389,7 +391,7 @@ def _row_detail(blocks: Iterable[Block]) -> str:
         "editor-row-detail",
         sessions=len(known),
         booked=sum(block.booked for block in known),
-        places=sum(block.places for block in known),
+        places=places_of(known),
     )
 
 

@@ -1,8 +1,8 @@
 """Reading a facility's schedule: the calendar of a week or a day, the lists, and whom a change touches."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -75,7 +75,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A session in the calendar. `id` is None while its day has not been made: nobody can be booked yet."""
+    """A session in the calendar. `id` is None while its day has not been made: nobody can be booked yet.
+
+    `beside`: who are booked for the other services of its line, on the same places.
+    """
 
     id: UUID | None
     schedule_id: UUID | None
@@ -95,11 +98,19 @@ class Block:
     online_booked: int
     online_quota: int
     kept: tuple[Kept, ...]
+    beside: int = 0
+
+    @property
+    def lanes(self) -> tuple[object, ...]:
+        """Return whose places these are: the services of one line share them."""
+        line = self.schedule_id or self.exception_id or self.id
+        return line, self.practitioner_id, self.day, self.start_minute
 
     @property
     def fill(self) -> int:
         """Return how full it is, in tenths."""
-        return min(10, -(-self.booked * 10 // self.places)) if self.places else 0
+        taken = self.booked + self.beside
+        return min(10, -(-taken * 10 // self.places)) if self.places else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,7 @@ def calendar(session: Session, facility_id: UUID, first: date, last: date, today
     return Calendar(
         today=today,
         days=days,
-        blocks=tuple(sorted(blocks, key=lambda block: (block.day, block.start_minute, block.room))),
+        blocks=tuple(sorted(_beside(blocks), key=lambda block: (block.day, block.start_minute, block.room))),
         marks=(
             *_exception_marks(session, facility_id, first, last),
             *_blockings(session, facility_id, first, last),
@@ -539,6 +550,21 @@ def _blocks_where(
         {**parameters, "facility": facility_id},
     )
     return [Block(*(*fields, tuple(Kept(*each) for each in kept or ()))) for *fields, kept in rows]
+
+
+def places_of(blocks: Iterable[Block]) -> int:
+    """Return how many places blocks have together; what the services of one line share counts once."""
+    shared: dict[tuple[object, ...], int] = {}
+    for block in blocks:
+        shared[block.lanes] = max(shared.get(block.lanes, 0), block.places)
+    return sum(shared.values())
+
+
+def _beside(blocks: Sequence[Block]) -> list[Block]:
+    booked: Counter[tuple[object, ...]] = Counter()
+    for block in blocks:
+        booked[block.lanes] += block.booked
+    return [replace(block, beside=booked[block.lanes] - block.booked) for block in blocks]
 
 
 def _planned_blocks(session: Session, facility_id: UUID, days: Sequence[date]) -> list[Block]:

@@ -10,7 +10,7 @@ from telehealth.schedule_editor.forms import read_minute, written_minute
 from telehealth.schedule_editor.rules import WarningCode
 from telehealth.scheduling.codes import Door, ExceptionKind, ResourceKind, ScheduleOrigin, SessionMode
 from telehealth.scheduling.drafts import LONGEST_CODE, LONGEST_TEXT, OVERRIDING_ROLES
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 _MOST = 100_000
 
@@ -90,7 +90,7 @@ class ScheduleLineSchema(RequestSchema):
     weekdays = fields.List(
         fields.Integer(strict=True, validate=validate.Range(0, 6)),
         required=True,
-        validate=validate.Length(1, 7),
+        validate=ItemCount(1, 7),
     )
     start_minute = _minute(data_key="start", required=True)
     end_minute = _minute(data_key="end", required=True)
@@ -104,10 +104,10 @@ class ScheduleLineSchema(RequestSchema):
     lead_minutes = _number(load_default=0)
     tail_minutes = _number(load_default=0)
     overbook_most = _number(load_default=2)
-    further_service_ids = fields.List(fields.UUID(), load_default=list, validate=validate.Length(0, 20))
-    resource_ids = fields.List(fields.UUID(), load_default=list, validate=validate.Length(0, 20))
+    further_service_ids = fields.List(fields.UUID(), load_default=list, validate=ItemCount(0, 20))
+    resource_ids = fields.List(fields.UUID(), load_default=list, validate=ItemCount(0, 20))
     quotas = fields.List(
-        fields.Nested(ScheduleQuotaSchema), load_default=list, validate=validate.Length(0, len(Door))
+        fields.Nested(ScheduleQuotaSchema), load_default=list, validate=ItemCount(0, len(Door))
     )
 
 
@@ -188,9 +188,9 @@ class BlockingFieldsSchema(RequestSchema):
     override_roles = fields.List(
         fields.String(validate=validate.OneOf([role.value for role in OVERRIDING_ROLES])),
         load_default=list,
-        validate=validate.Length(0, len(OVERRIDING_ROLES)),
+        validate=ItemCount(0, len(OVERRIDING_ROLES)),
     )
-    override_account_ids = fields.List(fields.UUID(), load_default=list, validate=validate.Length(0, 50))
+    override_account_ids = fields.List(fields.UUID(), load_default=list, validate=ItemCount(0, 50))
 
 
 class NewBlockingSchema(BlockingFieldsSchema):

@@ -17,4 +17,5 @@ RULES: Rules = {
     "schedule.read": at_facility(*_RECEPTION),
     "schedule.adjust": at_facility(*_RECEPTION),
     "schedule.change": at_facility(Role.FACILITY_ADMIN),
+    "schedule.import": at_facility(Role.FACILITY_ADMIN, Role.INTEGRATOR),
 }

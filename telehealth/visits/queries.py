@@ -1,13 +1,13 @@
 """Reading visits: where they stand, what they wait for, what did not fit. Nothing here names a person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, select, text
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, and_, bindparam, exists, func, select, text
+from sqlalchemy.orm import Session
 
 from telehealth.core.clock import at_local, business_date
 from telehealth.core.crypto import token_hash
@@ -16,7 +16,7 @@ from telehealth.directory.codes import ServicePointKind
 from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.models import Queue, Ticket
 from telehealth.queueing.queries import QueueView, queues_of
-from telehealth.queueing.rules import number_text
+from telehealth.queueing.rules import LONGEST_TOKEN, number_text
 from telehealth.visits.codes import Category, Coverage, EventState, ResultsAt, TestsFirst
 from telehealth.visits.errors import VisitUnknown
 from telehealth.visits.models import Visit, VisitEvent, VisitOrder, VisitPath
@@ -153,13 +153,58 @@ class EventView:
     settled_at: datetime | None
 
 
+_ORDERS = (
+    select(VisitOrder)
+    .where(VisitOrder.visit_id == bindparam("visit"), VisitOrder.revoked_at.is_(None))
+    .order_by(VisitOrder.ordered_at, VisitOrder.identifier_value)
+)
+_TICKETS = (
+    select(Ticket)
+    .where(Ticket.visit_id == bindparam("visit"))
+    .order_by(Ticket.issued_at.desc(), Ticket.number.desc())
+)
+_LINES = text(
+    """
+    SELECT q.id, q.kind,
+           coalesce(w.waiting, 0) * q.minutes_per_visit
+           / CASE WHEN q.service_point_id IS NULL THEN greatest(coalesce(p.points, 0), 1) ELSE 1 END
+           AS minutes
+      FROM queue q
+      LEFT JOIN (SELECT kind, count(*)::double precision AS points FROM service_point
+                  WHERE facility_id = :facility AND active GROUP BY kind) p ON p.kind = q.kind
+      LEFT JOIN (SELECT t.queue_id, count(*)::double precision AS waiting
+                   FROM ticket t JOIN queue theirs ON theirs.id = t.queue_id
+                  WHERE theirs.facility_id = :facility AND t.business_date = :day
+                    AND t.status IN ('waiting', 'called') GROUP BY t.queue_id) w ON w.queue_id = q.id
+     WHERE q.facility_id = :facility AND q.active ORDER BY q.code
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LineLength:
+    """A queue in use, and how many minutes of work wait in it."""
+
+    id: UUID
+    kind: ServicePointKind
+    minutes: float
+
+
+def lengths(session: Session, facility_id: UUID, day: date) -> list[LineLength]:
+    """Return a facility's queues in use by code, with how long their lines are on a day."""
+    rows = session.execute(_LINES, {"facility": facility_id, "day": day})
+    return [LineLength(row.id, ServicePointKind(row.kind), row.minutes) for row in rows]
+
+
 def path_of(session: Session, facility_id: UUID) -> Path:
     """Return a facility's rule; its stations are the kinds of its queues in use."""
-    return _path(session, facility_id, queues_of(session, facility_id))
+    kinds = select(Queue.kind).where(Queue.facility_id == facility_id, Queue.active).distinct()
+    return path_with(session, facility_id, {ServicePointKind(each) for each in session.scalars(kinds)})
 
 
-def _path(session: Session, facility_id: UUID, queues: Sequence[QueueView]) -> Path:
-    stations = frozenset(queue.kind for queue in queues)
+def path_with(session: Session, facility_id: UUID, kinds: Iterable[ServicePointKind]) -> Path:
+    """Return a facility's rule, with stations of these kinds."""
+    stations = frozenset(kinds)
     row = session.get(VisitPath, facility_id)
     if row is None:
         return Path(stations)
@@ -207,55 +252,32 @@ def facts_of(session: Session, visit: Visit) -> Facts:
 
 def orders_of(session: Session, visit_id: UUID) -> Sequence[VisitOrder]:
     """Return a visit's orders that were not taken back, in the order of asking."""
-    return session.scalars(
-        select(VisitOrder)
-        .where(VisitOrder.visit_id == visit_id, VisitOrder.revoked_at.is_(None))
-        .order_by(VisitOrder.ordered_at, VisitOrder.identifier_value),
-        execution_options={"populate_existing": True},
-    ).all()
+    return session.scalars(_ORDERS, {"visit": visit_id}, execution_options={"populate_existing": True}).all()
 
 
-def standing_tickets(session: Session, visit_id: UUID) -> Sequence[Ticket]:
-    """Return the numbers of a visit that still lead somewhere, the latest first.
+def tickets_of(session: Session, visit_id: UUID) -> Sequence[Ticket]:
+    """Return every number of a visit, the latest first."""
+    return session.scalars(_TICKETS, {"visit": visit_id}, execution_options={"populate_existing": True}).all()
+
+
+def standing(tickets: Sequence[Ticket]) -> list[Ticket]:
+    """Return those of a visit's numbers that still lead somewhere.
 
     A missed one does until another was given: whoever took a new number goes on from there.
     """
-    newer = aliased(Ticket)
-    replaced = exists().where(newer.visit_id == visit_id, newer.issued_at > Ticket.issued_at)
-    return session.scalars(
-        select(Ticket)
-        .where(
-            Ticket.visit_id == visit_id,
-            Ticket.status.in_(OPEN) | ((Ticket.status == TicketStatus.MISSED) & ~replaced),
-        )
-        .order_by(Ticket.issued_at.desc(), Ticket.number.desc()),
-        execution_options={"populate_existing": True},
-    ).all()
+    latest = max((ticket.issued_at for ticket in tickets), default=None)
+    return [
+        ticket
+        for ticket in tickets
+        if ticket.status in OPEN or (ticket.status == TicketStatus.MISSED and ticket.issued_at == latest)
+    ]
 
 
-def lengths(session: Session, queues: Sequence[QueueView], day: date) -> dict[UUID, float]:
-    """Return how many minutes of work wait in each line."""
-    rows = session.execute(
-        select(Ticket.queue_id, func.count())
-        .where(
-            Ticket.queue_id.in_([queue.id for queue in queues]),
-            Ticket.business_date == day,
-            Ticket.status.in_((TicketStatus.WAITING, TicketStatus.CALLED)),
-        )
-        .group_by(Ticket.queue_id)
-    )
-    waiting = {row[0]: row[1] for row in rows}
-    return {
-        queue.id: waiting.get(queue.id, 0) * queue.minutes_per_visit / max(1, queue.points)
-        for queue in queues
-    }
-
-
-def by_kind(queues: Sequence[QueueView], minutes: dict[UUID, float]) -> dict[ServicePointKind, float]:
+def by_kind(lines: Sequence[LineLength]) -> dict[ServicePointKind, float]:
     """Return the shortest line of each kind."""
     shortest: dict[ServicePointKind, float] = {}
-    for queue in queues:
-        shortest[queue.kind] = min(minutes[queue.id], shortest.get(queue.kind, minutes[queue.id]))
+    for each in lines:
+        shortest[each.kind] = min(each.minutes, shortest.get(each.kind, each.minutes))
     return shortest
 
 
@@ -310,6 +332,8 @@ def visit_view(session: Session, visit_id: UUID) -> VisitView:
 
 def journey(session: Session, public_token: str, now: datetime) -> Journey | None:
     """Return the visit behind a slip. No principal is needed."""
+    if len(public_token) > LONGEST_TOKEN:
+        return None
     key = {"token_hash": token_hash(public_token)}
     visit = session.execute(_VISIT_BY_TOKEN, key).one_or_none()
     if visit is None:
@@ -369,7 +393,7 @@ def _legs(session: Session, rows: Sequence[Any], queues: Sequence[QueueView]) ->
 def _next_place(
     session: Session, facts: Facts, facility_id: UUID, queues: Sequence[QueueView]
 ) -> NextPlace | None:
-    coming = next_stop(facts, _path(session, facility_id, queues), {})
+    coming = next_stop(facts, path_with(session, facility_id, {queue.kind for queue in queues}), {})
     return None if coming is None else place_of(coming, queues)
 
 

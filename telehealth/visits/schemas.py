@@ -6,7 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from telehealth.queueing.schemas import Instant
 from telehealth.visits.codes import Category, Coverage, EventKind, EventState, ResultsAt, TestsFirst
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 _WORD = validate.Regexp(r"^[!-~]{1,120}$")
 _NAMES_ORDERS = (EventKind.TESTS_ORDERED, EventKind.PERFORMED, EventKind.RESULT_READY)
@@ -50,7 +50,7 @@ class VisitEventSchema(RequestSchema):
     occurred_at = fields.AwareDateTime(required=True, format="iso")
     visit = fields.Nested(VisitEventVisitSchema, required=True)
     orders = fields.List(
-        fields.Nested(VisitEventOrderSchema), load_default=list, validate=validate.Length(max=_MOST_ORDERS)
+        fields.Nested(VisitEventOrderSchema), load_default=list, validate=ItemCount(max=_MOST_ORDERS)
     )
     medicines = fields.Boolean(
         load_default=False, metadata={"description": "For `paid`: the medicines are paid."}
@@ -237,7 +237,7 @@ class OutForTestsListSchema(Schema):
 
 
 _COVERAGES = fields.List(
-    fields.Enum(Coverage, by_value=True), required=True, validate=validate.Length(max=len(Coverage))
+    fields.Enum(Coverage, by_value=True), required=True, validate=ItemCount(max=len(Coverage))
 )
 
 

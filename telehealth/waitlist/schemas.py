@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from telehealth.booking.codes import CoverageBasis
 from telehealth.directory.codes import Modality
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 
 _CLOCK = validate.Regexp(r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", error="field-malformed")
 
@@ -27,7 +27,7 @@ class JoinSchema(RequestSchema):
     from_ = fields.Date(data_key="from", required=True)
     to = fields.Date(required=True)
     weekdays = fields.List(
-        fields.Integer(validate=validate.Range(0, 6)), load_default=(), validate=validate.Length(max=7)
+        fields.Integer(validate=validate.Range(0, 6)), load_default=(), validate=ItemCount(max=7)
     )
     from_time = fields.String(load_default="00:00", validate=_CLOCK)
     to_time = fields.String(load_default="24:00", validate=_CLOCK)

@@ -1,22 +1,24 @@
 """The JSON API: OpenAPI 3.1 from the schemas, our problem documents for every refusal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from apispec import BasePlugin
+from flask import current_app, url_for
 from flask_smorest import Api
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
-from telehealth.web.guard import GUARD, PUBLIC
+from telehealth.web.guard import SCOPES
 
 PROBLEM = "application/problem+json"
 BEARER = "bearer"
 DESCRIPTION = """\
 Sign in with `POST /api/v1/sessions` and send `Authorization: Bearer <token>`. Another system sends the
 `client_id` and `client_secret` that the operator gave it; its token lasts an hour. Each operation names the
-scope without which a key does not come in.
+scopes without which a key does not come in.
 
 A refusal is `application/problem+json` (RFC 9457): branch on `code`, show `detail`, which is Vietnamese, or
 English with `Accept-Language: en`. `fields` says what is wrong with which field, `request_id` names the
@@ -32,8 +34,8 @@ not know are refused in a body and passed over in an address.
 _BEARER_SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The `token` that POST /api/v1/sessions answers. What an operation lists is the scope"
-    " without which another system's key does not come in; people need none.",
+    "description": "The `token` that POST /api/v1/sessions answers. What an operation lists are the scopes"
+    " without all of which another system's key does not come in; people need none.",
 }
 
 IF_MATCH = {
@@ -94,8 +96,49 @@ class ProblemSchema(Schema):
     request_id = fields.String()
 
 
+class ItemCount(validate.Length):
+    """How many items a list may have: `Length` in words that do not speak of characters."""
+
+    message_min = "Fewer than {min} items."
+    message_max = "More than {max} items."
+    message_all = "Must have between {min} and {max} items."
+    message_equal = "Must have {equal} items."
+
+
 ID = "$response.body#/id"
 ETAG = "$response.header.ETag"
+
+
+_LOCATED = "__located__"
+_LOCATION = {
+    "required": True,
+    "description": "Where what was made can be read.",
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def located(endpoint: str, variable: str, member: str = "id") -> Callable[[View], View]:
+    """Say in `Location` where what a POST has made can be read (RFC 9110 15.3.2).
+
+    `endpoint` shows it; the answer's `member` fills the `variable` of its path. Stands right below the
+    route, so that every answer 201 passes.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answered(*args: Any, **kwargs: Any) -> Any:
+            answer = current_app.make_response(view(*args, **kwargs))
+            if answer.status_code == HTTPStatus.CREATED:
+                key = answer.get_json()[member]
+                answer.headers["Location"] = url_for(endpoint, **{variable: key})
+            return answer
+
+        setattr(answered, _LOCATED, True)
+        return cast("View", answered)
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +162,7 @@ class Link:
 
 def links(status: int, **targets: Link) -> dict[str, Any]:
     """Return what `@api.doc(**...)` takes to name an answer's links."""
-    return {"responses": {str(status): {"links": {name: link.written() for name, link in targets.items()}}}}
+    return {"responses": {status: {"links": {name: link.written() for name, link in targets.items()}}}}
 
 
 class RefusalsPlugin(BasePlugin):
@@ -140,7 +183,10 @@ class RefusalsPlugin(BasePlugin):
     ) -> None:
         """Name the refusals that the operation's own decorators left out, and who may come in."""
         for method, operation in (operations or {}).items():
-            operation.setdefault("security", _security(self.views[given["rule"].endpoint], method))
+            view = self.views[given["rule"].endpoint]
+            operation.setdefault("security", _security(view, method))
+            if getattr(_handler(view, method), _LOCATED, False):
+                operation["responses"][201].setdefault("headers", {})["Location"] = _LOCATION
             if method in _CONDITIONAL:
                 operation.setdefault("parameters", []).append(_CONDITIONAL[method])
             if method == "get":
@@ -150,10 +196,14 @@ class RefusalsPlugin(BasePlugin):
 
 
 def _security(view: Any, method: str) -> list[dict[str, list[str]]]:
-    """Return nothing for what is open to all, else the token and the scope of the view's guard."""
-    view = getattr(getattr(view, "view_class", None), method, view)
-    action = getattr(view, GUARD, PUBLIC)
-    return [] if action == PUBLIC else [{BEARER: [action]}]
+    """Return nothing for what is open to all, else the token and the scopes of the view's guard."""
+    scopes = getattr(_handler(view, method), SCOPES, ())
+    return [{BEARER: list(scopes)}] if scopes else []
+
+
+def _handler(view: Any, method: str) -> Any:
+    """Return what answers the method: the view, or its class's function."""
+    return getattr(getattr(view, "view_class", None), method, view)
 
 
 def _pattern(_converter: Any, field: fields.Field[Any], **_kwargs: Any) -> dict[str, str]:

@@ -29,6 +29,10 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Longer than maximum length (?P<high>\d+)\.", "field-shorter"),
         (r"Length must be between (?P<low>\d+) and (?P<high>\d+)\.", "field-length"),
         (r"Length must be (?P<exact>\d+)\.", "field-length-exact"),
+        (r"Fewer than (?P<low>\d+) items\.", "field-items-longer"),
+        (r"More than (?P<high>\d+) items\.", "field-items-shorter"),
+        (r"Must have between (?P<low>\d+) and (?P<high>\d+) items\.", "field-items"),
+        (r"Must have (?P<exact>\d+) items\.", "field-items-exact"),
         (r"String does not match expected pattern\.", "field-malformed"),
         (r"Invalid (?:input|input type|value)\.", "field-malformed"),
     )

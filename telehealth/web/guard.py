@@ -14,6 +14,7 @@ from telehealth.web.context import principal, services
 View = TypeVar("View", bound=Callable[..., Any])
 
 GUARD = "__guard__"
+SCOPES = "__scopes__"
 PUBLIC = "public"
 
 
@@ -23,8 +24,11 @@ def public(view: View) -> View:
     return view
 
 
-def guarded(action: str) -> Callable[[View], View]:
-    """Let in only those whose roles may ever do the action."""
+def guarded(action: str, *besides: str) -> Callable[[View], View]:
+    """Let in only those whose roles may ever do the action.
+
+    `besides`: what the view asks `permit()` for as well, so that the API's document names every scope.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -35,6 +39,7 @@ def guarded(action: str) -> Callable[[View], View]:
             return view(*args, **kwargs)
 
         setattr(checked, GUARD, action)
+        setattr(checked, SCOPES, (action, *besides))
         return cast("View", checked)
 
     return decorate

@@ -73,12 +73,12 @@ def t(key: str, **args: Any) -> str:
 
 
 def format_date(value: date | datetime, style: str = "long") -> str:
-    """Return a day as people say it: `Thứ Hai, 23 tháng 11, 2026`. Instants become local days."""
+    """Return a day as people plan with it: `Thứ Hai, ngày 02/11/2026`. Instants become local days."""
     day = local(value).date() if isinstance(value, datetime) else value
     patterns = {
-        "long": {"vi": "EEEE, 'ngày'\N{NO-BREAK SPACE}d/M/y", "en": "EEEE, d MMMM y"},
+        "long": {"vi": "EEEE, 'ngày'\N{NO-BREAK SPACE}dd/MM/y", "en": "EEEE, d MMMM y"},
         "short": {"vi": "dd/MM/y", "en": "dd/MM/y"},
-        "weekday": {"vi": "EEEE d/M", "en": "EEE d MMM"},
+        "weekday": {"vi": "EEEE dd/MM", "en": "EEE d MMM"},
     }
     locale = current_locale()
     text = babel_date(day, format=patterns[style][locale], locale=locale)

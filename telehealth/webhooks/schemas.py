@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from telehealth.core.paging import MAX_LIMIT
-from telehealth.web.api import QuerySchema, RequestSchema
+from telehealth.web.api import ItemCount, QuerySchema, RequestSchema
 from telehealth.webhooks.codes import DeliveryState, Event, SubscriptionState
 from telehealth.webhooks.rules import LONGEST_URL
 
@@ -15,7 +15,7 @@ _URL = validate.Length(1, LONGEST_URL)
 def _events(*, required: bool) -> fields.List[str]:
     return fields.List(
         fields.String(validate=validate.OneOf(_EVENTS)),
-        validate=validate.Length(1, len(_EVENTS)),
+        validate=ItemCount(1, len(_EVENTS)),
         required=required,
     )
 

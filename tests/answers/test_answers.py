@@ -196,7 +196,7 @@ def test_after_its_time_a_link_says_what_to_do(
     clock.now = datetime.fromisoformat(booked["end"])
     link = link_to(settings, purpose, booked)
     page = browser.go(link)
-    assert (page.status, page.sees("Giờ hẹn này đã qua", "Đặt lịch mới", "19009095")) == (410, True)
+    assert (page.status, page.sees("Giờ hẹn này đã qua", "Đặt lịch mới", "1900 9095")) == (410, True)
     assert press(web, link, purpose) == 410
 
 
@@ -250,6 +250,10 @@ def test_the_doctor_sees_who_will_come(
     with web.session_transaction() as cookie:
         cookie["_user_id"] = doctor.token
     assert "Sẽ đến" in web.get("/clinic").get_data(as_text=True)
+    assert "Xếp thêm" not in web.get("/clinic").get_data(as_text=True)
+    with system_unit_of_work(engine) as session:
+        session.execute(text("UPDATE appointment SET overbooked = true"))
+    assert "Xếp thêm" in web.get("/clinic").get_data(as_text=True), "in words, not only by colour"
 
 
 def test_a_cancelled_visit_is_not_confirmed(
@@ -285,7 +289,7 @@ def test_the_link_of_the_old_time_answers_no_more(
     assert move(web, lan, booked, other["id"], 2).status_code == 200
     assert row(engine, booked)["confirmed_at"] is None, "what was said of the old time is not said of the new"
     page = browser.go(old)
-    assert (page.status, page.sees("Lịch khám này đã đổi giờ", "19009095")) == (410, True)
+    assert (page.status, page.sees("Lịch khám này đã đổi giờ", "1900 9095")) == (410, True)
     assert press(web, old, "confirm") == 410
     assert row(engine, booked)["confirmed_at"] is None
     assert browser.go(told("moved")).sees("Tôi sẽ đến", other["start"][11:16])

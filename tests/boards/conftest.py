@@ -1,16 +1,13 @@
 """A hospital whose halls are watched, and its administrator."""
 
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from telehealth.accounts.models import AccessSession, Account, Membership
-from telehealth.core.crypto import token_hash
+from telehealth.accounts.models import Account
 from telehealth.core.principal import Grant, Principal, PrincipalKind, Role
-from tests.conftest import MONDAY_8AM
 from tests.queueing.conftest import begin, doctor, hospital, kiosk, other_hospital
 from tests.queueing.hospital import Caller, Hospital
 
@@ -21,25 +18,8 @@ def administrator(hospital: Hospital, role: Role = Role.FACILITY_ADMIN) -> tuple
     """Give a hospital an administrator; returns who that is and the token."""
     account, token = uuid4(), f"{role} of {hospital.code}"
     with hospital.begin() as session:
-        session.add(
-            Account(
-                id=account, kind="staff", login=f"{role}.{hospital.code}", display_name="Quản trị",
-                created_at=MONDAY_8AM,
-            )
-        )  # fmt: skip
-        session.flush()
-        session.add(
-            Membership(
-                account_id=account, role=role.value, facility_id=hospital.id,
-                valid_from=MONDAY_8AM - timedelta(days=1),
-            )
-        )  # fmt: skip
-        session.add(
-            AccessSession(
-                token_hash=token_hash(token), kind="bearer", created_at=MONDAY_8AM, account_id=account,
-                expires_at=MONDAY_8AM + timedelta(days=365), last_seen_at=MONDAY_8AM,
-            )
-        )  # fmt: skip
+        person = Account(id=account, login=f"{role}.{hospital.code}", display_name="Quản trị")
+        hospital.employ(session, person, token, role)
     return Principal(PrincipalKind.STAFF, id=account, grants=frozenset({Grant(role, hospital.id)})), token
 
 

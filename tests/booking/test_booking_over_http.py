@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from telehealth.booking import services
-from telehealth.booking.schemas import AppointmentSchema, HoldSchema
+from telehealth.booking.schemas import AppointmentSchema, BookedSchema, HoldSchema
 from telehealth.core.crypto import token_hash
 from telehealth.core.principal import SYSTEM, Role
 from telehealth.core.uow import system_unit_of_work
@@ -63,6 +63,23 @@ def test_the_earliest_slots_come_first_over_the_whole_province(web: FlaskClient)
     assert found[0]["prices"] == {"insured": 45000, "self": 45000, "on_request": 135000, "after_hours": None}
 
 
+def test_the_same_service_twice_a_day_is_booked_with_a_warning(
+    web: FlaskClient, lan: Person, minh: Person, engine: Engine
+):
+    first, *_, later = slots(web, limit=5, practitioner=str(DOCTORS["an"]))
+    beside = slots(web, limit=1, practitioner=str(DOCTORS["binh"]))[0]
+    assert book(web, lan, slot_id=later["id"]).json["warnings"] == []
+    key = {"Idempotency-Key": new_key()}
+    twice = book(web, lan, key, slot_id=beside["id"])
+    assert twice.status_code == 201
+    assert twice.json["warnings"] == [
+        f"Người này đã có lịch Khám nội lúc {later['start'][11:16]} hôm đó, tại Bệnh viện Thử 77001."
+    ]
+    assert book(web, lan, key, slot_id=beside["id"]).json == twice.json, "a replay is the same answer"
+    assert book(web, minh, slot_id=first["id"]).json["warnings"] == [], "somebody else's day"
+    assert count(engine, "appointment", "status = 'booked'") == 3
+
+
 def test_a_patient_books_sees_and_cancels(web: FlaskClient, lan: Person, engine: Engine):
     slot = slots(web, **{"from": IN_TWO_DAYS})[0]
     answer = book(
@@ -77,7 +94,7 @@ def test_a_patient_books_sees_and_cancels(web: FlaskClient, lan: Person, engine:
     )
     assert answer.status_code == 201, answer.json
     booked = answer.json
-    assert not AppointmentSchema().validate(booked)
+    assert not BookedSchema().validate(booked)
     assert booked["status"] == "booked"
     assert booked["coverage_checked"] is False
     assert booked["actions"] == ["cancel", "reschedule", "calendar"]
@@ -88,6 +105,7 @@ def test_a_patient_books_sees_and_cancels(web: FlaskClient, lan: Person, engine:
 
     shown = web.get(f"/api/v1/appointments/{booked['id']}", headers=lan.headers)
     assert shown.headers["ETag"] == '"1"'
+    assert booked.pop("warnings") == []
     assert shown.json == booked
 
     cancelled = web.post(
@@ -121,6 +139,7 @@ def test_a_held_slot_is_nobody_elses_until_its_time_is_over(
     held = web.post("/api/v1/holds", json={"slot_id": slot}, headers=lan.headers)
     assert held.status_code == 201
     assert not HoldSchema().validate(held.json)
+    assert web.get(held.headers["Location"], headers=lan.headers).json["status"] == "held"
     assert slot not in {other["id"] for other in slots(web, limit=50)}
     refused = book(web, minh, slot_id=slot)
     assert (refused.status_code, refused.json["code"]) == (409, "slot-taken")
@@ -132,6 +151,15 @@ def test_a_held_slot_is_nobody_elses_until_its_time_is_over(
     assert book(web, minh, slot_id=slot).status_code == 201
     late = book(web, lan, hold_id=held.json["id"])
     assert (late.status_code, late.json["code"]) == (409, "hold-expired")
+
+
+def test_what_is_booked_names_its_address_and_names_it_again(web: FlaskClient, lan: Person):
+    slot, key = slots(web)[0]["id"], {"Idempotency-Key": new_key()}
+    made = book(web, lan, key, slot_id=slot)
+    again = book(web, lan, key, slot_id=slot)
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert made.headers["Location"] == again.headers["Location"] == f"/api/v1/appointments/{made.json['id']}"
+    assert web.get(made.headers["Location"], headers=lan.headers).json["code"] == made.json["code"]
 
 
 def test_a_hold_is_confirmed_by_its_holder_and_by_nobody_else(web: FlaskClient, lan: Person, minh: Person):
@@ -452,8 +480,10 @@ def test_a_browser_needs_its_token_against_forged_requests(web: FlaskClient, lan
     assert booked.status_code == 201
 
 
-def test_a_booking_is_six_round_trips(web: FlaskClient, lan: Person, engine: Engine):
-    for slot, trips in zip(slots(web, practitioner=DOCTORS["an"])[:2], (6, 6), strict=True):
+def test_a_booking_is_six_round_trips_and_one_more_to_warn_of_another_that_day(
+    web: FlaskClient, lan: Person, engine: Engine
+):
+    for slot, trips in zip(slots(web, practitioner=DOCTORS["an"])[:2], (6, 7), strict=True):
         with statements(engine) as seen:
             assert book(web, lan, {"Idempotency-Key": new_key()}, slot_id=slot["id"]).status_code == 201
         assert len(seen) + len(("BEGIN", "COMMIT")) <= trips, seen

@@ -371,7 +371,7 @@ def test_who_was_missed_too_often_books_at_the_desk(
     )  # fmt: skip
     refused = post(web, lan, lan, slot)
     assert (refused.status_code, refused.json["code"]) == (409, "restricted-to-desk")
-    assert "19009095" in refused.json["detail"]
+    assert "1900 9095" in refused.json["detail"]
     assert post(web, desk, lan, slot).status_code == 201
     own("UPDATE booking_restriction SET until = :until", until=NOW)
     assert post(web, lan, lan, f"{sessions['binh']}.525").status_code == 201
@@ -396,7 +396,7 @@ def test_patients_cancel_until_the_services_cut_off_and_the_desk_after_it(
         assert late.status_code == 409, late.json
         assert late.json["code"] == {"cancel": "too-late-to-cancel", "reschedule": "too-late-to-move"}[verb]
         assert "20:00 ngày 30/11/2026" in late.json["detail"]
-        assert "19009095" in late.json["detail"]
+        assert "1900 9095" in late.json["detail"]
     shown = web.get(place, headers=lan.headers).json
     assert "cancel" not in shown["actions"]
     told = verdicts(web, lan, place)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, Playwright, expect
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -63,6 +63,19 @@ def opened(browser: Browser, width: int, height: int, **options: Any) -> Iterato
         yield page, complaints
     finally:
         context.close()
+
+
+def on_first_screen(page: Page, thing: Locator, width: int = 390, height: int = 700) -> None:
+    """See that a small phone shows a thing whole without scrolling."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("document.fonts.ready.then(() => scrollTo(0, 0))")
+    box = thing.bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= height, f"ends at {box['y'] + box['height']:.0f} of {height}"
+    if before is not None:
+        page.set_viewport_size(before)
 
 
 def faults_of(page: Page) -> list[str]:

@@ -20,7 +20,7 @@ from telehealth.jobs.work import work
 from telehealth.settings import Settings
 from tests.booking.clinic import DOCTORS, FACILITIES, TUESDAY, Employee, Person, known_at
 from tests.booking.conftest import clinic, desk, lan, minh, set_database_clock
-from tests.browser.chromium import no_faults, opened
+from tests.browser.chromium import no_faults, on_first_screen, opened
 from tests.browser.live import until
 from tests.conftest import MovableClock
 from tests.notifications.conftest import Listener, SandboxClient, listener, sandbox
@@ -137,6 +137,7 @@ def test_the_desk_closes_a_phone_accepts_in_one_tap_and_the_list_shows_it(
     phone.goto(receive())
     expect(phone.locator("main")).to_contain_text("Bác sĩ binh")
     expect(phone.locator("main")).to_contain_text("Khác với lịch cũ: bác sĩ")
+    on_first_screen(phone, phone.get_by_role("button", name="Đổi sang giờ mới"))
     no_faults(phone)
     phone.get_by_role("button", name="Đổi sang giờ mới").click()
     expect(phone.get_by_role("heading", name="Đã đổi sang giờ mới")).to_be_visible()

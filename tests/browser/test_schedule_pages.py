@@ -121,8 +121,8 @@ def test_a_session_dragged_to_another_day_and_doctor_is_seen_first_then_saved(
     place = target.bounding_box()
     assert place is not None
     desktop.mouse.move(place["x"] + 40, place["y"] + 10, steps=5)
-    expect(desktop.locator(".th-ghost")).to_contain_text("14:00–15:00 · BS Bác sĩ binh, Thứ Tư 2/12")
-    expect(desktop.get_by_role("status").first).to_contain_text("Bác sĩ binh, Thứ Tư 2/12")
+    expect(desktop.locator(".th-ghost")).to_contain_text("14:00–15:00 · BS Bác sĩ binh, Thứ Tư 02/12")
+    expect(desktop.get_by_role("status").first).to_contain_text("Bác sĩ binh, Thứ Tư 02/12")
     assert faults_of(desktop) == []
     desktop.mouse.up()
     expect(desktop.get_by_role("heading", level=1)).to_have_text("Xem trước thay đổi")
@@ -198,7 +198,7 @@ def test_a_finger_that_stays_lifts_a_session_and_one_that_moves_scrolls(
         touch("touchStart", start)
         expect(shown.locator(".th-ghost")).to_be_visible()
         touch("touchMove", end)
-        expect(shown.locator(".th-ghost")).to_contain_text("Chủ nhật 6/12")
+        expect(shown.locator(".th-ghost")).to_contain_text("Chủ nhật 06/12")
         touch("touchEnd")
         expect(shown.get_by_role("heading", level=1)).to_have_text("Xem trước thay đổi")
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from tests.booking.clinic import DOCTORS, Employee, Person
 from tests.booking.conftest import clinic, desk, lan, minh, other_desk, set_database_clock, web
-from tests.browser.chromium import faults_of, opened
+from tests.browser.chromium import faults_of, on_first_screen, opened
 from tests.waitlist.conftest import Line, few_places, line, link, taken
 
 __all__ = [
@@ -86,6 +86,7 @@ def test_a_family_waits_is_offered_a_place_and_takes_it(
         eyes.read(page, "mine-history")
     with eyes.of(PHONE) as page:
         eyes.look(page, link(offers[0]), "place")
+        on_first_screen(page, page.get_by_role("button", name="Nhận chỗ này"))
         page.get_by_role("button", name="Nhận chỗ này").click()
         page.get_by_role("heading", name="Đã nhận chỗ").wait_for()
         eyes.read(page, "place-accepted")

@@ -17,6 +17,7 @@ from tests.cast import messages
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.patient_portal.browser import Browser
 from tests.patient_portal.test_booking_without_scripts import PHONE, to_confirmation
+from tests.referrals.conftest import paper
 
 CARD = "077152001234||Nguyễn Thị Sáu|05091952|Nữ|12 Trần Phú, Vũng Tàu|10052021"
 SLOT = re.compile(r'name="slot_id" value="((?!any\.)[^"]+)"')
@@ -39,10 +40,16 @@ def registered(desk: Browser) -> Browser:
 
 
 def booked(desk: Browser, **fields: str) -> Browser:
-    """Register a person and book the first time shown."""
-    registered(desk)
+    """Register a person, choose the service and book the first time shown."""
+    choosing(registered(desk))
     chosen = {"slot_id": SLOT.search(desk.text)[1], "asked": "patient", "coverage": "none", **fields}
     return desk.send("/book", **chosen)
+
+
+def choosing(desk: Browser, service: str = "internal") -> Browser:
+    """Choose a service on a person's page."""
+    person = desk.address.split("?")[0]
+    return desk.go(f"{person}?service={service}&where=here&modality=in-person")
 
 
 def appointment_of(desk: Browser) -> str:
@@ -92,6 +99,87 @@ def test_a_person_is_booked_checked_in_and_gets_a_number(
     assert re.search(r'th-slip__number">([^<]+)<', desk.text)[1] == number, "the same number again"
 
 
+CHOSEN = re.compile(r'<option value="([^"]*)" selected>')
+
+
+def test_a_second_visit_that_day_is_asked_about_and_booked_when_meant(desk: Browser, engine: Engine):
+    person = registered(desk).address
+    first = SLOT.search(choosing(desk).text)[1]
+    standing = appointment_of(desk.send("/book", slot_id=first, asked="patient", coverage="none"))
+    choosing(desk.go(person))
+    later = SLOT.findall(desk.text)[-1]
+    desk.send("/book", slot_id=later, asked="family", coverage="none", reason="xem kết quả")
+    assert desk.status == 409
+    assert desk.sees("Người này đã có lịch Khám nội lúc", "hôm đó", "Vẫn đặt", "xem kết quả")
+    assert f"/desk/appointments/{standing}" in desk.text
+    with system_unit_of_work(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 1
+    desk.send(slot_id=later)
+    assert desk.sees("Đã đặt lịch")
+    with system_unit_of_work(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 2
+        asked = session.execute(text("SELECT asked_by FROM consent ORDER BY id")).scalars().all()
+    assert sorted(asked) == ["family", "patient"]
+
+
+def test_no_service_is_chosen_for_the_clerk_and_a_hasty_enter_books_nothing(desk: Browser, engine: Engine):
+    registered(desk)
+    person = desk.address
+    assert 'name="slot_id"' not in desk.text, "no time of a service that nobody chose"
+    assert "Chọn dịch vụ" in desk.text
+    assert desk.go(f"{person}?service=&where=here&modality=in-person").status == 422
+    assert desk.sees('<a href="#service">Dịch vụ: Chưa có thông tin này.</a>')
+    assert re.search(r'<select[^>]*id="service"[^>]*aria-invalid="true"[^>]* required', desk.text)
+    choosing(desk.go(person))
+    slot = SLOT.search(desk.text)[1]
+    desk.send("/book", service="", slot_id=slot, asked="patient", coverage="none")
+    assert desk.status == 422
+    with system_unit_of_work(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM appointment")).scalar_one() == 0
+
+
+def test_what_the_person_or_the_desk_had_last_is_suggested_and_not_chosen(desk: Browser, engine: Engine):
+    booked(desk)
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE appointment SET status = 'arrived', start_at = start_at - interval '7 days'")
+        )
+        person = session.execute(text("SELECT patient_id FROM appointment")).scalar_one()
+    desk.go(f"/desk/people/{person}")
+    assert desk.sees("Lần trước khám ở đây")
+    assert 'name="slot_id"' not in desk.text
+    assert CHOSEN.findall(desk.text.split('id="where"')[0]) == []
+    desk.go(desk.links("service=internal")[0])
+    assert SLOT.search(desk.text)
+    assert not desk.sees("Lần trước khám ở đây")
+    desk.go("/desk/people/new").send("/desk/people", full_name="Lê Văn Bảy", birth="1950", sex="male")
+    assert desk.sees("Quầy này vừa đặt")
+    assert not desk.sees("Lần trước khám ở đây")
+    assert 'name="slot_id"' not in desk.text
+
+
+def test_a_paper_to_come_again_is_the_first_thing_to_book_by(desk: Browser, lan: Person, engine: Engine):
+    with system_unit_of_work(engine) as session:
+        known_at(session, lan, "77001")
+    entered = desk.client.post("/api/v1/slips", json=paper(lan.patient_id), headers=lan.headers)
+    assert entered.status_code == 201, entered.json
+    desk.go(f"/desk/people/{lan.patient_id}")
+    assert desk.sees("Giấy hẹn khám lại số 0123/HK: đặt theo giấy này", "Khám nội")
+    by_paper = rf'href="/staff/slips/{entered.json["id"]}" autofocus'
+    assert re.search(by_paper, desk.text), "Enter goes to the paper, which is spent there"
+    assert 'name="slot_id"' not in desk.text
+
+
+def test_the_only_service_of_a_place_needs_no_choice(at_desk: Callable[[str], Browser], engine: Engine):
+    with system_unit_of_work(engine) as session:
+        session.execute(
+            text("UPDATE healthcare_service SET active = (code = 'internal') WHERE facility_id = :place"),
+            {"place": FACILITIES["77001"]},
+        )
+    station = registered(at_desk("77001"))
+    assert SLOT.search(station.text)
+
+
 def test_everything_about_a_person_leaves_a_row(desk: Browser, engine: Engine):
     booked(desk)
     desk.go("/desk/today")
@@ -126,7 +214,7 @@ def test_a_booking_nobody_asked_for_is_refused(desk: Browser, asked: str):
 
 
 def test_a_time_taken_meanwhile_is_said_with_the_next_ones_below(desk: Browser, lan: Person):
-    registered(desk)
+    choosing(registered(desk))
     slot = SLOT.findall(desk.text)[-1]
     taken = desk.client.post(
         "/api/v1/appointments", json={"slot_id": slot, "patient_id": str(lan.patient_id)}, headers=lan.headers
@@ -181,7 +269,7 @@ def test_a_clerk_who_books_elsewhere_for_others_is_not_bound_by_the_limits_again
     for chosen in (0, -1):
         station.go(f"{person}?service=internal&where=anywhere&modality=in-person")
         free = SLOT.findall(station.text)
-        station.send("/book", slot_id=free[chosen], asked="patient", coverage="none")
+        station.send("/book", slot_id=free[chosen], asked="patient", coverage="none", again="yes")
         assert "Đã đặt lịch" in station.text, station.text
     with engine.connect() as connection:
         connection.execute(text("SELECT set_config('app.kind', 'system', true)"))
@@ -284,6 +372,9 @@ def test_somebody_without_an_appointment_gets_one_number_a_press(desk: Browser):
     fields = {"queue": queue, "priority": "aged-75"}
     first = re.search(r'th-slip__number">([^<]+)<', desk.send("/number", **fields).text)
     assert first
+    assert "Chọn hàng chờ" in desk.go(person).text, "no queue is chosen beforehand"
+    assert desk.send("/number", queue="", priority="none").status == 422
+    assert desk.sees('<a href="#queue">Hàng chờ: Chưa có thông tin này.</a>')
     assert desk.go(person).send("/number", queue="x", priority="none").status == 400
 
 
@@ -423,10 +514,15 @@ def test_somebody_is_added_to_a_time_that_is_taken_only_with_a_reason(
             text("SELECT overbooked, overbook_reason_sealed IS NOT NULL, lane FROM appointment ORDER BY lane")
         ).all()
     assert [tuple(row) for row in rows] == [(False, False, 1), (True, True, 2)]
+    day = re.findall(r"<tr>.*?</tr>", desk.go("/desk/today").text, re.DOTALL)
+    assert [("Xếp thêm" in row, "Trần Thị Lan" in row) for row in day[1:]] in (
+        [(False, False), (True, True)],
+        [(True, True), (False, False)],
+    ), "who was put beside the others is marked in words, and nobody else"
 
 
 def test_whichever_doctor_has_seen_the_person_or_has_the_fewest_is_booked(desk: Browser, engine: Engine):
-    registered(desk)
+    choosing(registered(desk))
     any_doctor = re.search(r'name="slot_id" value="(any\.[0-9-]+)"', desk.text)[1]
     desk.send("/book", slot_id=any_doctor, asked="patient", coverage="none")
     assert "Đã đặt lịch" in desk.text

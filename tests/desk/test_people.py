@@ -140,7 +140,7 @@ def test_a_desk_merges_only_whom_it_knows(
 
 
 def test_who_asked_and_how_stand_on_the_appointment(desk: Browser, engine: Engine):
-    register(desk)
+    desk.go(f"/desk/people/{patient_of(register(desk))}?service=internal")
     slot = re.search(r'name="slot_id" value="([^"]+)"', desk.text)[1]
     slip = desk.send("/book", slot_id=slot, asked="health-worker-phone", coverage="none")
     assert slip.sees("Trần Thị Sáu")

@@ -125,6 +125,7 @@ def test_the_welcome_shows_who_to_be(folder: Path) -> None:
     place.demo_accounts.write_text(json.dumps(accounts))
     text = welcome(place)
     assert "Ready: http://127.0.0.1:8100\n" in text
+    assert "an e-mail address or a passkey" in text
     assert "bs.lan  p4ss      ABC          practitioner  BV01" in text
 
 

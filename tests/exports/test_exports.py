@@ -14,6 +14,7 @@ from telehealth.exports import queries
 from telehealth.exports.rules import COLUMNS, Subject, harmless
 from tests.booking.clinic import DOCTORS, Employee, Person, add_employee
 from tests.booking.conftest import clinic, desk, lan, minh, other_desk, set_database_clock, web
+from tests.fhir.conftest import add_system
 
 __all__ = ["clinic", "desk", "lan", "minh", "other_desk", "set_database_clock", "web"]
 
@@ -144,3 +145,23 @@ def test_the_page_gives_the_file(web: FlaskClient, desk: Employee, booked: list)
     assert len(rows(answer.data)) == 2
     for wrong in ({"subject": "all"}, {"to": "2027-12-01"}, {"from": "never"}, {"format": "pdf"}):
         assert web.get("/exports/file", query_string=chosen | wrong).status_code == 422
+
+
+@pytest.mark.parametrize("subject", ["appointments", "sessions", "rosters", "queues"])
+def test_another_system_takes_what_its_scopes_name_of_its_own_facility(
+    engine: Engine, web: FlaskClient, booked: list[dict], subject: str
+):
+    def status(facility: str, *scopes: str) -> int:
+        with system_unit_of_work(engine) as session:
+            headers = {"Authorization": f"Bearer {add_system(session, '77001', scopes)}"}
+        asked = ALL_DAYS | {"facility": facility}
+        answer = web.get(f"{API}/{subject}", query_string=asked, headers=headers)
+        if answer.status_code == 200 and subject == "appointments":
+            assert [row["code"] for row in rows(answer.data)] == [item["code"] for item in booked]
+        return answer.status_code
+
+    every = [f"export.{each}" for each in ("appointments", "sessions", "rosters", "queues")]
+    others = [each for each in every if each != f"export.{subject}"]
+    assert status("77001", *others) == 403
+    assert status("77001", f"export.{subject}") == 200
+    assert status("77002", f"export.{subject}", "booking.day") == 403

@@ -31,7 +31,7 @@ ALL_SCOPES = (
 
 def add_system(session: Session, code: str, scopes: tuple[str, ...]) -> str:
     """Admit a hospital's system; return its token."""
-    client_id, token = derived_id("his", code, *scopes), f"token of the system of {code} {len(scopes)}"
+    client_id, token = derived_id("his", code, *scopes), f"token of the system of {code} {' '.join(scopes)}"
     session.add(
         IntegratorClient(
             id=client_id,

@@ -80,7 +80,7 @@ def test_an_administrator_puts_a_node_into_use_and_takes_the_day_back(machine: M
     admin = signed_in(machine, hospital)
     page = f"/admin/facilities/{hospital.id}/node"
     assert "Sẵn sàng" in admin.open(page)
-    assert "run.py --node 77001" in admin.send(page, name="Nút sảnh B")
+    assert "--node 77001" in admin.send(page, name="Nút sảnh B")
     admin.send(f"/admin/nodes/{machine.id}/duty")
     assert "Hàng chờ đang do nút điều hành" in admin.open(page)
     admin.send(f"{page}/take-back")

@@ -1,5 +1,6 @@
 """The whole way from the first page to the appointment with plain forms, and where it may go wrong."""
 
+import re
 from collections.abc import Callable
 
 from sqlalchemy import text
@@ -235,6 +236,25 @@ def test_a_foreigner_with_a_passport_is_booked(browser: Browser):
         **{**ME, "full_name": "Jane Smith", "passport_no": "C01X00T47", "nationality": "GB"}
     )
     assert browser.sees("Dùng bảo hiểm y tế thế nào?")
+
+
+def test_a_second_visit_that_day_is_warned_of_and_booked_when_meant(browser: Browser):
+    to_confirmation(browser).send(agree="yes")
+    first = browser.links("/appointments/")[0].removesuffix("/calendar.ics")
+    browser.go(
+        f"/book/times?service=internal&from={TUESDAY}&practitioner={DOCTORS['binh']}&modality=in-person"
+    )
+    browser.go(browser.links("/book/slots/")[1]).send()
+    browser.send(who=re.search(r'name="who" value="([0-9a-f-]{36})"', browser.text)[1])
+    browser.send(coverage_basis="none", companion="no")
+    assert browser.sees("Người này đã có lịch Khám nội lúc", "hôm đó", "Vẫn đặt")
+    assert f'href="{first}"' in browser.text
+    browser.send(agree="yes", again="")
+    assert browser.status == 409, "an older page, which showed no warning"
+    assert len(appointments(browser)) == 2, "held only"
+    browser.send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong")
+    assert [status for status, _ in appointments(browser)] == ["booked", "booked"]
 
 
 def test_the_second_time_the_family_is_there_to_choose_from(browser: Browser):

@@ -37,6 +37,14 @@ POINTS = [
 Begin = Callable[[], AbstractContextManager[Session]]
 
 
+def bearer(token: str, **owner: UUID) -> AccessSession:
+    """A sign-in by a token that lasts."""
+    return AccessSession(
+        token_hash=token_hash(token), kind="bearer", created_at=MONDAY_8AM, last_seen_at=MONDAY_8AM,
+        expires_at=MONDAY_8AM + timedelta(days=365), **owner,
+    )  # fmt: skip
+
+
 @dataclass
 class Hospital:
     """A facility that is open, with its staff; every method writes what a test needs and commits."""
@@ -88,42 +96,33 @@ class Hospital:
 
     def _staff(self, session: Session) -> None:
         session.add(
-            Account(
-                id=self.account_id, kind="staff", login=f"bs.{self.code}", display_name="BS. Bình",
-                practitioner_id=self.practitioner_id, created_at=MONDAY_8AM,
-            )
-        )  # fmt: skip
-        session.add(
             Device(
                 id=self.device_id, kind="kiosk", facility_id=self.id, name="Kiosk sảnh A",
                 token_hash=token_hash(self.kiosk_token), enrolled_at=MONDAY_8AM,
             )
         )  # fmt: skip
-        session.add(
-            Account(
-                id=self.admin_id, kind="staff", login=f"admin.{self.code}", display_name="Quản trị",
-                created_at=MONDAY_8AM,
-            )
+        doctor = Account(
+            id=self.account_id, login=f"bs.{self.code}", display_name="BS. Bình",
+            practitioner_id=self.practitioner_id,
         )  # fmt: skip
+        self.employ(session, doctor, self.staff_token, Role.PRACTITIONER)
+        admin = Account(id=self.admin_id, login=f"admin.{self.code}", display_name="Quản trị")
+        self.employ(session, admin, self.admin_token, Role.FACILITY_ADMIN)
+        session.add(bearer(self.kiosk_token, device_id=self.device_id))
+
+    def employ(self, session: Session, account: Account, token: str, *roles: Role) -> None:
+        """Let somebody work here from yesterday on, signed in by a token."""
+        account.kind, account.created_at = "staff", MONDAY_8AM
+        session.add(account)
         session.flush()
-        for account_id, role in ((self.account_id, "practitioner"), (self.admin_id, "facility-admin")):
-            session.add(
-                Membership(
-                    account_id=account_id, role=role, facility_id=self.id,
-                    valid_from=MONDAY_8AM - timedelta(days=1),
-                )
-            )  # fmt: skip
-        for token, owner in (
-            (self.staff_token, {"account_id": self.account_id}),
-            (self.kiosk_token, {"device_id": self.device_id}),
-            (self.admin_token, {"account_id": self.admin_id}),
-        ):
-            session.add(
-                AccessSession(
-                    token_hash=token_hash(token), kind="bearer", created_at=MONDAY_8AM,
-                    expires_at=MONDAY_8AM + timedelta(days=365), last_seen_at=MONDAY_8AM, **owner,
-                )
-            )  # fmt: skip
+        session.add_all(
+            Membership(
+                account_id=account.id, role=role.value, facility_id=self.id,
+                valid_from=MONDAY_8AM - timedelta(days=1),
+            )
+            for role in roles
+        )  # fmt: skip
+        session.add(bearer(token, account_id=account.id))
 
     @property
     def staff_token(self) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from telehealth.audit.models import AuditEvent
 from telehealth.booking.models import Appointment
 from telehealth.encounters.models import Encounter
-from telehealth.queueing import services
+from telehealth.queueing import queries, services
 from telehealth.queueing.errors import (
     CheckInByVideo,
     CheckInElsewhere,
@@ -46,6 +46,24 @@ def test_the_code_gives_a_number_for_the_room_and_opens_the_visit(hospital: Hosp
     assert (visit.status, visit.appointment_id) == ("arrived", appointment.id)
     assert (ticket.encounter_id, ticket.patient_id) == (visit.id, appointment.patient_id)
     assert {"encounter.open", "ticket.issue"} <= trail
+
+
+def test_whoever_comes_before_their_time_is_told_to_wait_until_then_and_not_for_all_who_are_there(
+    hospital: Hospital,
+):
+    for _ in range(14):
+        hospital.number()
+    appointment = hospital.appointment(SOON)
+    slip, walk_in = hospital.check_in(appointment), hospital.number()
+    assert slip.wait_range is not None
+    assert walk_in.wait_range is not None
+    assert (slip.people_ahead, walk_in.people_ahead) == (14, 14)
+    assert slip.wait_range.low >= 15
+    assert slip.wait_range.high <= 45 < walk_in.wait_range.low
+    with hospital.begin() as session:
+        followed = queries.follow(session, slip.public_token, MONDAY_8AM)
+    assert followed is not None
+    assert followed.wait == slip.wait_range
 
 
 def test_the_code_may_be_typed_as_people_type(hospital: Hospital):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telehealth.queueing.waits import Pace, wait_range
+from telehealth.queueing.waits import Due, Pace, calls_until, wait_range
 
 NINE = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)  # 09:00 in the province
 MORNING = (NINE - timedelta(hours=2), NINE + timedelta(hours=2, minutes=30))
@@ -61,6 +61,29 @@ def test_those_who_come_back_with_results_are_counted_before_those_who_wait():
 def test_after_the_last_hour_those_who_are_there_are_still_called():
     evening = AFTERNOON[1] + timedelta(minutes=20)
     assert told(4, Pace(every(5, 8, evening), open_today=[MORNING, AFTERNOON]), evening)[1] <= 40
+
+
+def test_whoever_has_an_appointment_waits_for_its_time_and_not_for_everybody_who_is_there():
+    pace, at = Pace(every(5, 8)), NINE + timedelta(minutes=20)
+    everybody, until_the_time = wait_range(12, pace, NINE), wait_range(12, pace, NINE, Due(at, 1))
+    assert (everybody.low, everybody.high) == (40, 90)
+    assert (until_the_time.low, until_the_time.high) == (20, 35)
+
+
+def test_before_the_doors_open_nobody_is_called():
+    seven = MORNING[0]
+    assert calls_until(Pace(open_today=[MORNING]), seven - timedelta(hours=1), seven) == 0
+    assert calls_until(Pace(every(5, 8), open_today=[MORNING]), seven, seven + timedelta(minutes=31)) == 6
+    assert calls_until(Pace([NINE] * 8), NINE, NINE + timedelta(minutes=3)) == 30
+
+
+@given(st.integers(0, 60), st.integers(0, 90), st.integers(0, 60))
+def test_an_appointment_is_never_told_more_than_those_without_one(ahead, minutes, then):
+    pace = Pace(every(4, 13), open_today=[MORNING, AFTERNOON])
+    without = wait_range(ahead, pace, NINE)
+    with_one = wait_range(ahead, pace, NINE, Due(NINE + timedelta(minutes=minutes), then))
+    assert with_one.high <= without.high
+    assert with_one.low <= without.low
 
 
 @given(st.integers(0, 500), st.integers(1, 60), st.integers(1, 12))

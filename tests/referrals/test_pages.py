@@ -67,7 +67,7 @@ def test_a_doctor_ends_a_visit_with_slot_and_slip_in_one_step(an: Browser, visit
     assert page.sees("Hẹn khám lại: Trần Thị Lan", "14 ngày", "Bác sĩ an")
     page.send("/again", slot_id=slots_on(page)[0], plan="Nhịn ăn sáng")
     assert page.address.endswith("/paper"), page.text
-    assert page.sees("GIẤY HẸN KHÁM LẠI", "HK26-", "2/12/2026", "Nhịn ăn sáng", "Mỗi giấy dùng một lần")
+    assert page.sees("GIẤY HẸN KHÁM LẠI", "HK26-", "02/12/2026", "Nhịn ăn sáng", "Mỗi giấy dùng một lần")
     assert "<svg" in page.text
     page.go(f"/staff/slips/visits/{visit}/again")
     assert page.sees("Lượt khám này đã có giấy hẹn khám lại")

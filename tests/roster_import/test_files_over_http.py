@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
 
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
 from tests.booking.clinic import TUESDAY, add_employee
+from tests.fhir.conftest import add_system
 from tests.roster_import.conftest import ADDRESS, Exchange, upload, workbook, written
 from tests.schedule_editor.conftest import Pages
 
@@ -175,6 +177,35 @@ def test_only_the_facility_s_administrator_takes_files_in(
         assert exchange.look(raw).status_code == 403
     assert client.post("/api/v1/schedules/import?facility=77001").status_code in (401, 403)
     assert as_role(Role.DESK).go(ADDRESS).status == 403
+
+
+def test_another_system_takes_files_in_by_its_scope_and_sees_names_by_another(
+    exchange: Exchange, booked: Callable[..., Any], engine: Engine
+):
+    booked(TUESDAY, "08:10")
+    raw = exchange.exported("csv")
+
+    def ask(what: bytes, *scopes: str, **query: str) -> TestResponse:
+        with system_unit_of_work(engine) as session:
+            headers = {"Authorization": f"Bearer {add_system(session, '77001', scopes)}"}
+        asked = {"facility": "77001", "complete": "true", **query}
+        data = {"file": (io.BytesIO(what), "rosters.csv")}
+        return exchange.client.post(
+            "/api/v1/schedules/import", query_string=asked, data=data, headers=headers
+        )
+
+    assert ask(raw, "export.rosters", "booking.day", "booking.list", dry_run="true").status_code == 403
+    assert ask(raw, "schedule.import", "patient.read", dry_run="true", facility="77002").status_code == 403
+    rows = exchange.roster()
+    an = next(row for row in rows if row["licence_no"] == "000001/77-CCHN" and row["start"] == "08:00")
+    an["start"] = "08:30"
+    changed = written(rows)
+    blind = ask(changed, "schedule.import", dry_run="true").json
+    seeing = ask(changed, "schedule.import", "booking.day", dry_run="true").json
+    assert [each["patient_name"] for each in blind["outside"]] == [None]
+    assert [each["patient_name"] for each in seeing["outside"]] != [None]
+    done = ask(changed, "schedule.import", "export.rosters", preview=blind["fingerprint"])
+    assert (done.status_code, done.json["lines"]["ended"]) == (200, 1)
 
 
 def test_the_page_shows_what_a_file_does_and_then_does_it(exchange: Exchange, as_role: Callable[..., Pages]):

@@ -62,7 +62,9 @@ def test_what_cannot_be_is_said_beside_its_field(admin: Pages, engine: Engine):
     bad = admin.post(PAGE, {**TERMS, "rate_per_minute": "0", "early_minutes": "many"})
     assert bad.status == 422
     assert bad.sees("Phải từ 1 đến 6000.", "Phải là một số")
-    assert admin.post(PAGE, {**TERMS, "hot_minutes": ""}).sees("Chưa có thông tin này.")
+    assert admin.post(PAGE, {**TERMS, "hot_minutes": ""}).sees(
+        "Giữ phòng chờ sau giờ mở (phút): Chưa có thông tin này."
+    )
     assert admin.post(PAGE, {**TERMS, "on": ""}).status == 422
     assert kept(engine) == []
 

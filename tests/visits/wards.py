@@ -1,13 +1,13 @@
 """A hospital with every station, its clerk, its information system, and what a person does there."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from telehealth.accounts.models import AccessSession, Account, IntegratorClient, Membership
+from telehealth.accounts.models import Account, IntegratorClient
 from telehealth.core.crypto import token_hash
 from telehealth.core.principal import Grant, Principal, PrincipalKind, Role
 from telehealth.directory.models import ServicePoint
@@ -20,7 +20,7 @@ from telehealth.visits.codes import Category, EventKind
 from telehealth.visits.queries import Leg, VisitView
 from telehealth.visits.services import Answer, NewEvent, OrderRef
 from tests.conftest import MONDAY_8AM, MovableClock
-from tests.queueing.hospital import Begin, Hospital
+from tests.queueing.hospital import Begin, Hospital, bearer
 
 SYSTEM_OF_ORDERS = "urn:oid:1.2.3"
 SCOPES = ["visit.tell"]
@@ -57,30 +57,10 @@ class Wards:
                 secret_hash=token_hash("secret"),
             )
         )  # fmt: skip
-        session.add(
-            Account(
-                id=self.clerk_id, kind="staff", login=f"letan.{self.code}", display_name="Lễ tân Hoa",
-                created_at=MONDAY_8AM,
-            )
-        )  # fmt: skip
         session.flush()
-        for role in ("desk", "facility-admin"):
-            session.add(
-                Membership(
-                    account_id=self.clerk_id, role=role, facility_id=self.id,
-                    valid_from=MONDAY_8AM - timedelta(days=1),
-                )
-            )  # fmt: skip
-        for token, owner in (
-            (self.clerk_token, {"account_id": self.clerk_id}),
-            (self.system_token, {"client_id": self.client_id}),
-        ):
-            session.add(
-                AccessSession(
-                    token_hash=token_hash(token), kind="bearer", created_at=MONDAY_8AM,
-                    expires_at=MONDAY_8AM + timedelta(days=365), last_seen_at=MONDAY_8AM, **owner,
-                )
-            )  # fmt: skip
+        session.add(bearer(self.system_token, client_id=self.client_id))
+        clerk = Account(id=self.clerk_id, login=f"letan.{self.code}", display_name="Lễ tân Hoa")
+        self.hospital.employ(session, clerk, self.clerk_token, Role.DESK, Role.FACILITY_ADMIN)
 
     @property
     def id(self) -> UUID:

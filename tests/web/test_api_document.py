@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from marshmallow import Schema, fields
+
+from telehealth.web.api import ItemCount
+from telehealth.web.field_messages import field_text
 
 
 @pytest.fixture
@@ -53,3 +57,81 @@ def test_patterns_are_those_of_json_schema(document: dict[str, Any]):
 def test_a_401_says_which_scheme_signs_in(client: FlaskClient, path: str):
     refused = client.get(path)
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+WITHOUT_ADDRESS = {
+    "/api/v1/appointments/{appointment_id}/invitees": "a list beside the appointment",
+    "/api/v1/appointments/{appointment_id}/offers": "shown with the appointment",
+    "/api/v1/calendar-feed": "the address it was sent to",
+    "/api/v1/delegations": "read as a list",
+    "/api/v1/devices": "nobody reads a device",
+    "/api/v1/feedback": "read as a list",
+    "/api/v1/kiosk/leases": "its machine keeps it",
+    "/api/v1/passkeys": "read as a list",
+    "/api/v1/passkeys/sessions": "read as a list",
+    "/api/v1/push/subscriptions": "its browser keeps it",
+    "/api/v1/queues/{queue_id}/number-lists": "printed once",
+    "/api/v1/services/{service_id}/waiting-room": "the address it was sent to",
+    "/api/v1/sessions": "read as a list",
+    "/api/v1/staff-calls": "read on the desk's page",
+}
+
+
+def test_what_is_made_names_its_address(document: dict[str, Any]):
+    made = {path: item["post"]["responses"] for path, item in document["paths"].items() if "post" in item}
+    answers = {path: found["201"] for path, found in made.items() if "201" in found}
+    silent = {path for path, answer in answers.items() if "Location" not in answer.get("headers", {})}
+    assert silent == WITHOUT_ADDRESS.keys()
+
+
+def test_a_facilitys_day_names_both_scopes(document: dict[str, Any], client: FlaskClient):
+    day = document["paths"]["/api/v1/appointments"]["get"]
+    assert day["security"] == [{"bearer": ["booking.list", "booking.day"]}]
+    assert "booking.day" in client.get("/api/docs").text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("vi", "Cần từ 1 đến 7 mục."), ("en", "This list needs from 1 to 7.")]
+)
+def test_a_list_is_not_counted_in_characters(app: Flask, language: str, said: str):
+    class Week(Schema):
+        weekdays = fields.List(fields.Integer(), validate=ItemCount(1, 7))
+
+    with app.test_request_context(f"/?lang={language}"):
+        assert [field_text(each) for each in Week().validate({"weekdays": []})["weekdays"]] == [said]
+
+
+def test_the_document_counts_items_of_lists(document: dict[str, Any]):
+    weekdays = document["components"]["schemas"]["NewSchedule"]["properties"]["weekdays"]
+    assert (weekdays["minItems"], weekdays["maxItems"]) == (1, 7)
+
+
+def test_headers_stand_where_they_are_honoured(document: dict[str, Any]):
+    for path, item in document["paths"].items():
+        for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
+            said = {each.get("name") for each in item[method].get("parameters", [])}
+            assert ("Idempotency-Key" in said) == (method == "post"), (method, path)
+            if method == "patch" or "Needs If-Match" in item[method].get("summary", ""):
+                assert "If-Match" in said, (method, path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/api/v1/payments/{payment_id}/refund"),
+        ("put", "/api/v1/facilities/{code}/bank-account"),
+        ("put", "/api/v1/facilities/{code}/services/{service_code}/deposit"),
+        ("delete", "/api/v1/facilities/{code}/services/{service_code}/deposit"),
+    ],
+)
+def test_what_changes_money_names_the_version_that_it_asks_for(
+    document: dict[str, Any], method: str, path: str
+):
+    assert "If-Match" in {each["name"] for each in document["paths"][path][method]["parameters"]}
+
+
+def test_an_answer_with_links_keeps_its_schema(document: dict[str, Any]):
+    for path, item in document["paths"].items():
+        for operation in (each for each in item.values() if "responses" in each):
+            for answer in operation["responses"].values():
+                assert "links" not in answer or answer["content"], path

@@ -73,6 +73,7 @@ answers-early-link = Say now that I will come
 answers-messages-link = Choose which messages to get
 answers-messages-title = Choose which messages to get
 answers-messages-lead = This is for the phone that ends in { $ending }, and for messages about relatives who share it.
+answers-instead = Instead of { $time }
 answers-old-title = This link is old
 answers-old-text = Please open the link in the newest message, or call the facility for help.
 answers-messages-changed = The phone number for these messages has changed, so this link no longer opens the choices. You can choose at the desk, or by the link in a message about your next appointment.

@@ -73,6 +73,7 @@ answers-early-link = Báo trước là tôi sẽ đến
 answers-messages-link = Chọn tin nhắn muốn nhận
 answers-messages-title = Chọn tin nhắn muốn nhận
 answers-messages-lead = Áp dụng cho số điện thoại có ba số cuối { $ending }, kể cả tin về người nhà dùng chung số này.
+answers-instead = Thay cho giờ cũ { $time }
 answers-old-title = Đường dẫn này đã cũ
 answers-old-text = Vui lòng mở đường dẫn trong tin nhắn mới nhất, hoặc gọi nơi khám để được giúp.
 answers-messages-changed = Số điện thoại nhận tin đã thay đổi, nên liên kết này không còn dùng để chọn tin nhắn. Quý vị có thể chọn ở quầy tiếp đón, hoặc bằng liên kết trong tin nhắn của lần hẹn sau.

@@ -29,7 +29,7 @@ from telehealth.booking.attempts import attempted
 from telehealth.booking.routes import json_only
 from telehealth.core.clock import business_date
 from telehealth.directory.queries import facility_by_code
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -59,6 +59,7 @@ def list_areas(code: str) -> dict[str, Any]:
 
 
 @api.post("/facilities/<string:code>/board-areas")
+@located("boards-api.show_area", "area_id")
 @guarded("board.arrange")
 @json_only
 @api.arguments(NewAreaSchema())

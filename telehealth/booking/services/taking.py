@@ -362,4 +362,5 @@ def _booked_view(
         cancel_notice_minutes=context.cancel_notice_minutes,
         bound_from=request.bound.from_ if request.bound else None,
         bound_until=request.bound.until if request.bound else None,
+        others_that_day=context.same_day_count,
     )

@@ -45,3 +45,7 @@ field-longer = At least { $low } characters are needed.
 field-shorter = At most { $high } characters.
 field-length = From { $low } to { $high } characters are needed.
 field-length-exact = Exactly { $exact } characters are needed.
+field-items-longer = This list needs { $low } or more.
+field-items-shorter = This list takes { $high } at most.
+field-items = This list needs from { $low } to { $high }.
+field-items-exact = This list needs exactly { $exact }.

@@ -45,3 +45,7 @@ field-longer = Cần ít nhất { $low } ký tự.
 field-shorter = Nhiều nhất { $high } ký tự.
 field-length = Cần từ { $low } đến { $high } ký tự.
 field-length-exact = Cần đúng { $exact } ký tự.
+field-items-longer = Cần ít nhất { $low } mục.
+field-items-shorter = Nhiều nhất { $high } mục.
+field-items = Cần từ { $low } đến { $high } mục.
+field-items-exact = Cần đúng { $exact } mục.

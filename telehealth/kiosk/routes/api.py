@@ -34,6 +34,7 @@ from telehealth.queueing import services as queueing
 from telehealth.queueing.routes.api import press_key
 from telehealth.queueing.schemas import EmptySchema, PrintSchema, TicketSchema
 from telehealth.queueing.services import TicketView
+from telehealth.web.api import located
 from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
 from telehealth.web.guard import guarded
 
@@ -58,6 +59,7 @@ def identify(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.post("/kiosk/check-ins")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("kiosk.use")
 @api.arguments(KioskCheckInSchema)
@@ -74,6 +76,7 @@ def check_in(body: dict[str, Any]) -> TicketView:
 
 
 @api.post("/kiosk/numbers")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("kiosk.use")
 @api.arguments(KioskNumberSchema)

@@ -16,6 +16,7 @@ from telehealth.booking.attempts import attempt
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import FULL, HoldUnknown
 from telehealth.booking.idempotency import RequestKey
+from telehealth.booking.presentation import same_day_text
 from telehealth.booking.queries import AppointmentView
 from telehealth.booking.remote import RemoteNeed
 from telehealth.booking.services import BookingRequest, ConsentGiven, Hold, Once
@@ -71,6 +72,8 @@ def book(hold_id: UUID) -> ResponseReturnValue:
             return redirect(url_for("portal.who", hold_id=hold_id), 303)
         if request.form.get("agree") != "yes":
             return _confirm_page(session, draft, {"agree": t("portal-agree-missing")}), 422
+        if request.form.get("again") != "yes" and _already(session, draft):
+            return _confirm_page(session, draft, {}), 409
     enter_again()
     try:
         appointment_id = attempt(lambda: _book(draft))
@@ -162,6 +165,14 @@ def _booked(session: Session, hold_id: UUID) -> AppointmentView | None:
     return None if view.status in unfinished else view
 
 
+def _already(session: Session, draft: Draft) -> list[AppointmentView]:
+    """Return what the person has of the same service on the day of the held time."""
+    view = held(session, draft.hold_id)
+    if draft.patient_id is None:
+        return []
+    return queries.same_day(session, draft.patient_id, view.service.code, business_date(view.start))
+
+
 def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str:
     view = held(session, draft.hold_id)
     if draft.patient_id is None:
@@ -180,5 +191,6 @@ def _confirm_page(session: Session, draft: Draft, errors: dict[str, Any]) -> str
         seen=seen,
         bring=bring(draft.coverage_basis, view.modality, child=child),
         about=care().condition_of(draft.condition),
+        already=[(each, same_day_text(each, current_locale())) for each in _already(session, draft)],
         errors=errors,
     )

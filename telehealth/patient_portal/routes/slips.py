@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from telehealth.booking import queries as bookings
 from telehealth.booking.attempts import attempt
+from telehealth.booking.presentation import same_day_text
+from telehealth.booking.queries import AppointmentView
 from telehealth.booking.services import ConsentGiven
 from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, DomainError, NotFound, http_status
@@ -169,6 +171,8 @@ def take_slip_time(request_id: UUID, slot_id: str) -> ResponseReturnValue:
         errors = _unticked(meant)
         if errors:
             return _confirm_page(session, meant, errors), 422
+        if request.form.get("again") != "yes" and _already(session, meant):
+            return _confirm_page(session, meant, {}), 409
     use = Use(slot_id[:80], shift_known=request.form.get("other_day") == "yes", consent=CONSENT)
     enter_again()
 
@@ -211,6 +215,12 @@ def _meant(session: Session, request_id: UUID, slot_id: str) -> _Meant:
     return _Meant(view, slot, other)
 
 
+def _already(session: Session, meant: _Meant) -> list[AppointmentView]:
+    """Return what the person has of the same service on the day of the chosen time."""
+    day = business_date(meant.slot.start)
+    return bookings.same_day(session, meant.view.patient_id, meant.slot.service.code, day)
+
+
 def _unticked(meant: _Meant) -> dict[str, str]:
     errors = {}
     if meant.other_day and request.form.get("other_day") != "yes":
@@ -227,6 +237,7 @@ def _confirm_page(session: Session, meant: _Meant, errors: dict[str, Any]) -> st
         view=meant.view,
         slot=meant.slot,
         other_day=meant.other_day,
+        already=[(each, same_day_text(each, current_locale())) for each in _already(session, meant)],
         errors=errors,
     )
 

@@ -29,6 +29,7 @@ from telehealth.payments.schemas import (
     SettleRequestSchema,
 )
 from telehealth.payments.services import AccountSettings
+from telehealth.web.api import IF_MATCH
 from telehealth.web.context import cipher, now, permit, principal, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.requests import if_match
@@ -91,6 +92,7 @@ def settle_transfer(given: dict[str, str], code: str, transfer_id: UUID) -> None
 
 
 @api.post("/payments/<uuid:payment_id>/refund")
+@api.doc(parameters=[IF_MATCH])
 @guarded("payments.settle")
 @api.arguments(RefundRequestSchema)
 @api.response(200, DepositSchema)
@@ -126,6 +128,7 @@ def show_account(code: str) -> BankAccount:
 
 
 @api.put("/facilities/<code>/bank-account")
+@api.doc(parameters=[IF_MATCH])
 @guarded("payments.configure")
 @api.arguments(BankAccountRequestSchema)
 @api.response(200, BankAccountSchema)
@@ -153,6 +156,7 @@ def put_account(given: dict[str, Any], code: str) -> BankAccount | None:
 
 
 @api.put("/facilities/<code>/services/<service_code>/deposit")
+@api.doc(parameters=[IF_MATCH])
 @guarded("payments.configure")
 @api.arguments(DepositTermsSchema)
 @api.response(200, DepositTermsSchema)
@@ -166,6 +170,7 @@ def put_terms(given: dict[str, int], code: str, service_code: str) -> DepositTer
 
 
 @api.delete("/facilities/<code>/services/<service_code>/deposit")
+@api.doc(parameters=[IF_MATCH])
 @guarded("payments.configure")
 @api.response(204)
 def delete_terms(code: str, service_code: str) -> None:

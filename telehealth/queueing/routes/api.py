@@ -40,7 +40,7 @@ from telehealth.queueing.schemas import (
     WhyQuerySchema,
 )
 from telehealth.queueing.services import TicketState, TicketView
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import cipher, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -48,7 +48,6 @@ from telehealth.web.requests import if_match
 api = Blueprint("queueing-api", __name__, url_prefix="/api/v1", description="Queues and tickets")
 
 MAX_KEY = 200
-LONGEST_TOKEN = 64
 
 
 @api.get("/queues")
@@ -105,6 +104,7 @@ def why_between(query: dict[str, Any], queue_id: UUID) -> Between:
 
 
 @api.post("/queues/<uuid:queue_id>/tickets")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("ticket.issue")
 @api.arguments(PressSchema)
@@ -183,6 +183,7 @@ def grant_priority(body: dict[str, Any], ticket_id: UUID) -> TicketState:
 
 
 @api.post("/tickets/<uuid:ticket_id>/transfer")
+@located("queueing-api.follow", "public_token", "public_token")
 @api.doc(parameters=[IF_MATCH])
 @guarded("ticket.step")
 @api.arguments(TransferSchema)
@@ -209,7 +210,7 @@ def transfer(body: dict[str, Any], ticket_id: UUID) -> TicketView:
 def follow(public_token: str) -> FollowView:
     """Show a ticket to whoever holds its slip."""
     with unit_of_work() as session:
-        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.follow(session, public_token, now())
         if found is None:
             raise NotFound
         return found
@@ -222,7 +223,7 @@ def follow(public_token: str) -> FollowView:
 def why(query: dict[str, Any], public_token: str) -> Explanation:
     """Say why another number is called before the slip's; 404 for one that is not there."""
     with unit_of_work() as session:
-        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.follow(session, public_token, now())
         answer = found.line.why(found.ticket_id, query["number"], now()) if found else None
     if answer is None:
         raise NotFound
@@ -230,6 +231,7 @@ def why(query: dict[str, Any], public_token: str) -> Explanation:
 
 
 @api.post("/appointments/<uuid:appointment_id>/check-in")
+@located("queueing-api.follow", "public_token", "public_token")
 @api.doc(parameters=[IF_MATCH])
 @keeps_its_own_keys
 @guarded("appointment.check-in")
@@ -244,6 +246,7 @@ def check_in(body: dict[str, Any], appointment_id: UUID) -> TicketView:
 
 
 @api.post("/check-ins")
+@located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("appointment.check-in")
 @api.arguments(CodeCheckInSchema)

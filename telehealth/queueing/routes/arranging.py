@@ -52,8 +52,7 @@ def today(facility_id: UUID) -> str:
     permit("queue.line", facility_id)
     with unit_of_work() as session:
         queues = queries.queues_of(session, facility_id)
-        day = business_date(now())
-        lines = {queue.id: queries.line(session, queue, day, now()) for queue in queues}
+        lines = queries.lines(session, queues, business_date(now()), now())
         busy = [queue for queue in queues if _in_use(lines[queue.id])]
         return render_template(
             "queueing/halls.html",
@@ -63,7 +62,7 @@ def today(facility_id: UUID) -> str:
             busy=busy or queues,
             quiet=[queue for queue in queues if queue not in busy] if busy else [],
             lines=lines,
-            points={queue.id: queries.points_of(session, queue, day) for queue in queues},
+            points={queue.id: lines[queue.id].day.calling for queue in queues},
             rooms=_rooms(session, facility_id),
             reasons=[(each.value, t(f"halls-reason-{each.value}")) for each in PauseReason],
             now=now(),

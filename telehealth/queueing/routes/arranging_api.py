@@ -29,7 +29,7 @@ from telehealth.queueing.schemas import (
     RoomSchema,
 )
 from telehealth.queueing.services import arranging
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import now, permit, principal, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.requests import if_match
@@ -159,6 +159,7 @@ def unmerge(_body: dict[str, Any], queue_id: UUID) -> dict[str, Any]:
 
 
 @api.post("/practitioner-queues")
+@located("queue-arranging-api.show_day", "queue_id", "queue")
 @guarded("queue.arrange")
 @api.arguments(OwnQueueSchema)
 @api.response(201, QueueDaySchema)
@@ -213,7 +214,7 @@ def _day(session: Session, queue: QueueView) -> dict[str, Any]:
     day = queries.queue_day(session, queue.id, today, now())
     return {
         "queue": queue.id,
-        "points": [{"id": point, "name": name} for point, name in queries.points_of(session, queue, today)],
+        "points": [{"id": point, "name": name} for point, name in day.calling],
         "closed": day.closed,
         "merged_into": day.merged_into,
         "merged_here": list(day.merged_here),

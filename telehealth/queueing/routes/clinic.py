@@ -233,11 +233,9 @@ def _here(work: Session) -> tuple[QueueView | None, UUID | None]:
 
 
 def _places(work: Session, facility_id: UUID) -> list[tuple[str, str]]:
-    return [
-        (f"{queue.id}/{point}", name)
-        for queue in queries.queues_of(work, facility_id)
-        for point, name in queries.points_of(work, queue, business_date(now()))
-    ]
+    queues = queries.queues_of(work, facility_id)
+    points = queries.points_by_queue(work, [queue.id for queue in queues], business_date(now()))
+    return [(f"{queue.id}/{point}", name) for queue in queues for point, name in points.get(queue.id, [])]
 
 
 def _facility_id() -> UUID:

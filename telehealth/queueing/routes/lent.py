@@ -43,7 +43,7 @@ def account(facility_id: UUID) -> str:
             "queueing/numbers.html",
             facility=directory.facility(session, facility_id),
             queues=queues,
-            days={each.id: leased.numbers_of_the_day(session, each.id, day, now()) for each in queues},
+            days=leased.numbers_by_queue(session, [each.id for each in queues], day, now()),
             leases=leased.leases_of(session, facility_id, day),
             handed_in=leased.handed_in(session, facility_id),
             sizes=[(str(each), str(each)) for each in LINES],

@@ -13,7 +13,6 @@ from telehealth.web.guard import public
 
 pages = Blueprint("queueing", __name__, template_folder="../templates")
 
-LONGEST_TOKEN = 64
 LONGEST_NUMBER = 20
 
 
@@ -22,7 +21,7 @@ LONGEST_NUMBER = 20
 def follow(public_token: str) -> ResponseReturnValue:
     """Follow a number from a phone; `?part=state` is just what changes."""
     with unit_of_work() as session:
-        found = queries.follow(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.follow(session, public_token, now())
         unheard = queries.unheard_since(session, found.queue.facility_id, now()) if found else None
     if found is None:
         raise NotFound

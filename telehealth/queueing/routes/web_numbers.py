@@ -21,6 +21,7 @@ from telehealth.queueing.schemas import (
     WebQueuesQuerySchema,
 )
 from telehealth.queueing.services import TicketView
+from telehealth.web.api import located
 from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
 from telehealth.web.forms import form_errors
@@ -43,6 +44,7 @@ def list_queues(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.post("/web-numbers")
+@located("queueing-api.follow", "public_token", "public_token")
 @guarded("web-number.take")
 @api.arguments(WebNumberSchema)
 @api.response(201, TicketSchema)

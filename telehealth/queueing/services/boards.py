@@ -33,7 +33,7 @@ _ANNOUNCE = text(
     SELECT seq, pg_notify('board', cast(:facility AS text)) FROM shown
     """
 )
-_CHANGED = text("SELECT pg_notify('queue', cast(:queue AS text))")
+_CHANGED = text("SELECT pg_notify('queue', cast(q AS text)) FROM unnest(cast(:queues AS uuid[])) q")
 
 
 def announce(
@@ -89,9 +89,9 @@ def tell_boards(
     return int(session.execute(_ANNOUNCE, parameters).one().seq)
 
 
-def tell_followers(session: Session, queue_id: UUID) -> None:
-    """Hint that a queue changed; once a transaction, however often it is called."""
-    session.execute(_CHANGED, {"queue": queue_id})
+def tell_followers(session: Session, *queue_ids: UUID) -> None:
+    """Hint that queues changed; each once a transaction, however often it is called."""
+    session.execute(_CHANGED, {"queues": list(queue_ids)})
 
 
 def _place(session: Session, queue: QueueView, point_id: UUID | None) -> Place:

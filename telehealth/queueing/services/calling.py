@@ -1,10 +1,10 @@
 """Calling the next person."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from telehealth.queueing.queries import (
     LineTicket,
     QueueView,
     line,
-    points_of,
+    line_again,
     queue_by_id,
 )
 from telehealth.queueing.rules import Reason
@@ -48,7 +48,7 @@ _CALL_FIRST = text(
             WHERE other.visit_id = t.visit_id AND other.status IN ('called', 'serving'))
         ORDER BY listed.place LIMIT 1
         FOR UPDATE OF t SKIP LOCKED)
-    RETURNING id
+    RETURNING *
     """
 )
 
@@ -75,21 +75,20 @@ def call_next(
     if queue is None:
         raise NotFound
     day = business_date(now)
-    point = _point(session, queue, service_point_id, day)
     take_turn(session, queue.id)
     state = line(session, queue, day, now)
+    point = _point(state, service_point_id)
     _refuse(session, state)
     if queue.settings.skips_by_itself:
         _skip_absent(session, principal, state, point, now)
-    called = _first(session, state.waiting, point, now)
-    ticket = session.get_one(Ticket, called, populate_existing=True)
+    ticket = _first(session, state.waiting, point, now)
     note_step(session, principal, ticket, "call", now=now)
-    tell_those_near(session, queue, now=now, cipher=cipher, outbox=outbox)
-    following = [each.number_text for each in state.waiting if each.id != called][:FOLLOWING]
+    tell_those_near(session, line_again(session, state, now), now=now, cipher=cipher, outbox=outbox)
+    following = [each.number_text for each in state.waiting if each.id != ticket.id][:FOLLOWING]
     giver = _given_by(session, ticket, queue)
     announce(session, giver, ticket, BoardEventKind.CALLED, now=now, following=following)
-    for each in (queue.id, *state.day.merged_here):
-        tell_followers(session, each)
+    if state.day.merged_here:
+        tell_followers(session, queue.id, *state.day.merged_here)
     return state_of(session, ticket, giver)
 
 
@@ -115,7 +114,7 @@ def _skip_absent(
             skip(session, principal, each.id, now=now)
 
 
-def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, now: datetime) -> UUID:
+def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, now: datetime) -> Ticket:
     parameters = {
         "ids": [ticket.id for ticket in waiting],
         "lanes": [_lane(ticket) for ticket in waiting],
@@ -125,7 +124,11 @@ def _first(session: Session, waiting: Sequence[LineTicket], point: UUID | None, 
     for _ in waiting:
         try:
             with session.begin_nested():
-                called: UUID | None = session.execute(_CALL_FIRST, parameters).scalar_one_or_none()
+                called: Ticket | None = session.scalars(
+                    select(Ticket).from_statement(_CALL_FIRST),
+                    parameters,
+                    execution_options={"populate_existing": True},
+                ).one_or_none()
         except IntegrityError as error:
             if getattr(error.orig, "sqlstate", None) != _CALLED_ELSEWHERE:
                 raise
@@ -143,10 +146,10 @@ def _lane(ticket: LineTicket) -> str | None:
     return None if ticket.lane is None or ticket.reason is Reason.CAME_BACK else ticket.lane.value
 
 
-def _point(session: Session, queue: QueueView, asked: UUID | None, day: date) -> UUID | None:
-    open_today = [point for point, _name in points_of(session, queue, day)]
+def _point(state: Line, asked: UUID | None) -> UUID | None:
+    open_today = [point for point, _name in state.day.calling]
     if asked is None:
-        return open_today[0] if len(open_today) == 1 else queue.service_point_id
+        return open_today[0] if len(open_today) == 1 else state.queue.service_point_id
     if asked not in open_today:
         raise Unprocessable({"service_point_id": ["field-service-point-other"]})
     return asked

@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox
 from telehealth.booking.models import Appointment
-from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.directory.models import Facility
 from telehealth.directory.naming import short_name
 from telehealth.patients.queries import recipient_of
 from telehealth.queueing.codes import TicketStatus
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import Line, LineTicket, QueueView, line
+from telehealth.queueing.queries import Line, LineTicket
 
 _WORTH_TELLING = timedelta(minutes=30)
 
@@ -33,7 +32,7 @@ class Telling:
 
 
 def tell_those_near(
-    session: Session, queue: QueueView, *, now: datetime, cipher: FieldCipher, outbox: Outbox
+    session: Session, state: Line, *, now: datetime, cipher: FieldCipher, outbox: Outbox
 ) -> int:
     """Tell whose turn is near, and who had better leave home; return how many were told, once a ticket each.
 
@@ -41,8 +40,7 @@ def tell_those_near(
     and would wait no longer than the way takes. Somebody whom another step is just moving is passed over:
     nobody waits here for a lock, and the next call tells whoever is still near.
     """
-    state = line(session, queue, business_date(now), now)
-    near = [each for each in state.waiting if (each.place or 0) <= queue.settings.near]
+    near = [each for each in state.waiting if (each.place or 0) <= state.queue.settings.near]
     telling = Telling(now, cipher, outbox)
     return _tell(session, state, near, "turn-near", telling) + tell_to_leave(session, state, telling)
 
@@ -54,14 +52,15 @@ def tell_to_leave(session: Session, state: Line, telling: Telling) -> int:
 
 
 def _would_be_in_time(state: Line, ticket: LineTicket, now: datetime) -> bool:
-    wait = state.wait(state.ahead_of(ticket.as_waiting(), now), now)
-    return wait.low <= state.queue.settings.travel_minutes
+    return state.tell(ticket.as_waiting(), now).wait.low <= state.queue.settings.travel_minutes
 
 
 _TOLD_AT = {"turn-near": "near_notified_at", "leave-home-now": "leave_notified_at"}
 
 
 def _tell(session: Session, state: Line, tickets: Sequence[LineTicket], kind: str, telling: Telling) -> int:
+    if not tickets:
+        return 0
     texts = {each.id: each.number_text for each in tickets}
     fresh = _fresh(session, list(texts), _TOLD_AT[kind], telling.now)
     if not fresh:

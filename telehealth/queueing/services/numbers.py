@@ -320,7 +320,7 @@ def view(
 ) -> TicketView:
     """Return a ticket with its present place."""
     state = line(session, calling_queue(session, queue, ticket.business_date), ticket.business_date, now)
-    ahead = state.place_of(ticket.id, now)
+    told = state.told(ticket.id, now)
     return TicketView(
         id=ticket.id,
         number_text=number_text(queue.prefix, ticket.number),
@@ -335,8 +335,8 @@ def view(
         print_status=PrintStatus(ticket.print_status),
         issued_at=ticket.issued_at,
         appointment_start=ticket.appointment_start,
-        people_ahead=ahead,
-        wait_range=None if ahead is None else state.wait(ahead, now),
+        people_ahead=told.ahead if told else None,
+        wait_range=told.wait if told else None,
     )
 
 

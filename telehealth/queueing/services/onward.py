@@ -14,8 +14,8 @@ from telehealth.queueing.queries import QueueView
 class Onward(Protocol):
     """The path of a visit, as far as its numbers need it."""
 
-    def hold(self, session: Session, visit_id: UUID) -> None:
-        """Let nobody else move the visit until this transaction ends. Take it before any of its numbers."""
+    def hold(self, session: Session, ticket_id: UUID) -> None:
+        """Let nobody else move a number's visit until this transaction ends. Take it before any number."""
 
     def comes_back(self, session: Session, visit_id: UUID, queue_id: UUID) -> bool:
         """Tell whether somebody who leaves a room now is expected back in it."""
@@ -36,7 +36,7 @@ class Onward(Protocol):
 class _Nowhere:
     """Without a path, whoever is through goes home."""
 
-    def hold(self, session: Session, visit_id: UUID) -> None:
+    def hold(self, session: Session, ticket_id: UUID) -> None:
         """Nothing to hold."""
 
     def comes_back(self, session: Session, visit_id: UUID, queue_id: UUID) -> bool:

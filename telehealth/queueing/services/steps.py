@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -24,7 +24,7 @@ from telehealth.encounters.models import Encounter
 from telehealth.encounters.services import Visit
 from telehealth.queueing.codes import BoardEventKind, PriorityBasis, PriorityClass, TicketStatus
 from telehealth.queueing.errors import QueueClosed, ReturnTooLate, TicketMovedOn, UndoTooLate, WebNumberLapsed
-from telehealth.queueing.models import Ticket, TicketEvent
+from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, calling_queue, line, queue_by_id, room_name
 from telehealth.queueing.rules import TRANSITIONS, lapsed, may_return, number_text
 from telehealth.queueing.services.boards import announce, tell_followers
@@ -32,6 +32,22 @@ from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_
 from telehealth.queueing.services.onward import Ways
 from telehealth.queueing.services.turns import take_turn
 
+# One statement: the ticket's history, the trail where a patient is concerned, the hint to those who follow.
+_NOTE = text(
+    """
+    WITH noted AS (
+        INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id, service_point_id)
+        VALUES (:ticket, :kind, :at, :actor_kind, :staff, :point)
+    ), trailed AS (
+        INSERT INTO audit_event (at, actor_kind, actor_id, session_id, action, entity, entity_id, patient_id,
+                                 facility_id, details)
+        SELECT :at, :actor_kind, :actor_id, :session_id, :action, :entity, :entity_id, :patient_id,
+               :facility_id, '{}'
+         WHERE cast(:patient_id AS uuid) IS NOT NULL
+    )
+    SELECT pg_notify('queue', cast(:queue AS text))
+    """
+)
 _CALLED_SINCE = text(
     """
     SELECT EXISTS (
@@ -320,20 +336,16 @@ def state_of(session: Session, ticket: Ticket, queue: QueueView) -> TicketState:
 
 
 def note_step(session: Session, principal: Principal, ticket: Ticket, kind: str, *, now: datetime) -> None:
-    """Write the ticket's own history, and the trail where a patient is concerned."""
-    session.execute(
-        insert(TicketEvent).values(
-            ticket_id=ticket.id,
-            kind=kind,
-            at=now,
-            actor_kind=principal.kind.value,
-            actor_id=principal.id,
-            service_point_id=ticket.service_point_id,
-        )
-    )
-    if ticket.patient_id is not None:
-        entry = Entry(f"ticket.{kind}", "Ticket", ticket.id, ticket.patient_id, ticket.facility_id)
-        audit.record(session, principal, entry, now=now)
+    """Write the history of a ticket and the trail, and hint to followers of its queue that it changed."""
+    entry = Entry(f"ticket.{kind}", "Ticket", ticket.id, ticket.patient_id, ticket.facility_id)
+    step = {
+        "ticket": ticket.id,
+        "kind": kind,
+        "staff": principal.id,
+        "point": ticket.service_point_id,
+        "queue": ticket.queue_id,
+    }
+    session.execute(_NOTE, audit.row(principal, entry, now) | step)
 
 
 def _take(session: Session, ticket_id: UUID, action: str, version: int | None) -> tuple[Ticket, QueueView]:
@@ -350,9 +362,7 @@ def _take(session: Session, ticket_id: UUID, action: str, version: int | None) -
 
 def _hold(session: Session, ticket_id: UUID, action: str, version: int | None) -> tuple[Ticket, QueueView]:
     """Take a ticket whose visit nobody else moves meanwhile."""
-    visit_id = session.scalar(select(Ticket.visit_id).where(Ticket.id == ticket_id))
-    if visit_id is not None:
-        Ways.path.hold(session, visit_id)
+    Ways.path.hold(session, ticket_id)
     return _take(session, ticket_id, action, version)
 
 
@@ -375,7 +385,6 @@ def _swap(
     if swapped is None:
         raise TicketMovedOn
     note_step(session, principal, swapped, kind, now=now)
-    tell_followers(session, swapped.queue_id)
     return swapped
 
 

@@ -43,7 +43,7 @@ from telehealth.referrals.schemas import (
 )
 from telehealth.referrals.services import Asked, Issue, Paper, Use
 from telehealth.scheduling.presentation import slot_json
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import (
     cipher,
     enter_again,
@@ -62,6 +62,7 @@ api = Blueprint(
 
 
 @api.post("/referrals")
+@located("referrals-api.show_referral", "request_id")
 @guarded("referral.issue")
 @api.arguments(IssueSchema())
 @api.response(201, ReferralSchema)
@@ -262,6 +263,7 @@ def hand_over_referral(asked: dict[str, Any], request_id: UUID) -> Response:
 
 
 @api.post("/slips")
+@located("referrals-api.show_referral", "request_id")
 @guarded("slip.enter")
 @api.arguments(PaperSchema())
 @api.response(201, ReferralSchema)

@@ -1,6 +1,6 @@
 roster-import-title = Nhập ca khám từ tệp
 roster-import-link = Nhập từ tệp
-roster-import-lead = Chọn tệp ca khám cố định của cơ sở mình. Chưa có gì thay đổi cho đến khi quý vị xem trước và bấm lưu.
+roster-import-lead = Chọn tệp ca khám cố định của cơ sở mình. Chưa có gì thay đổi cho đến khi bạn xem trước và bấm lưu.
 roster-import-file = Tệp Excel hoặc CSV
 roster-import-file-hint = Tệp .xlsx hoặc .csv có các cột như tệp xuất ra, nhiều nhất { $most } KB.
 roster-import-complete = Tệp này có đủ mọi ca khám của cơ sở

@@ -47,6 +47,7 @@ editor-strip = { $sessions } sessions
 editor-room = Room { $room }
 editor-no-room = No room given
 editor-places = { $booked }/{ $places } places
+editor-beside = other services of the shift: { $count }
 editor-places-planned = { $places } places
 editor-online = online { $booked }/{ $quota }
 editor-kept-online = kept for online { $booked }/{ $reserved }

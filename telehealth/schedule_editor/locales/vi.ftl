@@ -47,6 +47,7 @@ editor-strip = { $sessions } ca
 editor-room = Phòng { $room }
 editor-no-room = Không ghi phòng
 editor-places = { $booked }/{ $places } chỗ
+editor-beside = dịch vụ khác cùng ca: { $count }
 editor-places-planned = { $places } chỗ
 editor-online = mạng { $booked }/{ $quota }
 editor-kept-online = giữ cho mạng { $booked }/{ $reserved }

@@ -36,7 +36,7 @@ from telehealth.scheduling.drafts import (
 from telehealth.scheduling.editing import Editor
 from telehealth.scheduling.errors import PreviewRequired
 from telehealth.scheduling.rules import PlannedSession
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import may, now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.requests import if_match, rfc3339
@@ -80,6 +80,7 @@ def list_schedules(asked: Asked) -> Response:
 
 
 @api.post("/schedules")
+@located("schedule-api.show_schedule", "schedule_id")
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewScheduleSchema())
@@ -171,6 +172,7 @@ def list_exceptions(asked: Asked) -> Response:
 
 
 @api.post("/schedule-exceptions")
+@located("schedule-api.show_exception", "exception_id")
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewScheduleExceptionSchema())
@@ -258,6 +260,7 @@ def list_blockings(asked: Asked) -> Response:
 
 
 @api.post("/blockings")
+@located("schedule-api.show_blocking", "blocking_id")
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewBlockingSchema())
@@ -336,6 +339,7 @@ def list_resources(asked: Asked) -> Response:
 
 
 @api.post("/resources")
+@located("schedule-api.show_resource", "resource_id")
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewResourceSchema())
@@ -396,6 +400,7 @@ def list_policies(asked: Asked) -> Response:
 
 
 @api.post("/booking-policies")
+@located("schedule-api.show_policy", "service_id", "service_id")
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewBookingPolicySchema())
@@ -456,6 +461,7 @@ def list_limits(asked: Asked) -> Response:
 
 
 @api.post("/practitioner-limits")
+@located("schedule-api.show_limit", "practitioner_id", "practitioner_id")
 @guarded("schedule.change")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.NewPractitionerLimitSchema())
@@ -503,6 +509,7 @@ def clear_limit(how: Asked, practitioner_id: UUID) -> Response:
 
 
 @api.post("/clinic-sessions/<uuid:session_id>/move")
+@located("schedule-api.show_exception", "exception_id")
 @guarded("schedule.adjust")
 @api.arguments(shown.PreviewQuerySchema(), location="query")
 @api.arguments(shown.SessionMoveSchema())

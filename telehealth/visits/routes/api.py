@@ -14,7 +14,6 @@ from telehealth.core.errors import NotFound
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.queries import facility_by_code
 from telehealth.queueing.queries import queue_by_id
-from telehealth.queueing.routes.public import LONGEST_TOKEN
 from telehealth.visits import queries, services
 from telehealth.visits.queries import EventView, Journey, VisitView
 from telehealth.visits.rules import Path
@@ -36,7 +35,7 @@ from telehealth.visits.schemas import (
     VisitSchema,
 )
 from telehealth.visits.services import Answer, NewEvent, OrderRef
-from telehealth.web.api import IF_MATCH
+from telehealth.web.api import IF_MATCH, located
 from telehealth.web.context import cipher, now, permit, principal, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.requests import if_match
@@ -45,6 +44,7 @@ api = Blueprint("visits-api", __name__, url_prefix="/api/v1", description="Visit
 
 
 @api.post("/facilities/<string:code>/visit-events")
+@located("visits-api.show_event", "event_id")
 @guarded("visit.tell")
 @api.arguments(VisitEventSchema)
 @api.response(201, VisitEventAnswerSchema)
@@ -185,7 +185,7 @@ def list_out(queue_id: UUID) -> dict[str, Any]:
 def follow(public_token: str) -> Journey:
     """Show the visit to whoever holds one of its slips. No test is named."""
     with unit_of_work() as session:
-        found = queries.journey(session, public_token, now()) if len(public_token) <= LONGEST_TOKEN else None
+        found = queries.journey(session, public_token, now())
         if found is None:
             raise NotFound
         return found

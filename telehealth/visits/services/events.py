@@ -99,7 +99,7 @@ def receive(
     """
     body = event.body()
     digest = _digest(event, body)
-    stored: UUID | None = session.scalar(
+    row = session.scalar(
         insert(VisitEvent)
         .values(
             id=new_id(),
@@ -115,16 +115,13 @@ def receive(
             state=EventState.PENDING,
         )
         .on_conflict_do_nothing(constraint="uq_visit_event_facility_id_sender_id_source_event_id")
-        .returning(VisitEvent.id)
+        .returning(VisitEvent)
     )
-    if stored is None:
+    if row is None:
         return _answered_before(session, principal, facility_id, event, digest)
-    row = session.get_one(VisitEvent, stored)
-    _try(session, principal, row, now=now)
-    row.first_state, row.first_why = row.state, row.why
-    session.flush()
-    _move_on(session, principal, row, now=now, cipher=cipher)
-    return Answer(row.id, EventState(row.first_state), row.first_why)
+    visit = _try(session, principal, row, now=now)
+    _move_on(session, principal, row, visit, now=now, cipher=cipher)
+    return Answer(row.id, EventState(row.first_state or row.state), row.first_why)
 
 
 def retry(
@@ -135,9 +132,9 @@ def retry(
     if visit_id is not None:
         locked(session, visit_id)
     row = _unsettled(session, event_id)
-    _try(session, principal, row, now=now)
+    visit = _try(session, principal, row, now=now)
     _record(session, principal, "visit-event.retry", row, now=now)
-    _move_on(session, principal, row, now=now, cipher=cipher)
+    _move_on(session, principal, row, visit, now=now, cipher=cipher)
     return EventState(row.state)
 
 
@@ -184,24 +181,28 @@ def _unsettled(session: Session, event_id: UUID) -> VisitEvent:
 
 
 def _move_on(
-    session: Session, principal: Principal, row: VisitEvent, *, now: datetime, cipher: FieldCipher
+    session: Session,
+    principal: Principal,
+    row: VisitEvent,
+    visit: Visit | None,
+    *,
+    now: datetime,
+    cipher: FieldCipher,
 ) -> None:
     """Bring the visit of an applied event to where it belongs now; once for all that fits by this event."""
-    if row.visit_id is None or row.state != EventState.APPLIED:
+    if visit is None or row.state != EventState.APPLIED:
         return
-    kinds = {row.kind, *_try_those_waiting(session, principal, row.visit_id, now=now)}
-    room_ticket = _in_a_room(session, row.visit_id)
+    kinds = {row.kind, *_try_those_waiting(session, principal, visit, now=now)}
+    room_ticket = _in_a_room(session, visit.id)
     if room_ticket is not None and kinds & {EventKind.TESTS_ORDERED, EventKind.DISCHARGED}:
         queueing.done(session, principal, room_ticket.id, now=now, cipher=cipher)
     else:
-        go_on(session, principal, row.visit_id, now=now, cipher=cipher)
+        go_on(session, principal, visit, now=now, cipher=cipher)
 
 
-def _try_those_waiting(session: Session, principal: Principal, visit_id: UUID, *, now: datetime) -> set[str]:
+def _try_those_waiting(session: Session, principal: Principal, visit: Visit, *, now: datetime) -> set[str]:
     """Apply what was said of a visit before it could be understood, until nothing more fits; return what."""
     applied: set[str] = set()
-    code = session.scalar(select(Visit.code).where(Visit.id == visit_id))
-    facility_id = session.scalar(select(Visit.facility_id).where(Visit.id == visit_id))
     fits = True
     while fits:
         fits = False
@@ -209,10 +210,10 @@ def _try_those_waiting(session: Session, principal: Principal, visit_id: UUID, *
             select(VisitEvent)
             .where(
                 VisitEvent.state == EventState.PENDING,
-                VisitEvent.facility_id == facility_id,
+                VisitEvent.facility_id == visit.facility_id,
                 or_(
-                    VisitEvent.visit_id == visit_id,
-                    VisitEvent.visit_id.is_(None) & (VisitEvent.body["visit"]["code"].astext == code),
+                    VisitEvent.visit_id == visit.id,
+                    VisitEvent.visit_id.is_(None) & (VisitEvent.body["visit"]["code"].astext == visit.code),
                 ),
             )
             .order_by(VisitEvent.received_at, VisitEvent.id)
@@ -227,19 +228,22 @@ def _try_those_waiting(session: Session, principal: Principal, visit_id: UUID, *
     return applied
 
 
-def _try(session: Session, principal: Principal, row: VisitEvent, *, now: datetime) -> None:
-    """Apply an event all or not at all, and note which."""
-    row.tries += 1
+def _try(session: Session, principal: Principal, row: VisitEvent, *, now: datetime) -> Visit | None:
+    """Apply an event all or not at all, note which, and return the visit it names, locked."""
     visit = _visit_named(session, row)
     if visit is None:
         why: Unfit | None = Unfit.UNKNOWN_VISIT
     else:
         why = _apply(session, principal, row, visit, now=now)
         row.visit_id = visit.id
+    row.tries += 1
     row.why = why
     if why is None:
         row.state, row.settled_at, row.settled_by = EventState.APPLIED, now, principal.id
+    if row.first_state is None:
+        row.first_state, row.first_why = row.state, row.why
     session.flush()
+    return visit
 
 
 def _visit_named(session: Session, row: VisitEvent) -> Visit | None:
@@ -252,14 +256,18 @@ def _visit_named(session: Session, row: VisitEvent) -> Visit | None:
             .order_by(Ticket.issued_at.desc())
             .limit(1)
         )
-    else:
-        wanted = select(Visit.id).where(
+        visit_id = session.scalar(wanted)
+        return None if visit_id is None else locked(session, visit_id)
+    return session.scalars(
+        select(Visit)
+        .where(
             Visit.facility_id == row.facility_id,
             Visit.business_date == date.fromisoformat(named["date"]),
             Visit.code == (named["code"] or ""),
         )
-    visit_id = session.scalar(wanted)
-    return None if visit_id is None else locked(session, visit_id)
+        .with_for_update(key_share=True),
+        execution_options={"populate_existing": True},
+    ).one_or_none()
 
 
 def _apply(

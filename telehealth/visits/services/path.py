@@ -3,11 +3,11 @@
 The visit is locked first, before any of its numbers: whatever moves it, moves it one after another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -25,37 +25,49 @@ from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import QueueClosed, QueueFull
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, queues_of
+from telehealth.queueing.queries import QueueView, queue_by_id
 from telehealth.queueing.services.boards import tell_followers
 from telehealth.queueing.services.numbers import Holder, issue
 from telehealth.visits.codes import Category, EndReason
 from telehealth.visits.errors import VisitUnknown
 from telehealth.visits.models import Visit, VisitOrder
-from telehealth.visits.queries import by_kind, facts_of, lengths, orders_of, path_of, standing_tickets
+from telehealth.visits.queries import (
+    OPEN,
+    LineLength,
+    by_kind,
+    facts_of,
+    lengths,
+    orders_of,
+    path_with,
+    standing,
+    tickets_of,
+)
 from telehealth.visits.rules import STATION, Facts, Path, Stop, Why, next_stop, useful
 
-_HOLD = text("SELECT FROM visit WHERE id = :visit FOR NO KEY UPDATE")
+_HOLD = text(
+    "SELECT FROM visit WHERE id = (SELECT visit_id FROM ticket WHERE id = :ticket) FOR NO KEY UPDATE"
+)
 _BY_PATH = "path"
 
 
 class OutpatientPath:
     """What numbers go by (queueing.services.onward.Onward)."""
 
-    def hold(self, session: Session, visit_id: UUID) -> None:
-        """Let nobody else move the visit until this transaction ends."""
-        session.execute(_HOLD, {"visit": visit_id})
+    def hold(self, session: Session, ticket_id: UUID) -> None:
+        """Let nobody else move a number's visit until this transaction ends."""
+        session.execute(_HOLD, {"ticket": ticket_id})
 
     def comes_back(self, session: Session, visit_id: UUID, queue_id: UUID) -> bool:
         """Tell whether the room waits for results of this person."""
-        visit = session.get_one(Visit, visit_id, populate_existing=True)
         unread = select(VisitOrder.id).where(
+            exists().where(Visit.id == visit_id, Visit.discharged_at.is_(None)),
             VisitOrder.visit_id == visit_id,
             VisitOrder.room_id == queue_id,
             VisitOrder.revoked_at.is_(None),
             VisitOrder.read_at.is_(None),
             ~_read_now(visit_id, queue_id),
         )
-        return visit.discharged_at is None and session.scalar(unread.limit(1)) is not None
+        return session.scalar(unread.limit(1)) is not None
 
     def hand_on(
         self,
@@ -68,22 +80,21 @@ class OutpatientPath:
         cipher: FieldCipher,
     ) -> None:
         """Note what was done at the queue and give the next number."""
-        note_done(session, visit_id, queue, now=now)
-        go_on(session, principal, visit_id, now=now, cipher=cipher)
+        visit = session.get_one(Visit, visit_id, populate_existing=True)
+        note_done(session, visit, queue, now=now)
+        go_on(session, principal, visit, now=now, cipher=cipher)
 
 
 def locked(session: Session, visit_id: UUID) -> Visit:
     """Return a visit that nobody else moves until the transaction ends. Raises VisitUnknown."""
-    session.execute(_HOLD, {"visit": visit_id})
-    visit = session.get(Visit, visit_id, populate_existing=True)
+    visit = session.get(Visit, visit_id, populate_existing=True, with_for_update={"key_share": True})
     if visit is None:
         raise VisitUnknown
     return visit
 
 
-def note_done(session: Session, visit_id: UUID, queue: QueueView, *, now: datetime) -> None:
+def note_done(session: Session, visit: Visit, queue: QueueView, *, now: datetime) -> None:
     """Record what being through at a station means: paid at the cashier, performed at sampling, and so on."""
-    visit = session.get_one(Visit, visit_id, populate_existing=True)
     performed = next((category for category, kind in STATION.items() if kind is queue.kind), None)
     if performed is not None:
         _perform(session, visit, performed, now)
@@ -143,70 +154,84 @@ def _mark(session: Session, visit_id: UUID, column: str, now: datetime, *which: 
 
 
 def go_on(
-    session: Session, principal: Principal, visit_id: UUID, *, now: datetime, cipher: FieldCipher
+    session: Session, principal: Principal, visit: Visit, *, now: datetime, cipher: FieldCipher
 ) -> None:
     """Bring a visit to where its facts say it is: leave lines that are for nothing, join the next, or end.
 
-    Wants the visit locked. Whoever is in a line that is still for something stays there.
+    Wants the visit locked and as it is since. Whoever is in a line that is still for something stays there.
     """
-    visit = session.get_one(Visit, visit_id, populate_existing=True)
-    facts, path = facts_of(session, visit), path_of(session, visit.facility_id)
-    queues = queues_of(session, visit.facility_id)
-    minutes = lengths(session, queues, visit.business_date)
-    coming = next_stop(facts, path, by_kind(queues, minutes))
-    if _stays(session, principal, visit, facts, path, coming, now=now):
+    lines = lengths(session, visit.facility_id, visit.business_date)
+    kinds = {line.id: line.kind for line in lines}
+    facts, path = facts_of(session, visit), path_with(session, visit.facility_id, kinds.values())
+    coming = next_stop(facts, path, by_kind(lines))
+    tickets = tickets_of(session, visit.id)
+    kept = _leave_useless(session, principal, visit, standing(tickets), kinds, facts, path, now=now)
+    if kept:
+        if isinstance(coming, Stop) and coming.why is Why.COME_BACK:
+            _let_in_soon(session, principal, kept, coming, path, now=now)
         return
     if coming is None:
-        end(session, principal, visit, EndReason.COMPLETE, now=now)
+        _end(session, principal, visit, tickets, EndReason.COMPLETE, now=now)
     elif isinstance(coming, Stop):
         _reopen(visit)
-        queue = _queue_for(coming, queues, minutes)
+        queue = _queue_for(session, coming, lines)
         if queue is not None:
-            _send(session, principal, visit, queue, coming.why, path, now=now, cipher=cipher)
+            _send(session, principal, visit, tickets, queue, coming.why, path, now=now, cipher=cipher)
     session.flush()
 
 
-def _stays(
+def _leave_useless(
     session: Session,
     principal: Principal,
     visit: Visit,
+    tickets: Sequence[Ticket],
+    kinds: Mapping[UUID, ServicePointKind],
     facts: Facts,
     path: Path,
-    coming: object,
     *,
     now: datetime,
-) -> bool:
-    """Leave the lines that are for nothing any more; tell whether one is left that is for something."""
-    kinds = {queue.id: queue.kind for queue in queues_of(session, visit.facility_id)}
+) -> list[Ticket]:
+    """Leave the lines that are for nothing any more; return the numbers that are for something."""
     kept = []
-    for ticket in standing_tickets(session, visit.id):
+    for ticket in tickets:
         kind = kinds.get(ticket.queue_id)
         by_hand = ticket.id == visit.sent_by_hand_id and not facts.discharged
         if by_hand or (kind is not None and useful(kind, facts, path)):
             kept.append(ticket)
         elif ticket.status != TicketStatus.MISSED:
             queueing.withdraw(session, principal, ticket.id, now=now)
-    if isinstance(coming, Stop) and coming.why is Why.COME_BACK:
-        for ticket in kept:
-            if ticket.queue_id == coming.room and ticket.status == TicketStatus.WAITING:
-                queueing.let_in_soon(session, principal, ticket.id, path.places_ahead, now=now)
-    return bool(kept)
+    return kept
 
 
-def _queue_for(coming: Stop, queues: Sequence[QueueView], minutes: dict[UUID, float]) -> QueueView | None:
+def _let_in_soon(
+    session: Session,
+    principal: Principal,
+    kept: Sequence[Ticket],
+    coming: Stop,
+    path: Path,
+    *,
+    now: datetime,
+) -> None:
+    """Somebody whose results are all in waits at the room already."""
+    for ticket in kept:
+        if ticket.queue_id == coming.room and ticket.status == TicketStatus.WAITING:
+            queueing.let_in_soon(session, principal, ticket.id, path.places_ahead, now=now)
+
+
+def _queue_for(session: Session, coming: Stop, lines: Sequence[LineLength]) -> QueueView | None:
     """The room that was named; of several lines of a kind the shortest."""
     fitting = [
-        queue
-        for queue in queues
-        if queue.kind is coming.kind and (coming.room is None or queue.id == coming.room)
+        line for line in lines if line.kind is coming.kind and (coming.room is None or line.id == coming.room)
     ]
-    return min(fitting, key=lambda queue: minutes[queue.id], default=None)
+    shortest = min(fitting, key=lambda line: line.minutes, default=None)
+    return None if shortest is None else queue_by_id(session, shortest.id)
 
 
 def _send(
     session: Session,
     principal: Principal,
     visit: Visit,
+    tickets: Sequence[Ticket],
     queue: QueueView,
     why: Why,
     path: Path,
@@ -216,8 +241,7 @@ def _send(
 ) -> None:
     """Give the next number. A full or closed line gives none: the desk sees who stands nowhere."""
     try:
-        with session.begin_nested():
-            given = give_number(session, principal, visit, queue, now=now, cipher=cipher)
+        given = give_number(session, principal, visit, tickets, queue, now=now, cipher=cipher)
     except (QueueFull, QueueClosed):
         return
     if why is Why.COME_BACK:
@@ -228,17 +252,16 @@ def give_number(
     session: Session,
     principal: Principal,
     visit: Visit,
+    before: Sequence[Ticket],
     queue: QueueView,
     *,
     now: datetime,
     cipher: FieldCipher,
 ) -> UUID:
-    """Give a number of the visit in a line, with the person's priority. Raises QueueFull, QueueClosed."""
-    before = session.scalars(
-        select(Ticket)
-        .where(Ticket.visit_id == visit.id)
-        .order_by(Ticket.issued_at.desc(), Ticket.number.desc())
-    ).all()
+    """Give a number of the visit in a line, with the person's priority. Raises QueueFull, QueueClosed.
+
+    `before` are the visit's numbers so far, the latest first. A refusal has written nothing.
+    """
     last, encounter_id = before[0], _encounter(session, before)
     seen = visit.seen_at is not None
     holder = Holder(
@@ -253,16 +276,18 @@ def give_number(
     )
     key = f"{_BY_PATH}:{visit.id}:{len(before)}"
     given = issue(session, principal, queue, holder, press_key=key, now=now, cipher=cipher)
-    for changed in {queue.id, last.queue_id}:
-        tell_followers(session, changed)
+    tell_followers(session, queue.id, last.queue_id)
     return given.id
 
 
 def _encounter(session: Session, tickets: Sequence[Ticket]) -> UUID | None:
     """The encounter that goes on; a room that is entered after its end begins another."""
+    known = {ticket.encounter_id for ticket in tickets if ticket.encounter_id}
+    if not known:
+        return None
     open_ones = session.scalars(
         select(Encounter.id).where(
-            Encounter.id.in_([ticket.encounter_id for ticket in tickets if ticket.encounter_id]),
+            Encounter.id.in_(known),
             Encounter.status.in_((EncounterStatus.ARRIVED, EncounterStatus.IN_PROGRESS)),
         )
     ).all()
@@ -281,16 +306,36 @@ def _reopen(visit: Visit) -> None:
 
 def end(session: Session, principal: Principal, visit: Visit, reason: EndReason, *, now: datetime) -> None:
     """End a visit, and with it what is still open of it: its numbers, the encounter, the appointment."""
-    for ticket in standing_tickets(session, visit.id):
-        if ticket.status != TicketStatus.MISSED:
-            queueing.withdraw(session, principal, ticket.id, now=now)
-    _close_encounters(session, principal, visit, now=now)
+    _end(session, principal, visit, tickets_of(session, visit.id), reason, now=now)
+
+
+def _end(
+    session: Session,
+    principal: Principal,
+    visit: Visit,
+    tickets: Sequence[Ticket],
+    reason: EndReason,
+    *,
+    now: datetime,
+) -> None:
+    withdraw_open(session, principal, tickets, now=now)
+    if any(ticket.encounter_id for ticket in tickets):
+        _close_encounters(session, principal, visit, now=now)
     if visit.ended_at is None:
         visit.ended_at, visit.end_reason = now, reason.value
         visit.version += 1
         entry = Entry("visit.end", "Visit", visit.id, visit.patient_id, visit.facility_id)
         audit.record(session, principal, entry, now=now)
     session.flush()
+
+
+def withdraw_open(
+    session: Session, principal: Principal, tickets: Sequence[Ticket], *, now: datetime
+) -> None:
+    """Take those of a visit's numbers out of their lines that still stand in one."""
+    for ticket in tickets:
+        if ticket.status in OPEN:
+            queueing.withdraw(session, principal, ticket.id, now=now)
 
 
 def _close_encounters(session: Session, principal: Principal, visit: Visit, *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Setting a visit right by hand: to another station, to its end; and the facility's rule."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,9 +22,9 @@ from telehealth.queueing.queries import queue_by_id
 from telehealth.visits.codes import EndReason
 from telehealth.visits.errors import VisitOver
 from telehealth.visits.models import Visit, VisitPath
-from telehealth.visits.queries import path_of, standing_tickets
+from telehealth.visits.queries import path_of, tickets_of
 from telehealth.visits.rules import Path
-from telehealth.visits.services.path import end, give_number, locked
+from telehealth.visits.services.path import end, give_number, locked, withdraw_open
 
 
 def move(
@@ -46,11 +47,10 @@ def move(
         raise NotFound
     if not queue.active:
         raise QueueClosed
-    for ticket in standing_tickets(session, visit.id):
-        if ticket.status != TicketStatus.MISSED:
-            queueing.withdraw(session, principal, ticket.id, now=now)
-    was_there = visit.seen_at is not None and _was_in(session, visit_id, queue_id)
-    given = give_number(session, principal, visit, queue, now=now, cipher=cipher)
+    tickets = tickets_of(session, visit.id)
+    withdraw_open(session, principal, tickets, now=now)
+    was_there = visit.seen_at is not None and _was_in(tickets, queue_id)
+    given = give_number(session, principal, visit, tickets, queue, now=now, cipher=cipher)
     visit.sent_by_hand_id = given
     visit.registered_at = visit.registered_at or now
     if queue.kind is ServicePointKind.CLINIC and visit.seen_at is None:
@@ -137,13 +137,8 @@ def _open(session: Session, visit_id: UUID, *, now: datetime, version: int | Non
     return visit
 
 
-def _was_in(session: Session, visit_id: UUID, queue_id: UUID) -> bool:
-    found = session.scalar(
-        select(Ticket.id)
-        .where(Ticket.visit_id == visit_id, Ticket.queue_id == queue_id, Ticket.served_at.is_not(None))
-        .limit(1)
-    )
-    return found is not None
+def _was_in(tickets: Sequence[Ticket], queue_id: UUID) -> bool:
+    return any(ticket.queue_id == queue_id and ticket.served_at is not None for ticket in tickets)
 
 
 def _record(session: Session, principal: Principal, action: str, visit: Visit, *, now: datetime) -> None:

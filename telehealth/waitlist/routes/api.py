@@ -24,6 +24,7 @@ from telehealth.waitlist.routes.common import accept_place, decline_place, reada
 from telehealth.waitlist.rules import Wish
 from telehealth.waitlist.schemas import JoinSchema, WaitlistEntrySchema, WaitlistQuerySchema, WaitlistSchema
 from telehealth.waitlist.services import Join
+from telehealth.web.api import located
 from telehealth.web.context import may, now, outbox, permit, principal, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale
@@ -32,6 +33,7 @@ api = Blueprint("waitlist-api", __name__, url_prefix="/api/v1", description="Wai
 
 
 @api.post("/waitlist")
+@located("waitlist-api.show_entry", "entry_id")
 @guarded("waitlist.join")
 @json_only
 @api.arguments(JoinSchema())

@@ -15,6 +15,7 @@ web-failed = That did not work. Please try again.
 web-back = Back
 web-change = Change
 web-optional = (optional)
+web-pick-none = Nothing fits
 web-phone = Phone number
 web-phone-hint = A mobile number in use, for example 0912 345 678
 web-error-prefix = Error:

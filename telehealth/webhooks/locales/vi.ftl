@@ -1,4 +1,4 @@
-error-webhook-unknown = Không có kết nối này, hoặc quý vị không được xem.
+error-webhook-unknown = Không có kết nối này, hoặc bạn không được xem.
 error-webhook-ended = Kết nối này đã kết thúc. Hãy tạo kết nối mới.
 error-webhook-target-refused = Không gọi được tới địa chỉ này.
 webhook-target-refused = Cần địa chỉ https có thật trên Internet. Địa chỉ trong mạng nội bộ phải được người vận hành cho phép trước.

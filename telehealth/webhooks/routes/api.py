@@ -11,7 +11,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from telehealth.directory.queries import facility_by_code
-from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links
+from telehealth.web.api import ETAG, ID, IF_MATCH, Link, links, located
 from telehealth.web.context import cipher, may, now, permit, principal, settings, unit_of_work
 from telehealth.web.guard import guarded
 from telehealth.web.requests import if_match
@@ -69,6 +69,7 @@ _NEXT = links(
 
 
 @api.post("/webhooks")
+@located("webhooks-api.show_subscription", "subscription_id")
 @api.doc(**_NEXT)
 @guarded("webhook.change")
 @api.arguments(SubscribeSchema)
