@@ -17,6 +17,7 @@ from telehealth.booking import services as booking
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.errors import AppointmentOver, TooEarlyForNoShow
 from telehealth.booking.models import Appointment
+from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import DomainError, NotFound
 from telehealth.core.ids import new_id
@@ -251,7 +252,8 @@ def _tell_those_near(
     for queue_id in sorted(called):
         queue = queues.queue_by_id(session, queue_id)
         if queue is not None and queue.facility_id == sender.facility_id:
-            queueing.tell_those_near(session, queue, now=now, cipher=cipher, outbox=outbox)
+            state = queues.line(session, queue, business_date(now), now)
+            queueing.tell_those_near(session, state, now=now, cipher=cipher, outbox=outbox)
 
 
 # One kind of row each.
