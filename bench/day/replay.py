@@ -190,8 +190,7 @@ class Replay:
             if not number.from_web:
                 line.waiting[number.id] = standing
         elif step.kind == "here":
-            line.waiting[number.id] = self._gone[number.id]
-            line.waiting[number.id].since = step.at
+            self._come(step, number, line)
         elif step.kind == "grant-priority":
             self._gone[number.id].priority = number.has_priority
         elif step.kind == "call":
@@ -208,6 +207,16 @@ class Replay:
             self._busy[number.visit].discard(number.id)
             if step.kind in ("skip", "park"):
                 self._gone[number.id].allowed = -1 if step.kind == "park" else 0
+
+    def _come(self, step: Step, number: Number, line: _Line) -> None:
+        """With a number from the web; whose turn passed meanwhile stands after the next few."""
+        standing = line.waiting[number.id] = self._gone[number.id]
+        standing.since = step.at
+        caller = self._into.get(number.queue, number.queue)
+        called = (self._numbers[ticket] for _at, ticket, _lane in self._last_calls(self._joined(caller)))
+        if any(each.waiting_since > number.waiting_since for each in called):
+            standing.back, standing.passed = True, 0
+            standing.allowed = self._ratios[caller].return_places
 
     def _let_back(self, step: Step, number: Number, line: _Line) -> None:
         standing, ratio = self._gone[number.id], self._ratios[self._into.get(number.queue, number.queue)]
@@ -318,17 +327,20 @@ class Replay:
 
     def _recent(self, joined: Sequence[UUID]) -> list[str]:
         """The lanes of the last calls that still count, oldest first."""
-        last: list[tuple[datetime, str | None]] = []
+        return [lane for _at, _ticket, lane in self._last_calls(joined) if lane is not None]
+
+    def _last_calls(self, joined: Sequence[UUID]) -> list[tuple[datetime, UUID, str | None]]:
+        """The last calls that still count, oldest first."""
+        last: list[tuple[datetime, UUID, str | None]] = []
         for queue in joined:
             kept = 0
             for at, ticket, lane in reversed(self._lines[queue].calls):
                 if self._last_call.get(ticket) == at:
-                    last.append((at, lane))
+                    last.append((at, ticket, lane))
                     kept += 1
                     if kept == MEMORY:
                         break
-        newest = sorted(last, key=lambda each: each[0])[-MEMORY:]
-        return [lane for _at, lane in newest if lane is not None]
+        return sorted(last, key=lambda each: each[0])[-MEMORY:]
 
     def _note(self, kind: str, step: Step, number: Number, why: str = "") -> None:
         self.found[kind] += 1

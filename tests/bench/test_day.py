@@ -56,7 +56,7 @@ def in_order(figures: Mapping[str, Any]) -> None:
     assert figures["waiting_at_nine"] == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_small_day_with_every_trouble_ends_in_order_and_the_audit_sees_planted_faults(env):
     figures = played(env, facilities=3, visits=40, away_after=1)
     in_order(figures)
@@ -76,7 +76,7 @@ def test_a_larger_day_with_every_trouble_ends_in_order(env):
     assert shown["mae"] < plain["mae"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_trouble_that_fails_and_the_end_of_the_time_leave_the_figures_of_what_was_played(env):
     url, stages = psycopg_url(env["DATABASE_OWNER_URL"]), Stages()
 
