@@ -61,6 +61,8 @@ from telehealth.kiosk import routes as kiosk_routes
 from telehealth.messaging import policies as messaging_policies
 from telehealth.messaging import routes as messaging_routes
 from telehealth.messaging.commands import messages as message_commands
+from telehealth.nodes import policies as node_policies
+from telehealth.nodes import routes as node_routes
 from telehealth.passkeys import policies as passkey_policies
 from telehealth.passkeys import routes as passkey_routes
 from telehealth.patient_portal.routes import pages as portal_pages
@@ -129,6 +131,7 @@ def policy() -> Policy:
         invitation_policies.RULES,
         kiosk_policies.RULES,
         messaging_policies.RULES,
+        node_policies.RULES,
         queueing_policies.RULES,
         waitlist_policies.RULES,
         attendance_policies.RULES,
@@ -165,6 +168,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock)
     _template_globals(app)
     _register(app)
     init_once(app)
+    if settings.node:
+        node_routes.keep_to_the_day(app)
     return app
 
 
@@ -253,6 +258,7 @@ def _register(app: Flask) -> None:
         kiosk_routes.pages,
         kiosk_routes.cut_pages,
         kiosk_routes.feedback,
+        node_routes.pages,
         queueing_routes.clinic,
         queueing_routes.halls,
         queueing_routes.lent,
@@ -287,6 +293,8 @@ def _register(app: Flask) -> None:
         visit_routes.api,
         queueing_routes.web_numbers_api,
         kiosk_routes.api,
+        node_routes.api,
+        node_routes.door,
         kiosk_routes.cut_api,
         identity_routes.api,
         invitation_routes.api,

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
@@ -39,7 +39,14 @@ class Settings:
     trusted_proxies: int = 0
     print_agent_url: str = ""
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    node: bool = False
+    centre_url: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def slip_base_url(self) -> str:
+        """Return where the addresses on slips lead: to the centre, which every phone reaches."""
+        return self.centre_url if self.node else self.public_base_url
 
     @property
     def secure(self) -> bool:
@@ -80,9 +87,11 @@ class Settings:
             redis_url=environ.get("REDIS_URL") or None,
             trusted_proxies=_count(environ, "TRUSTED_PROXIES"),
             webhook_networks=_networks(environ, "WEBHOOK_NETWORKS"),
+            node=_flag(environ, "NODE", default=False),
+            centre_url=environ.get("CENTRE_URL", "").rstrip("/"),
             environ=dict(environ),
         )
-        if not demo:
+        if not demo and not settings.node:
             _refuse_demo_secrets(settings)
         return settings
 
@@ -141,7 +150,9 @@ def _database(environ: Mapping[str, str], name: str, fallback: str | None = None
 
 def _cipher(environ: Mapping[str, str]) -> FieldCipher:
     try:
-        return FieldCipher.parse(_needed(environ, "FIELD_KEYS"), _needed(environ, "INDEX_KEY"))
+        cipher = FieldCipher.parse(_needed(environ, "FIELD_KEYS"), _needed(environ, "INDEX_KEY"))
+        given = environ.get("TICKET_KEY")
+        return replace(cipher, given_ticket_key=base64.b64decode(given, validate=True)) if given else cipher
     except ValueError as error:
         msg = "FIELD_KEYS must be '1:<base64 of 32 bytes>' and INDEX_KEY base64 of 32 bytes"
         raise BadSettings(msg) from error

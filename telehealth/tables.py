@@ -20,6 +20,7 @@ from telehealth.encounters import models as _encounters
 from telehealth.invitations import models as _invitations
 from telehealth.jobs import models as _jobs
 from telehealth.kiosk import models as _kiosk
+from telehealth.nodes import models as _nodes
 from telehealth.passkeys import models as _passkeys
 from telehealth.patients import models as _patients
 from telehealth.payments import models as _payments
@@ -47,6 +48,7 @@ _REGISTERED = (
     _invitations,
     _jobs,
     _kiosk,
+    _nodes,
     _passkeys,
     _patients,
     _payments,

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+TICKET_TOKEN = b"ticket.public_token"
 _VERSION = 1
 _NONCE = 12
 
@@ -35,10 +36,14 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FieldCipher:
-    """Seals, opens and indexes. `keys` maps a key id (1-255) to 32 bytes; the highest seals."""
+    """Seals, opens and indexes. `keys` maps a key id (1-255) to 32 bytes; the highest seals.
+
+    `given_ticket_key`: on a node, the centre's key of the addresses on slips, so that both write the same.
+    """
 
     keys: Mapping[int, bytes]
     index_key: bytes
+    given_ticket_key: bytes | None = None
 
     @classmethod
     def parse(cls, keys: str, index_key: str) -> Self:
@@ -52,6 +57,15 @@ class FieldCipher:
             msg = "field keys are 32 bytes each"
             raise ValueError(msg)
         return cls(keys=parsed, index_key=index)
+
+    @property
+    def ticket_key(self) -> bytes:
+        """Return the key of the addresses on slips: whoever has it can write those, and open nothing."""
+        return self.given_ticket_key or _index_key(self.index_key, TICKET_TOKEN)
+
+    def ticket_token(self, ticket_id: bytes) -> bytes:
+        """Return the 16 bytes of a ticket's address."""
+        return hmac.digest(self.ticket_key, ticket_id, "sha256")[:16]
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
         """Encrypt for one row's column."""

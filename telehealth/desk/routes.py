@@ -819,7 +819,7 @@ def _ticket_page(ticket: TicketView, view: AppointmentView | None, patient_id: U
         ticket=ticket,
         view=view,
         patient_id=patient_id,
-        qr=_qr(settings().public_base_url + follow),
+        qr=_qr(settings().slip_base_url + follow),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from telehealth.embedded import foreground
 from telehealth.embedded.bootstrap import USAGE
+from telehealth.embedded.node import serve_node
 from telehealth.embedded.place import ROOT, Place, opened_database, python
 from telehealth.embedded.refusal import Refusal
 from telehealth.embedded.schema import is_current
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     command, *rest = arguments or ["serve"]
     try:
+        if command.startswith("--node"):
+            return serve_node(os.environ, arguments)
         place = Place.from_environ(os.environ)
         match command:
             case "serve":

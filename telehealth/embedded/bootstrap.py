@@ -17,6 +17,7 @@ from telehealth.embedded.refusal import Refusal
 ROOT = Path(__file__).resolve().parents[2]
 USAGE = """\
 python3 run.py                        serve the product with a demo province
+python3 run.py --node FACILITY ...    serve as a facility's node (first: --centre URL --code CODE)
 python3 run.py test [--long] [...]    run the tests; further arguments go to pytest
 python3 run.py bench NAME [...]       run one benchmark
 python3 run.py migrate [REVISION]     bring the database's schema up to date

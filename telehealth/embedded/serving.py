@@ -25,14 +25,14 @@ FRONT_WORKERS = 2
 def serve(place: Place) -> int:
     """Run everything; returns 0 after a clean stop. Raises Refusal."""
     with Lock(place.home / "run.lock") as lock:
-        _be_the_only_one(lock, place.home)
+        be_the_only_one(lock, place.home)
         _refuse_used_ports(place)
         with opened_database(place, (lock,)) as database:
             _supervise(place, database)
     return 0
 
 
-def _be_the_only_one(lock: Lock, home: Path) -> None:
+def be_the_only_one(lock: Lock, home: Path) -> None:
     """Take the run lock. One that a killed run's watchdog still holds is given back within seconds."""
 
     def taken_or_refused() -> bool:
@@ -48,14 +48,15 @@ def _be_the_only_one(lock: Lock, home: Path) -> None:
 
 
 def _refuse_used_ports(place: Place) -> None:
-    _refuse_used_port(place.port, "PORT")
-    _refuse_used_port(place.media_port, "MEDIA_PORT")
+    refuse_used_port(place.port, "PORT")
+    refuse_used_port(place.media_port, "MEDIA_PORT")
     if place.demo:
-        _refuse_used_port(place.sandbox_port, "SANDBOX_PORT")
-        _refuse_used_port(place.mail_port, "SANDBOX_SMTP_PORT")
+        refuse_used_port(place.sandbox_port, "SANDBOX_PORT")
+        refuse_used_port(place.mail_port, "SANDBOX_SMTP_PORT")
 
 
-def _refuse_used_port(port: int, name: str) -> None:
+def refuse_used_port(port: int, name: str) -> None:
+    """Raise Refusal where somebody listens already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -97,24 +98,31 @@ def programs(place: Place) -> Iterator[Program]:
     if place.demo:
         ports = ("--port", str(place.sandbox_port), "--smtp-port", str(place.mail_port))
         sandbox = python("-m", "notifications.sandbox", *ports)
-        yield Program("sandbox", sandbox, _answers(place.sandbox_port, "/_sandbox/messages"))
+        yield Program("sandbox", sandbox, answers(place.sandbox_port, "/_sandbox/messages"))
     yield Program("worker", python("-m", "telehealth.jobs"))
     yield Program("media", python("-m", "telehealth.media"))
-    front = python("-m", "gunicorn", "-k", "asgi", "-w", str(FRONT_WORKERS), "-b", f"{HOST}:{place.port}")
+    yield Program("front", front(HOST, place.port), answers(place.port, "/healthz"))
+
+
+def front(host: str, port: int) -> list[str]:
+    """Return the command of web and realtime on one port."""
+    command = python("-m", "gunicorn", "-k", "asgi", "-w", str(FRONT_WORKERS), "-b", f"{host}:{port}")
     options = ["--no-control-socket", "--preload", "--graceful-timeout", "5", "--log-level", "warning"]
     options += ["--websocket-max-message-size", "65536"]  # realtime refuses what is larger; why read it first
-    yield Program("front", [*front, *options, "telehealth.asgi:app"], _answers(place.port, "/healthz"))
+    return [*command, *options, "telehealth.asgi:app"]
 
 
-def _answers(port: int, path: str) -> Callable[[], bool]:
-    def answers() -> bool:
+def answers(port: int, path: str) -> Callable[[], bool]:
+    """Return what tells whether a program of this machine answers."""
+
+    def does_answer() -> bool:
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=2) as response:
                 return bool(response.status == 200)
         except (OSError, urllib.error.URLError):
             return False
 
-    return answers
+    return does_answer
 
 
 def welcome(place: Place) -> str:

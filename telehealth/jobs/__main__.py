@@ -11,7 +11,7 @@ from notifications.dispatcher import Dispatcher
 from notifications.policy import Policy
 from notifications.settings import BadNotificationSettings
 from telehealth.jobs.clock import JobClock
-from telehealth.jobs.table import JOBS
+from telehealth.jobs.table import AT_A_NODE, JOBS
 from telehealth.jobs.work import Work, work
 from telehealth.settings import BadSettings, Settings, psycopg_url
 
@@ -24,14 +24,16 @@ def main() -> int:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     try:
         mine = work(Settings.from_environ(os.environ))
-        dispatcher = _dispatcher(mine)
+        dispatcher = None if mine.settings.node else _dispatcher(mine)
     except (BadSettings, BadNotificationSettings) as error:
         _log.critical("%s", error)
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    parts = [_Part("clock", JobClock(mine, JOBS).run, stop), _Part("dispatcher", dispatcher.run, stop)]
+    parts = [_Part("clock", JobClock(mine, AT_A_NODE if mine.settings.node else JOBS).run, stop)]
+    if dispatcher is not None:
+        parts.append(_Part("dispatcher", dispatcher.run, stop))
     for part in parts:
         part.start()
     for part in parts:

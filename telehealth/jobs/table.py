@@ -18,6 +18,7 @@ from telehealth.jobs import (
     message_alarms,
     message_purge,
     message_templates,
+    nodes,
     of_age,
     overdue_holds,
     provider_shares,
@@ -44,6 +45,17 @@ class Job:
     seconds: int
     run: Callable[[Work, datetime], None]
 
+
+AT_A_NODE: tuple[Job, ...] = (
+    Job("heartbeat", 10, heartbeat.run),
+    Job("node-round", 5, nodes.run),
+    Job("visit-events", 60, visits.retry),
+    Job("visits-of-yesterday", 900, visits.end_day),
+    Job("web-numbers", 60, web_numbers.run),
+    Job("accounts", 3600, accounts.run),
+    Job("stored-answers", 3600, stored_answers.run),
+)
+"""What the worker of a node does: messages, reminders and bookings are the centre's."""
 
 JOBS: tuple[Job, ...] = (
     Job("heartbeat", 10, heartbeat.run),

@@ -110,7 +110,7 @@ class HandedInReason(StrEnum):
 
 
 class NumberFate(StrEnum):
-    """What became of a number of the day's counter."""
+    """What became of a number of the day's counter. Elsewhere: on a node, one that was never lent to it."""
 
     ISSUED = "issued"
     LEASED = "leased"
@@ -119,3 +119,4 @@ class NumberFate(StrEnum):
     HANDED_IN = "handed-in"
     OWED = "owed"
     MISSING = "missing"
+    ELSEWHERE = "elsewhere"

@@ -117,6 +117,24 @@ class NoClinicQueue(Conflict):
     code = "check-in-no-queue"
 
 
+class QueuesAtTheNode(Conflict):
+    """The facility's node runs its queues; the centre takes no step there."""
+
+    code = "queues-at-the-node"
+
+
+class NodeNotOnDuty(Conflict):
+    """This node does not run its facility's queues, or does so no longer."""
+
+    code = "node-not-on-duty"
+
+
+class NoNumbersAtTheNode(Conflict):
+    """The blocks of numbers that this node holds are used up."""
+
+    code = "no-numbers-at-the-node"
+
+
 class LeaseSuperseded(Conflict):
     """The holder began anew since: an older copy of it gives out no more numbers."""
 

@@ -38,7 +38,11 @@ _NUMBERS = text(
            l.id AS lease_id,
            l.holder_kind, l.used_to, l.ended_at, l.expires_at, n.number = ANY (l.spoilt) AS spoilt,
            h.id IS NOT NULL AS handed_in,
-           coalesce(d.name, a.display_name, CASE WHEN t.web_until IS NOT NULL THEN 'web' END) AS by
+           EXISTS (SELECT FROM this_node) AND NOT EXISTS (
+               SELECT FROM held_block b
+                WHERE b.queue_id = c.queue_id AND b.business_date = c.business_date
+                  AND n.number BETWEEN b.first AND b.last) AS elsewhere,
+           coalesce(d.name, a.display_name, CASE WHEN t.web_until IS NOT NULL THEN 'web' END, e.name) AS by
       FROM queue_counter c
       CROSS JOIN LATERAL generate_series(c.first, c.last) AS n (number)
       LEFT JOIN ticket t
@@ -50,13 +54,14 @@ _NUMBERS = text(
              ON h.lease_id = l.id AND h.number = n.number AND h.settled_at IS NULL
       LEFT JOIN device d ON d.id = coalesce(t.issued_by, l.holder_id)
       LEFT JOIN account a ON a.id = coalesce(t.issued_by, l.holder_id) AND t.web_until IS NULL
+      LEFT JOIN edge_node e ON e.id = l.holder_id
      WHERE c.queue_id = ANY(cast(:queues AS uuid[])) AND c.business_date = :day
      ORDER BY c.queue_id, n.number
     """
 )
 _LEASES = text(
     """
-    SELECT l.*, q.name AS queue_name, q.prefix, coalesce(d.name, a.display_name) AS holder_name,
+    SELECT l.*, q.name AS queue_name, q.prefix, coalesce(d.name, a.display_name, e.name) AS holder_name,
            d.revoked_at IS NOT NULL AS revoked,
            (SELECT count(*) FROM ticket t WHERE t.lease_id = l.id) AS settled,
            (SELECT count(*) FROM handed_in_number h
@@ -65,6 +70,7 @@ _LEASES = text(
       JOIN queue q ON q.id = l.queue_id
       LEFT JOIN device d ON d.id = l.holder_id
       LEFT JOIN account a ON a.id = l.holder_id
+      LEFT JOIN edge_node e ON e.id = l.holder_id
      WHERE l.facility_id = :facility AND (l.business_date = :day OR l.ended_at IS NULL)
      ORDER BY l.business_date DESC, q.code, l.first
     """
@@ -284,7 +290,7 @@ def _fate(row: Row[Any], now: datetime) -> NumberFate:
     if row.issued:
         return NumberFate.ISSUED
     if row.lease_id is None:
-        return NumberFate.MISSING
+        return NumberFate.ELSEWHERE if row.elsewhere else NumberFate.MISSING
     if row.handed_in:
         return NumberFate.HANDED_IN
     if row.spoilt:

@@ -109,7 +109,8 @@ class Queue(Base):
 class QueueCounter(Base):
     """A queue's business date (Asia/Ho_Chi_Minh): its numbers, and whether it is merged, paused or closed.
 
-    `web` of the numbers were taken from the web. Whoever gives a number locks the row.
+    `web` of the numbers were taken from the web. Whoever gives a number locks the row. On a node `ceiling` is
+    the end of the leased block that numbers are given from.
     """
 
     __tablename__ = "queue_counter"
@@ -123,6 +124,7 @@ class QueueCounter(Base):
             name="paused",
         ),
         CheckConstraint(one_of("paused_reason", PauseReason), name="paused_reason"),
+        CheckConstraint("last <= ceiling", name="ceiling"),
         Index(
             "ix_queue_counter_merged_into",
             "merged_into",
@@ -141,6 +143,7 @@ class QueueCounter(Base):
     paused_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
     paused_reason: Mapped[str | None]
+    ceiling: Mapped[int | None]
 
 
 queue_point = Table(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -870,3 +870,13 @@ def _ticket(queue: QueueView, row: Row[Any], called_total: int) -> LineTicket:
         here_at=row.here_at,
         places_ahead=None if places is None else min(places, queue.settings.return_places),
     )
+
+
+_UNHEARD_AFTER = timedelta(minutes=2)
+_HEARD = text("SELECT heard_at FROM queue_home WHERE facility_id = :facility AND node_id IS NOT NULL")
+
+
+def unheard_since(session: Session, facility_id: UUID, now: datetime) -> datetime | None:
+    """Return since when the node that runs a facility's queues has not been heard of; None while it is."""
+    heard: datetime | None = session.scalar(_HEARD, {"facility": facility_id})
+    return heard if heard is not None and heard < now - _UNHEARD_AFTER else None

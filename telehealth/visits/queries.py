@@ -579,7 +579,9 @@ def pending_of_today(session: Session, now: datetime) -> Sequence[UUID]:
     return session.scalars(
         select(VisitEvent.id)
         .where(
-            VisitEvent.state == EventState.PENDING, VisitEvent.received_at >= at_local(business_date(now), 0)
+            VisitEvent.state == EventState.PENDING,
+            VisitEvent.received_at >= at_local(business_date(now), 0),
+            func.has_the_day(VisitEvent.facility_id),
         )
         .order_by(VisitEvent.received_at)
         .limit(_MOST_EVENTS)

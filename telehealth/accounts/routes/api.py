@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 
 from telehealth.accounts import queries, schemas, services
 from telehealth.accounts.browser import where
+from telehealth.accounts.enrolment import enrolled
 from telehealth.accounts.rules import OTP_LIFETIME
 from telehealth.accounts.services.fresh import PURPOSE as PROOF
 from telehealth.accounts.services.fresh import prove_again
@@ -148,10 +149,7 @@ def prove_oneself(body: dict[str, Any]) -> None:
 @api.response(201, schemas.DeviceOpened)
 def enrol(body: dict[str, Any]) -> services.EnrolledDevice:
     """Turn this machine into a kiosk or board with the code that administration showed."""
-    with unit_of_work() as session:
-        return services.redeem_device_code(
-            session, code=body["code"], ip=where().ip, now=now(), cipher=cipher()
-        )
+    return enrolled(body["code"])
 
 
 def _row(view: queries.SessionView, current: UUID | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from telehealth.accounts import browser, services
+from telehealth.accounts.enrolment import enrolled
 from telehealth.accounts.errors import BadPassword, StepExpired
 from telehealth.accounts.routes.blueprint import pages
 from telehealth.accounts.rules import STEP_LIFETIME
@@ -222,15 +223,7 @@ def computer() -> ResponseReturnValue:
 def enrol_computer() -> ResponseReturnValue:
     """Make this computer one of a facility."""
     try:
-        with unit_of_work() as work:
-            device = services.redeem_device_code(
-                work,
-                code=request.form.get("code", "")[:40],
-                ip=browser.where().ip,
-                now=now(),
-                cipher=cipher(),
-                kinds=(COMPUTER,),
-            )
+        device = enrolled(request.form.get("code", "")[:40], (COMPUTER,))
     except DomainError as error:
         page = render_template("accounts/computer.html", errors=form_errors(error, "code"), enrolled=False)
         return page, http_status(error)

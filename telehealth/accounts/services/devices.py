@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from telehealth.accounts.errors import TooManySignIns, WrongDeviceCode
@@ -73,14 +73,19 @@ def redeem_device_code(
     now: datetime,
     cipher: FieldCipher,
     kinds: Sequence[str] = (KIOSK, BOARD),
+    facility_id: UUID | None = None,
 ) -> EnrolledDevice:
-    """Use up an enrolment code for one of these kinds. Raises WrongDeviceCode, TooManySignIns."""
+    """Use up an enrolment code for one of these kinds, of one facility or of any.
+
+    Raises WrongDeviceCode, TooManySignIns.
+    """
     spend(session, device_code_limits(address_key(ip)), now=now, refusal=TooManySignIns)
     found = session.execute(
         update(DeviceEnrolment)
         .where(
             DeviceEnrolment.code_index == cipher.index_text(clean_code(code), _CODE_INDEX),
             DeviceEnrolment.kind.in_(kinds),
+            true() if facility_id is None else DeviceEnrolment.facility_id == facility_id,
             DeviceEnrolment.used_at.is_(None),
             DeviceEnrolment.expires_at > now,
         )

@@ -126,7 +126,7 @@ def note_print(body: dict[str, Any], ticket_id: UUID) -> None:
             principal(),
             ticket_id,
             body["status"],
-            slip_url=settings().public_base_url + url_for("queueing.follow", public_token=""),
+            slip_url=settings().slip_base_url + url_for("queueing.follow", public_token=""),
             now=now(),
             cipher=cipher(),
             outbox=outbox(),

@@ -67,7 +67,7 @@ def stock() -> dict[str, Any]:
         "now": now(),
         "business_date": business_date(now()),
         "facility": directory.facility(session(), kiosk.facility_id).name,
-        "slip_base": settings().public_base_url + url_for("queueing.follow", public_token=""),
+        "slip_base": settings().slip_base_url + url_for("queueing.follow", public_token=""),
         "epoch": cut.epoch(session(), kiosk),
         "csrf_token": csrf_token() if principal().session_id else None,
         "queues": cut.stock(session(), kiosk, now()),

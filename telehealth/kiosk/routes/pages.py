@@ -16,7 +16,7 @@ from flask_login import login_user
 from markupsafe import Markup
 
 from telehealth.accounts.browser import BrowserSession
-from telehealth.accounts.services.devices import redeem_device_code
+from telehealth.accounts.enrolment import enrolled
 from telehealth.booking.attempts import attempted
 from telehealth.core.errors import DomainError, NotFound, Unprocessable, http_status
 from telehealth.core.ids import new_id
@@ -68,7 +68,7 @@ def activate() -> ResponseReturnValue:
         return render_template("kiosk/activate.html", refused=None)
     given = request.form.get("code", "").strip()
     try:
-        token = _redeemed(given) if len(given) <= _ENROLMENT_CODE_LENGTH else given
+        token = enrolled(given).token if len(given) <= _ENROLMENT_CODE_LENGTH else given
     except DomainError as error:
         return render_template("kiosk/activate.html", refused=error_text(error)), 422
     cookie.clear()
@@ -301,7 +301,7 @@ def _page(template: str, *, said: str | None = None, **values: Any) -> str:
 
 
 def _slip(ticket: TicketView) -> str:
-    address = settings().public_base_url + url_for("queueing.follow", public_token=ticket.public_token)
+    address = settings().slip_base_url + url_for("queueing.follow", public_token=ticket.public_token)
     picture = segno.make(address, error="m").svg_inline(
         border=2, omitsize=True, svgclass=None, lineclass=None
     )
@@ -336,11 +336,6 @@ def _paper(ticket: TicketView, address: str) -> dict[str, Any]:
         "address": address,
         "foot": [t("slip-follow"), t("slip-missed"), issued],
     }
-
-
-def _redeemed(given: str) -> str:
-    with unit_of_work() as work:
-        return redeem_device_code(work, code=given, ip=request.remote_addr, now=now(), cipher=cipher()).token
 
 
 def _kiosk() -> Kiosk:

@@ -1,8 +1,10 @@
 """Writing queues: making them, giving numbers, calling people, telling boards."""
 
+from telehealth.queueing.services import home as _home  # noqa: F401  names the database's refusals
 from telehealth.queueing.services.arrivals import check_in, find_by_code
 from telehealth.queueing.services.boards import announce, tell_boards
 from telehealth.queueing.services.calling import call_next
+from telehealth.queueing.services.near import tell_those_near
 from telehealth.queueing.services.numbers import TicketView, note_print, public_token, take_number
 from telehealth.queueing.services.onward import go_by
 from telehealth.queueing.services.setup import ensure_all_queues, ensure_queues
@@ -61,6 +63,7 @@ __all__ = [
     "take_number",
     "take_web_number",
     "tell_boards",
+    "tell_those_near",
     "tidy_web_numbers",
     "transfer",
     "undo_call",

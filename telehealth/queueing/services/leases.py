@@ -36,7 +36,7 @@ from telehealth.queueing.codes import (
 from telehealth.queueing.errors import LeaseEnded, LeaseSuperseded, NumbersStillOpen, PressReused
 from telehealth.queueing.models import HandedInNumber, NumberLease, QueueCounter, Ticket, TicketEvent
 from telehealth.queueing.queries import QueueView, queue_by_id
-from telehealth.queueing.services.numbers import Holder, instead, public_token, refusal
+from telehealth.queueing.services.numbers import NEXT_BLOCK, Holder, instead, public_token, refusal
 
 LARGEST_BLOCK = 500
 _DAY_ENDS = 24 * 60
@@ -57,6 +57,7 @@ _LEND = text(
     WITH counter AS (
         SELECT c.queue_id, c.business_date, c.last,
                least(:size, coalesce(q.last_number, 2147483647) - c.last,
+                     coalesce(c.ceiling, 2147483647) - c.last,
                      coalesce(q.daily_limit, 2147483647) - (c.last - c.first + 1)) AS granted
           FROM queue_counter c JOIN queue q ON q.id = c.queue_id AND q.active
          WHERE c.queue_id = :queue AND c.business_date = :day AND NOT c.closed AND c.merged_into IS NULL
@@ -187,18 +188,19 @@ def lease_block(
     request_id: str,
     now: datetime,
     cipher: FieldCipher,
+    day: date | None = None,
 ) -> LeaseView:
     """Lend a holder the next numbers of a queue, or of the one that it is merged into today.
 
-    As many as asked for, or what is left of the day. The same request gives the same block again; a holder
-    that runs low asks with a new one. Raises NotFound, QueueClosed, QueueFull, LeaseSuperseded, PressReused
-    (a request that asked for something else), Unprocessable.
+    As many as asked for, or what is left of the day (`day`: today). The same request gives the same block
+    again; a holder that runs low asks with a new one. Raises NotFound, QueueClosed, QueueFull, Unprocessable,
+    LeaseSuperseded, PressReused (a request that asked for something else).
     """
     if isinstance(queue, UUID):
         queue = _queue(session, queue)
     if not 1 <= size <= LARGEST_BLOCK:
         raise Unprocessable({"size": ["field-lease-size"]})
-    day = business_date(now)
+    day = day or business_date(now)
     _refuse_older_copies(session, holder)
     lease_id = new_id()
     key = _key(lease_id, cipher)
@@ -221,6 +223,8 @@ def lease_block(
     if earlier is None:
         session.execute(_OPEN_DAY, parameters)
         outcome = session.execute(_LEND, parameters).one()
+        if outcome.counted is None and session.scalar(NEXT_BLOCK, {"queue": queue.id, "day": day}):
+            outcome = session.execute(_LEND, parameters).one()
         if outcome.id is not None:
             _note(session, principal, queue, "lease.take", lease_id, {"size": outcome.counted}, now)
             return lease(session, lease_id, cipher)
@@ -238,7 +242,7 @@ def lease_block(
     if target is None:
         raise refusal(session, queue, day)
     return lease_block(
-        session, principal, target, holder, size, request_id=request_id, now=now, cipher=cipher
+        session, principal, target, holder, size, request_id=request_id, now=now, cipher=cipher, day=day
     )
 
 

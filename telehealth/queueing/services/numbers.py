@@ -16,7 +16,13 @@ from telehealth.core.errors import Conflict, NotFound
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
-from telehealth.queueing.errors import PressReused, QueueClosed, QueueFull, WebNumbersGone
+from telehealth.queueing.errors import (
+    NoNumbersAtTheNode,
+    PressReused,
+    QueueClosed,
+    QueueFull,
+    WebNumbersGone,
+)
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
 from telehealth.queueing.rules import Waiting, number_text
@@ -36,6 +42,7 @@ ISSUE = text(
         ON CONFLICT (queue_id, business_date) DO UPDATE
            SET last = queue_counter.last + 1, web = queue_counter.web + excluded.web
         WHERE NOT queue_counter.closed AND queue_counter.merged_into IS NULL
+          AND queue_counter.last < coalesce(queue_counter.ceiling, 2147483647)
           AND EXISTS (
               SELECT FROM queue q WHERE q.id = excluded.queue_id
                  AND queue_counter.last < coalesce(q.last_number, 2147483647)
@@ -72,13 +79,19 @@ _GIVE_BACK = text(
 _WHY_NOT = text(
     """
     SELECT q.active AND NOT coalesce(c.closed, false) AS open, c.merged_into,
-           coalesce(c.web, 0) >= q.web_limit AS web_gone
+           coalesce(c.web, 0) >= q.web_limit AS web_gone,
+           EXISTS (SELECT FROM this_node) AND coalesce(c.last = c.ceiling, true) AS block_used_up
       FROM queue q LEFT JOIN queue_counter c ON c.queue_id = q.id AND c.business_date = :day
      WHERE q.id = :queue
     """
 )
 
 
+# On a node numbers come from leased blocks: when one is used up, the next is begun.
+NEXT_BLOCK = text("SELECT next_block(:queue, :day)")
+
+_MOST_BLOCKS = 3
+"""So often one press goes on to another block, where others used up the one it came to."""
 _AFTER_ALL = 2**31 - 1
 
 
@@ -201,6 +214,10 @@ def issue(
         "actor_kind": principal.kind.value,
     }
     outcome = session.execute(ISSUE, parameters).one()
+    for _ in range(_MOST_BLOCKS):
+        if outcome.counted is not None or not session.scalar(NEXT_BLOCK, {"queue": queue.id, "day": day}):
+            break
+        outcome = session.execute(ISSUE, parameters).one()
     if outcome.number is None:
         if outcome.counted is not None:
             session.execute(_GIVE_BACK, {"queue": queue.id, "day": day, "web": parameters["web"]})
@@ -247,6 +264,8 @@ def refusal(session: Session, queue: QueueView, day: date, *, web: bool = False)
     row = session.execute(_WHY_NOT, {"queue": queue.id, "day": day}).one()
     if not row.open:
         return QueueClosed()
+    if row.block_used_up:
+        return NoNumbersAtTheNode()
     if web and row.web_gone:
         return WebNumbersGone()
     return QueueFull()
@@ -334,9 +353,7 @@ def public_token(ticket_id: UUID, cipher: FieldCipher) -> str:
     It is derived with the index key, so that the same press shows the same slip again though only
     a hash is stored.
     """
-    return (
-        base64.urlsafe_b64encode(cipher.index(ticket_id.bytes, b"ticket.public_token")).decode().rstrip("=")
-    )
+    return base64.urlsafe_b64encode(cipher.ticket_token(ticket_id.bytes)).decode().rstrip("=")
 
 
 def set_by(principal: Principal) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -130,7 +130,12 @@ def tidy_web_numbers(session: Session, *, now: datetime) -> int:
     """
     gone = session.scalars(
         update(Ticket)
-        .where(Ticket.web_until < now, Ticket.here_at.is_(None), Ticket.status == TicketStatus.WAITING)
+        .where(
+            Ticket.web_until < now,
+            Ticket.here_at.is_(None),
+            Ticket.status == TicketStatus.WAITING,
+            func.has_the_day(Ticket.facility_id),
+        )
         .values(status=TicketStatus.CANCELLED, version=Ticket.version + 1)
         .returning(Ticket.id)
         .execution_options(synchronize_session=False)

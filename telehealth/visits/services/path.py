@@ -357,7 +357,11 @@ def end_day(session: Session, principal: Principal, *, now: datetime, most: int 
     """End visits of days that are over, and return how many: nobody waits for yesterday's number."""
     stale = session.scalars(
         select(Visit)
-        .where(Visit.ended_at.is_(None), Visit.business_date < business_date(now))
+        .where(
+            Visit.ended_at.is_(None),
+            Visit.business_date < business_date(now),
+            func.has_the_day(Visit.facility_id),
+        )
         .order_by(Visit.id)
         .limit(most)
         .with_for_update(skip_locked=True, key_share=True)

@@ -1,0 +1,1 @@
+"""Nodes: put into use, kept up to date, settled."""

@@ -1,0 +1,16 @@
+"""Where a facility's queues are run: the database refuses every step elsewhere, here that gets its name."""
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine, ExceptionContext
+
+from telehealth.queueing.errors import NodeNotOnDuty, QueuesAtTheNode
+
+_REFUSALS = {"TH001": NodeNotOnDuty, "TH002": QueuesAtTheNode}
+"""What the trigger keep_to_home (migration 0036) says."""
+
+
+@event.listens_for(Engine, "handle_error")
+def _name_refusal(context: ExceptionContext) -> None:
+    refusal = _REFUSALS.get(getattr(context.original_exception, "sqlstate", None) or "")
+    if refusal is not None:
+        raise refusal from context.original_exception
