@@ -17,6 +17,7 @@ from telehealth.core.clock import at_local
 from telehealth.core.paging import BadCursor, decode_cursor, encode_cursor
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.directory.queries import Prices
+from telehealth.scheduling.codes import SessionMode
 from telehealth.scheduling.queries import FacilityRef, PractitionerRef, ServiceRef
 from telehealth.scheduling.rules import DAY_MINUTES, SlotId
 
@@ -48,6 +49,7 @@ class AppointmentView:
     `agreed_at`: since when its time stands. `disrupted`: the doctor is away then, or the place is closed.
     `cancel_notice_minutes`: until how long before the start a patient may change it (None: until the start).
     `bound_from`, `bound_until`: when it must start, by a referral or slip. `overbooked`: beside the others.
+    `mode`: whether `start` is the patient's hour (slot) or they come within start to end (session).
     `others_that_day`: how many more the patient had that day when this was booked; 0 of one that is read.
     """
 
@@ -80,6 +82,7 @@ class AppointmentView:
     agreed_at: datetime | None = None
     disrupted: bool = False
     overbooked: bool = False
+    mode: str = SessionMode.SLOT
     cancel_notice_minutes: int | None = None
     bound_from: datetime | None = None
     bound_until: datetime | None = None
@@ -287,7 +290,7 @@ SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.pa
        a.account_id, a.channel, a.price_class, a.coverage_basis,
        a.coverage_checked_at IS NOT NULL AS coverage_checked, a.companion, a.lane, a.created_at,
        a.cancel_reason, a.confirmed_at, a.on_the_way_at, a.agreed_at, a.overbooked,
-       lower(a.bound) AS bound_from, upper(a.bound) AS bound_until, y.cancel_notice_minutes, s.room,
+       lower(a.bound) AS bound_from, upper(a.bound) AS bound_until, y.cancel_notice_minutes, s.room, s.mode,
        s.id AS session_id,
        EXISTS (SELECT FROM appointment_disruption d WHERE d.appointment_id = a.id
                   AND d.start_at = a.start_at AND d.resolved_at IS NULL) AS disrupted,
@@ -565,6 +568,7 @@ def _view(row: Row[Any]) -> AppointmentView:
         agreed_at=row.agreed_at,
         disrupted=row.disrupted,
         overbooked=row.overbooked,
+        mode=row.mode,
         cancel_notice_minutes=row.cancel_notice_minutes,
         bound_from=row.bound_from,
         bound_until=row.bound_until,

@@ -1,7 +1,7 @@
 """Pages of the desk: everything with the keyboard, nothing that needs scripts."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from telehealth.booking.codes import AppointmentStatus, CancelReason, CoverageBa
 from telehealth.booking.presentation import same_day_text
 from telehealth.booking.queries import AppointmentView, DayCount, FullSlot
 from telehealth.booking.services import AnyPractitioner
-from telehealth.core.clock import at_local, business_date
+from telehealth.core.clock import at_local, business_date, local
 from telehealth.core.errors import BadRequest, DomainError, http_status
 from telehealth.core.ids import new_id
 from telehealth.core.text import whole_number
@@ -38,8 +38,10 @@ from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
 from telehealth.desk.frame import known_person as _seen
+from telehealth.desk.queries import BlockedTime, blocked_times, doctors_of_service
 from telehealth.desk.rules import Asked, read_box
 from telehealth.desk.services import Desk, Order
+from telehealth.desk.times import When, blocked_slots
 from telehealth.directory.codes import Modality
 from telehealth.patients import queries as patients
 from telehealth.patients import services as people
@@ -77,6 +79,7 @@ pages = Blueprint("desk", __name__, template_folder="templates", url_prefix="/de
 
 _SERVICE = "desk-service"
 _SLOTS = 8
+_SLOTS_ASKED = 12
 _MOST_OFFERED = 5
 _MOST_LOOKED_AT = 40
 _MOST_IN_LIST = 200
@@ -105,6 +108,15 @@ class _Choice:
     service: str
     where: str
     modality: str
+    when: When
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    """What is blocked when the clerk looks, and the times of it that they may book all the same."""
+
+    times: list[BlockedTime]
+    slots: list[SlotView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +227,24 @@ def person(patient_id: UUID) -> ResponseReturnValue:
 @guarded("desk.enter")
 def book(patient_id: UUID) -> ResponseReturnValue:
     """Book the chosen time and show the slip."""
-    return _booked(patient_id, "slot_id", overbook=False)
+    return _booked(patient_id, "slot_id")
 
 
 @pages.post("/people/<uuid:patient_id>/overbook")
 @guarded("booking.overbook")
 def overbook(patient_id: UUID) -> ResponseReturnValue:
     """Put somebody beside those who have a time, for a reason, and show the slip."""
-    return _booked(patient_id, "why", overbook=True)
+    return _booked(patient_id, "why")
 
 
-def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> ResponseReturnValue:
+@pages.post("/people/<uuid:patient_id>/override")
+@guarded("booking.overbook")
+def override(patient_id: UUID) -> ResponseReturnValue:
+    """Book a time that a blocking closes to others, for a reason, and show the slip."""
+    return _booked(patient_id, "override_why")
+
+
+def _booked(patient_id: UUID, place_of_errors: str) -> ResponseReturnValue:
     desk, choice = _desk(), _choice(request.form.to_dict())
 
     def unit() -> UUID:
@@ -234,7 +253,7 @@ def _booked(patient_id: UUID, place_of_errors: str, *, overbook: bool) -> Respon
             return services.book(
                 work,
                 desk,
-                _order(patient_id, desk, choice, overbook=overbook),
+                _order(patient_id, desk, choice, place_of_errors),
                 now=now(),
                 cipher=cipher(),
                 outbox=outbox(),
@@ -536,6 +555,7 @@ def _choice(given: dict[str, str]) -> _Choice:
         service=given.get("service", ""),
         where=where if where in (_HERE, _ANYWHERE) else _HERE,
         modality=modality if modality in {known.value for known in Modality} else Modality.IN_PERSON.value,
+        when=When.read(given),
     )
 
 
@@ -549,6 +569,8 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         chosen = choice if choice.service in offered.names else replace(choice, service=offered.only or "")
         slots = _slots(work, desk, chosen)
         full = _full(work, desk, chosen)
+        blocked = _blocked(work, desk, chosen)
+        doctors = doctors_of_service(work, desk.facility_id, chosen.service, now=now())
         slips = _slips(work, desk, view.id)
         suggested = [] if chosen.service else _suggested(work, desk, view.id, offered)
         lines = queues.queues_of(work, desk.facility_id)
@@ -566,7 +588,11 @@ def _person_page(patient_id: UUID, choice: _Choice, errors: dict[str, Any]) -> s
         slips=slips,
         suggested=suggested,
         slots=slots,
+        later=_later(slots),
+        moment=now(),
         full=full,
+        blocked=blocked,
+        doctors=doctors,
         business_date=business_date,
         queues=[queue for queue in lines if queue.active],
         grounds=GROUNDS,
@@ -621,34 +647,56 @@ def _slots(work: Session, desk: Desk, choice: _Choice) -> list[SlotView]:
     """Return the earliest times of the chosen service; none before one is chosen."""
     if not choice.service:
         return []
+    limit = _SLOTS_ASKED if choice.when.asked else _SLOTS
+    return earliest_slots(work, replace(_query(desk, choice), limit=limit), now=now())
+
+
+def _later(slots: list[SlotView]) -> dict[str, str] | None:
+    """Return from when the next times are, when there may be more than are shown."""
+    if len(slots) < _SLOTS:
+        return None
+    last = local(slots[-1].start)
+    return {"day": last.date().isoformat(), "hour": f"{last:%H:%M}"}
+
+
+def _query(desk: Desk, choice: _Choice) -> SlotQuery:
     here = choice.where == _HERE
-    query = SlotQuery(
+    return SlotQuery(
         service_code=choice.service,
         facility_id=desk.facility_id if here else None,
+        practitioner_id=choice.when.doctor if here else None,
         modality=choice.modality,
-        limit=_SLOTS,
+        from_=choice.when.from_,
         channel=Channel.DESK if here else Channel.ONLINE,
     )
-    return earliest_slots(work, query, now=now())
+
+
+def _blocked(work: Session, desk: Desk, choice: _Choice) -> _Blocked:
+    """Return what is blocked here on the day that was asked for, else today and tomorrow."""
+    if choice.where != _HERE or not choice.service:
+        return _Blocked([], [])
+    start, end = choice.when.span(now())
+    times = blocked_times(
+        work, desk.facility_id, choice.service, doctor_id=choice.when.doctor, from_=start, to=end
+    )
+    query = replace(_query(desk, choice), from_=start, to=end)
+    return _Blocked(times, blocked_slots(work, desk, query, times, now=now()))
 
 
 def _full(work: Session, desk: Desk, choice: _Choice) -> list[FullSlot]:
-    """Return the taken times here, today and tomorrow, beside which somebody may be put."""
+    """Return the taken times here beside which somebody may be put: that day, else today and tomorrow."""
     if choice.where != _HERE or not choice.service:
         return []
-    until = at_local(business_date(now()), 2 * DAY_MINUTES)
+    start, until = choice.when.span(now())
     return bookings.full_slots(
-        work, desk.facility_id, choice.service, choice.modality, now=now(), until=until
+        work, desk.facility_id, choice.service, choice.modality, now=start, until=until
     )
 
 
-def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> Order:
+def _order(patient_id: UUID, desk: Desk, choice: _Choice, place_of_errors: str) -> Order:
     form = request.form
     if not choice.service:
         raise NoService({"service": [_MISSING]})
-    why = " ".join(form.get("why", "").split())[:_LONGEST_REASON]
-    if overbook and len(why) < _SHORTEST_WHY:
-        raise NoReason({"why": ["error-desk-no-reason"]})
     asked, basis = form.get("asked", ""), form.get("coverage", "")
     if asked not in {each.value for each in Asked}:
         raise NobodyAsked({"asked": ["error-desk-nobody-asked"]})
@@ -659,7 +707,10 @@ def _order(patient_id: UUID, desk: Desk, choice: _Choice, *, overbook: bool) -> 
         coverage_basis=basis if basis in GROUNDS else CoverageBasis.NONE.value,
         companion=form.get("companion") == "yes",
         reason=form.get("reason", "").strip()[:_LONGEST_REASON] or None,
-        overbook=why if overbook else None,
+        overbook=_reason_given(form, "why", "error-desk-no-reason") if place_of_errors == "why" else None,
+        override=_reason_given(form, "override_why", "error-desk-no-override-reason")
+        if place_of_errors == "override_why"
+        else None,
         any_of=_any_of(form.get("slot_id", ""), desk, choice),
         again=form.get("again") == "yes",
     )
@@ -683,6 +734,14 @@ def _again_page(patient_id: UUID, already: Sequence[UUID]) -> str:
     )
 
 
+def _reason_given(form: Mapping[str, str], field: str, refusal: str) -> str:
+    """Return why a rule is passed over. Raises NoReason."""
+    why = " ".join(form.get(field, "").split())[:_LONGEST_REASON]
+    if len(why) < _SHORTEST_WHY:
+        raise NoReason({field: [refusal]})
+    return why
+
+
 def _any_of(chosen: str, desk: Desk, choice: _Choice) -> AnyPractitioner | None:
     """Return what "any doctor" on a day means: its value in the form is `any.` and the day."""
     word, _dot, day = chosen.partition(".")
@@ -693,6 +752,8 @@ def _any_of(chosen: str, desk: Desk, choice: _Choice) -> AnyPractitioner | None:
     except ValueError:
         return None
     from_, to = at_local(asked, 0), at_local(asked, DAY_MINUTES)
+    if choice.when.from_ is not None and choice.when.day == asked:
+        from_ = choice.when.from_
     return AnyPractitioner(choice.service, desk.facility_id, from_, to, choice.modality)
 
 

@@ -68,7 +68,8 @@ class _Means(TypedDict):
 class Order:
     """A booking as the desk makes it; `overbook`: why somebody is put beside those who have the slot.
 
-    `any_of`: instead of a slot, whichever doctor can. `again`: also for who has the service that day already.
+    `override`: why a blocked time is booked all the same. `any_of`: instead of a slot, whichever doctor can.
+    `again`: also for who has the service that day already.
     """
 
     patient_id: UUID
@@ -78,6 +79,7 @@ class Order:
     companion: bool
     reason: str | None
     overbook: str | None = None
+    override: str | None = None
     any_of: AnyPractitioner | None = None
     again: bool = False
 
@@ -209,6 +211,7 @@ def book(
         reason=order.reason,
         channel=Channel.DESK if here else Channel.ONLINE,
         overbook=order.overbook,
+        override=order.override,
     )
     means: _Means = {"now": now, "cipher": cipher, "outbox": outbox, "links": links}
     if order.any_of is None:

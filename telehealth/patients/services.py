@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from telehealth.accounts.contacts import Contact
 from telehealth.accounts.queries import contact_of_account
+from telehealth.accounts.rules import code_phone_fault
 from telehealth.accounts.services.fresh import require_fresh
 from telehealth.accounts.services.limits import spend
 from telehealth.audit.services import Entry, record
@@ -189,6 +190,7 @@ def change(
     """
     if principal.kind is PrincipalKind.PATIENT and _REACHED_BY & set(changes):
         require_fresh(session, principal, now)
+        _check_reachable(changes.get("phone"))
     current = session.get(Patient, patient_id)
     if current is None:
         raise PatientNotFound
@@ -476,6 +478,16 @@ def _check_guardian(
     ).first()
     if seen is None or guardian_id == patient_id:
         raise BadPatient({"guardian_id": ["patients-guardian-wrong"]})
+
+
+def _check_reachable(phone: str | None) -> None:
+    """Raise BadPatient of a landline: a family that asks for messages there would never get one.
+
+    A desk may note one down, to call.
+    """
+    fault = code_phone_fault(normalise_phone(phone)) if phone else None
+    if fault:
+        raise BadPatient({"phone": [fault]})
 
 
 def _check_birth_date(

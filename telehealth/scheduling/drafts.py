@@ -155,7 +155,7 @@ class ExceptionDraft:
             found["end_minute"] = ["schedule-times-both"]
         elif self.slot_minutes is None or not 1 <= self.slot_minutes <= MOST_SLOT_MINUTES:
             found["slot_minutes"] = ["schedule-slot-bounds"]
-        elif self.slot_minutes > self.end_minute - self.start_minute:
+        elif self.start_minute < self.end_minute < self.start_minute + self.slot_minutes:
             found["slot_minutes"] = ["schedule-slot-too-long"]
         found |= _within(self.capacity or 0, 1, MOST_CAPACITY, "capacity")
         found |= _code(self.modality or "", Modality, "modality")

@@ -52,7 +52,7 @@ from telehealth.scheduling.models import (
     ScheduleService,
     SessionQuota,
 )
-from telehealth.scheduling.services import planned_at
+from telehealth.scheduling.services import keep_to_policy, planned_at
 
 EVERY_DAY = tuple(range(7))
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:who, 7702607))")
@@ -446,6 +446,7 @@ def set_policy(
     _refuse(draft)
     _require_services(session, editor, [service_id], "service_id")
     _set(session, BookingPolicy, {"service_id": service_id}, version, _plain(draft))
+    keep_to_policy(session, service_id, now)
     _note(session, editor, "schedule.policy", "HealthcareService", service_id, now)
     return service_id
 
@@ -454,6 +455,7 @@ def clear_policy(session: Session, editor: Editor, service_id: UUID, version: in
     """Go back to the province's defaults. Raises NotFound, PreconditionFailed."""
     _require_services(session, editor, [service_id], "service_id")
     _clear(session, BookingPolicy, {"service_id": service_id}, version)
+    keep_to_policy(session, service_id, now)
     _note(session, editor, "schedule.policy", "HealthcareService", service_id, now, cleared=True)
     return service_id
 

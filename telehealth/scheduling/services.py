@@ -114,6 +114,25 @@ def materialise_facility(
     return done
 
 
+def keep_to_policy(session: Session, service_id: UUID, now: datetime) -> int:
+    """Bring a service's sessions from today on to its booking policy, at once; return how many changed."""
+    days = _rows(
+        session,
+        """SELECT DISTINCT s.business_date, y.min_notice_minutes, y.window_days, y.release_minute
+             FROM clinic_session s LEFT JOIN booking_policy y USING (service_id)
+            WHERE s.service_id = %(service)s AND s.business_date >= %(today)s""",
+        {"service": service_id, "today": business_date(now)},
+    )
+    terms = {
+        "service": service_id,
+        "day": [row[0] for row in days],
+        "opens": [opens_at(row[0], row[2], row[3]) for row in days],
+        "notice": [row[1] for row in days],
+    }
+    _execute(session, _LOCK_TERMS, terms)
+    return _execute(session, _CHANGE_TERMS, terms)
+
+
 def planned_at(
     session: Session, facility_id: UUID, first: date, last: date
 ) -> dict[date, list[PlannedSession]]:
@@ -379,6 +398,17 @@ _FITS_AGAIN = """UPDATE roster_change r SET resolved_at = %(now)s FROM clinic_se
 # Nobody new is let into a session that is not to be: those who are in it have to find another time.
 _CLOSE = f"""UPDATE clinic_session SET status = '{SessionStatus.CLOSED}', version = version + 1
  WHERE id = ANY(%(removed)s::uuid[]) AND status = '{SessionStatus.OPEN}'"""
+_TERMS = """WITH wanted AS (
+    SELECT * FROM unnest(%(day)s::date[], %(opens)s::timestamptz[], %(notice)s::integer[])
+                  AS u (business_date, opens_at, notice_minutes))
+"""
+_OTHER_TERMS = """s.service_id = %(service)s AND s.business_date = w.business_date
+   AND (s.opens_at, s.notice_minutes) IS DISTINCT FROM (w.opens_at, w.notice_minutes)"""
+_LOCK_TERMS = f"""{_TERMS}SELECT s.id FROM clinic_session s, wanted w WHERE {_OTHER_TERMS}
+ ORDER BY s.id FOR NO KEY UPDATE OF s"""
+_CHANGE_TERMS = f"""{_TERMS}UPDATE clinic_session s
+   SET opens_at = w.opens_at, notice_minutes = w.notice_minutes, version = s.version + 1
+  FROM wanted w WHERE {_OTHER_TERMS}"""
 
 _KEEPING = """WITH wanted AS (
     SELECT * FROM unnest(%(session)s::uuid[], %(door)s::text[], %(reserved)s::integer[],

@@ -181,6 +181,8 @@ def test_the_pages_ask_for_the_code_and_come_back(
     assert version
     odd = post_form(client, place, place, version=version[1], phone="12")
     assert (odd.status_code, 'value="12"' in odd.text) == (422, True)
+    landline = post_form(client, place, place, version=version[1], phone="0254 3812 345")
+    assert (landline.status_code, "số máy bàn" in landline.text) == (422, True)
     assert post_form(client, place, place, version=version[1], phone="0905 551 234").status_code == 303
     assert "0905 551 234" in client.get("/account").text
 

@@ -151,6 +151,29 @@ def test_the_page_leads_through_without_scripts(
     assert "Refresh" not in client.get(path).headers
 
 
+def test_who_is_next_is_told_so_and_nobody_is_sent_elsewhere_before_the_hour(
+    hour: Hour, chief: Employee, app: Flask, engine: Engine, lan: Person, minh: Person
+):
+    hour.arrange(chief, rate_per_minute=1)
+    hour.go_to(NINE - timedelta(minutes=5))
+    browsers = {}
+    for who in (lan, minh):
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"] = who.token
+        browsers[who] = Browser(client, engine, hour.settings.cipher, hour.clock)
+        hour.enter(who)
+    far = browsers[lan].go("/book/times?service=internal&facility=77001&from=2026-12-20")
+    assert far.sees("Vào phòng chờ")
+    assert not far.sees("Vui lòng chọn ngày khác")
+    hour.go_to(NINE)
+    hour.draw()
+    hour.go_to(NINE + timedelta(seconds=20))
+    pages = [each.go(f"/book/waiting-room/{SERVICE}") for each in browsers.values()]
+    assert sorted(page.sees("Quý vị là người kế tiếp") for page in pages) == [False, True]
+    assert not any(page.sees("còn 0 người") for page in pages)
+
+
 def test_moving_there_oneself_takes_a_turn_too(
     hour: Hour, chief: Employee, web: FlaskClient, lan: Person, desk: Employee
 ):

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
 from telehealth.core.uow import system_unit_of_work
-from tests.booking.clinic import Employee, Person, known_at
+from tests.booking.clinic import NOW, Employee, Person, known_at
 from tests.booking.conftest import clinic, desk, lan, set_database_clock
 from tests.browser.test_waitlist import COMPUTER, PHONE, Eyes, eyes
 from tests.conftest import MovableClock
@@ -76,4 +76,42 @@ def test_enter_on_nothing_typed_and_on_what_fits_nothing_books_nothing(
         page.get_by_role("option", name="Khám nội").click()
         expect(page.get_by_text("Giờ trống sớm nhất: Khám nội")).to_be_visible()
         eyes.read(page, "desk-person-times-phone")
+    assert eyes.found == []
+
+
+def test_who_comes_that_day_already_is_shown_before_a_second_booking(
+    eyes: Eyes, desk: Employee, lan: Person, person: str, clock: MovableClock
+):
+    clock.forward(minutes=1)
+    with eyes.of(COMPUTER, desk.token) as page:
+        page.goto(f"{eyes.site}{person}?service=internal")
+        page.get_by_role("button", name="Đặt lịch này").click()
+        expect(page.get_by_role("heading", name="Đã đặt lịch")).to_be_visible()
+        page.goto(f"{eyes.site}{person}?service=internal")
+        page.locator("label", has=page.locator("[name=slot_id]")).nth(-2).click()
+        page.get_by_role("button", name="Đặt lịch này").click()
+        expect(page.get_by_role("heading", name="Người này đã có lịch hôm đó")).to_be_visible()
+        expect(page.get_by_role("link", name=re.compile("Xem lịch lúc"))).to_be_focused()
+        eyes.read(page, "desk-again")
+        page.get_by_role("button", name="Vẫn đặt").click()
+        expect(page.get_by_role("heading", name="Đã đặt lịch")).to_be_visible()
+        eyes.look(page, "/desk/today", "desk-today")
+    with eyes.of(PHONE, desk.token) as page:
+        eyes.look(page, "/desk/today", "desk-today-phone")
+    with eyes.of(PHONE, lan.token) as page:
+        times = f"/book/times?service=internal&facility=77001&modality=in-person&from={NOW.date()}"
+        page.goto(f"{eyes.site}{times}")
+        page.locator("a[href*='/book/slots/']").nth(1).click()
+        page.locator("form[method=post] button[type=submit]").last.click()
+        eyes.read(page, "who")
+        page.get_by_text("Trần Thị Lan").click()
+        page.get_by_role("button", name="Tiếp tục").click()
+        page.get_by_role("button", name="Tiếp tục").click()
+        eyes.read(page, "details-refused")
+        page.get_by_text("Không dùng BHYT").click()
+        page.get_by_role("button", name="Tiếp tục").click()
+        expect(page.get_by_text("Người này đã có lịch Khám nội").first).to_be_visible()
+        eyes.read(page, "confirm-again")
+        page.get_by_role("button", name="Vẫn đặt").click()
+        eyes.read(page, "confirm-again-unticked")
     assert eyes.found == []

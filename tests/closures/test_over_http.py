@@ -289,3 +289,6 @@ def test_the_preview_of_a_holiday_says_which_and_invites_nobody_where_nobody_is_
     page.go(f"/closures/province/preview?{urlencode(asked)}")
     assert page.sees("Nghỉ lễ: Nghỉ chống bão", "Chưa có ai hẹn")
     assert not page.sees("mời 0 người")
+    page.send("/closures/province")
+    assert page.sees("Không nghỉ nữa? Mở lại các buổi khám"), "a holiday has no doctor who comes back"
+    assert not page.sees("Bác sĩ trở lại")

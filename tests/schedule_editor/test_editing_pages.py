@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
-from tests.booking.clinic import DOCTORS, TUESDAY, add_schedule, service_id
+from tests.booking.clinic import DOCTORS, FACILITIES, TUESDAY, add_schedule, service_id
 from tests.schedule_editor.conftest import AN_LINE, Pages
 
 
@@ -213,6 +213,9 @@ def test_one_session_is_moved_to_another_day(admin: Pages, engine: Engine, booke
         "practitioner_id": str(DOCTORS["an"]),
         "room": "P9",
     }
+    turned = admin.post(f"/desk/schedule/sessions/{key}/move", {**move, "end_minute": "09:00"})
+    assert turned.sees("Giờ kết thúc phải sau giờ bắt đầu")
+    assert not turned.sees("Một lượt khám dài hơn cả ca"), "one fault is told once"
     seen = admin.post(f"/desk/schedule/sessions/{key}/move", move)
     assert seen.sees("Bỏ 08:00–10:00", "Thêm 15:00–17:00", "1 lịch hẹn")
     assert admin.save(f"/desk/schedule/sessions/{key}/move").status == 303
@@ -229,7 +232,12 @@ def test_rooms_policies_and_limits_are_kept(admin: Pages, engine: Engine):
     assert rows(engine, "SELECT min_notice_minutes, release_minute, version FROM booking_policy") == [
         (180, 420, 1)
     ]
+    terms = """SELECT DISTINCT notice_minutes, extract(hour FROM opens_at AT TIME ZONE 'Asia/Ho_Chi_Minh')
+                 FROM clinic_session WHERE service_code = 'internal' AND facility_id = '{}'"""
+    of_sessions = terms.format(FACILITIES["77001"])
+    assert rows(engine, of_sessions) == [(180, 7)], "at once, not when the days are made next"
     assert admin.do(policy, {"version": "1"}).status == 303
+    assert rows(engine, of_sessions) == [(None, None)]
     limit = f"/desk/schedule/rules/doctors/{DOCTORS['an']}"
     assert admin.do(limit, {"version": "0", "per_day": "20"}).status == 303
     assert admin.post(limit, {"version": "0", "per_day": "20"}).status == 412

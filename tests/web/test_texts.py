@@ -10,7 +10,7 @@ from fluent.syntax import FluentParser
 from fluent.syntax.ast import Message
 
 import telehealth
-from telehealth.web.localization import LOCALES, format_date, has_message
+from telehealth.web.localization import LOCALES, format_date, has_message, translate
 
 PACKAGE = Path(telehealth.__file__).parent
 NAMED = re.compile(r"""\bt\(\s*["']([a-z][a-z0-9-]*)["']\s*[,)]""")
@@ -86,3 +86,18 @@ def test_each_audience_is_addressed_in_one_way(feature: str, other: str) -> None
 def test_a_day_is_written_in_one_way(app: Flask, language: str, style: str, said: str) -> None:
     with app.test_request_context(f"/?lang={language}"):
         assert format_date(date(2027, 3, 2), style) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "counted", "one", "two"),
+    [
+        ("editor-strip", "sessions", "1 session", "2 sessions"),
+        ("editor-people", "count", "1 person", "2 people"),
+        ("editor-slot-words", "capacity", "10 minutes, 1 person", "10 minutes, 2 people"),
+        ("slips-rules-working-days", "days", "after 1 working day", "after 2 working days"),
+    ],
+)
+def test_one_is_not_counted_as_many(key: str, counted: str, one: str, two: str) -> None:
+    said = [translate("en", key, {"minutes": 10, counted: count}) for count in (1, 2)]
+    assert said[0].endswith(one)
+    assert said[1].endswith(two)

@@ -6,7 +6,11 @@ admission-early-text = At { $opens } everybody who waits is drawn in random orde
 admission-drawing-title = Drawing the order
 admission-drawing-text = A few seconds, please.
 admission-waiting-title = You are in line
-admission-waiting-text = { $count } people are before you. Your turn is expected at { $turn }.
+admission-waiting-text = { $count ->
+    [0] You are next. Your turn is expected at { $turn }.
+    [one] One person is before you. Your turn is expected at { $turn }.
+   *[other] { $count } people are before you. Your turn is expected at { $turn }.
+}
 admission-admitted-title = It is your turn
 admission-admitted-text = Please choose a time. Your turn lasts until { $until }.
 admission-lapsed-title = Your turn has passed

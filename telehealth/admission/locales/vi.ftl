@@ -6,7 +6,10 @@ admission-early-text = Đúng { $opens } sẽ bốc thăm thứ tự cho mọi n
 admission-drawing-title = Đang bốc thăm thứ tự
 admission-drawing-text = Vui lòng chờ vài giây.
 admission-waiting-title = Quý vị đang xếp hàng
-admission-waiting-text = Trước quý vị còn { $count } người. Dự kiến đến lượt lúc { $turn }.
+admission-waiting-text = { $count ->
+    [0] Quý vị là người kế tiếp. Dự kiến đến lượt lúc { $turn }.
+   *[other] Trước quý vị còn { $count } người. Dự kiến đến lượt lúc { $turn }.
+}
 admission-admitted-title = Đến lượt quý vị
 admission-admitted-text = Mời quý vị chọn giờ khám. Lượt này dùng được đến { $until }.
 admission-lapsed-title = Lượt của quý vị đã qua

@@ -161,6 +161,7 @@ closures-empty-all = Nobody had an appointment in these sessions
 closures-by-facility = By facility
 closures-facility = Facility
 closures-undo-title = Is the doctor back? Open the sessions again
+closures-undo-title-holiday = No holiday after all? Open the sessions again
 closures-undo-text = The sessions open again. Who has not moved is told that the old time stands; who has taken a new time keeps it.
 closures-undo = Open again
 closures-call-list = Call list

@@ -338,3 +338,5 @@ portal-not-remote-all = More times in person
 portal-advice = Only a question for the doctor?
 portal-advice-text = You can still meet the doctor by video to ask and be advised, but the doctor will not prescribe or order treatment.
 portal-advice-choose = Advice by video only
+portal-within = Come between { $from } and { $to }; you are called by number
+portal-next-come-within = Come between { $from } and { $to }. Show this code at the kiosk or the desk to get your number.

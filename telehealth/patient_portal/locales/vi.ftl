@@ -338,3 +338,5 @@ portal-not-remote-all = Xem thêm giờ khám trực tiếp
 portal-advice = Chỉ cần hỏi bác sĩ?
 portal-advice-text = Quý vị vẫn gặp được bác sĩ qua video để hỏi và được hướng dẫn, nhưng bác sĩ không kê đơn và không chỉ định điều trị.
 portal-advice-choose = Chỉ tư vấn qua video
+portal-within = Đến trong khoảng { $from } đến { $to }, khám theo số thứ tự
+portal-next-come-within = Đến trong khoảng { $from } đến { $to }. Đưa mã này ở máy lấy số hoặc quầy đăng ký để lấy số thứ tự.

@@ -191,7 +191,10 @@ slips-rules-listed = Listed diseases: { $years } year
 slips-rules-again = A slip to come again is used once
 slips-rules-tolerance = Up to { $early } days before and { $late } days after the paper's day need no decision
 slips-rules-hours = goes to the next owner after { $hours } hours
-slips-rules-working-days = goes to the next owner after { $days } working days
+slips-rules-working-days = goes to the next owner after { $days ->
+    [1] 1 working day
+   *[other] { $days } working days
+ }
 slips-rules-year-list = Diseases with referrals valid for a year
 slips-rules-name = Name
 slips-rules-plain = In everyday words

@@ -43,7 +43,10 @@ editor-short-3 = Thu
 editor-short-4 = Fri
 editor-short-5 = Sat
 editor-short-6 = Sun
-editor-strip = { $sessions } sessions
+editor-strip = { $sessions ->
+    [1] 1 session
+   *[other] { $sessions } sessions
+ }
 editor-room = Room { $room }
 editor-no-room = No room given
 editor-places = { $booked }/{ $places } places
@@ -62,7 +65,10 @@ editor-state-past = Past
 editor-state-extra = Extra
 editor-state-session = By session
 editor-state-full = Full
-editor-row-detail = { $sessions } sessions · { $booked }/{ $places }
+editor-row-detail = { $sessions ->
+    [1] 1 session
+   *[other] { $sessions } sessions
+ } · { $booked }/{ $places }
 editor-holiday = Public holiday
 editor-works-like = Works like { $weekday }
 editor-all-day = all day
@@ -128,7 +134,10 @@ editor-total-changed = Sessions changed otherwise
 editor-total-outside = Appointments to move
 editor-outside = { $count } appointments lose their time
 editor-outside-text = When you save, they go to the list of appointments to move. None is cancelled by itself; people are told, and the desk helps to find another time.
-editor-people = { $count } people
+editor-people = { $count ->
+    [1] 1 person
+   *[other] { $count } people
+ }
 editor-no-name = No name yet
 editor-again = { $count } appointments have their time again
 editor-again-text = They leave the list of appointments to move.
@@ -205,7 +214,10 @@ editor-not-begun = Not begun
 editor-source = Source
 editor-origin-import = Province's files
 editor-origin-editor = Changed here
-editor-slot-words = { $minutes } minutes, { $capacity } people
+editor-slot-words = { $minutes } minutes, { $capacity ->
+    [1] 1 person
+   *[other] { $capacity } people
+ }
 editor-kind = Kind
 editor-kind-leave = Doctor on leave
 editor-kind-closed = Closed
@@ -227,6 +239,7 @@ editor-blocking = Block a time
 editor-blockings-hint = Nobody is booked in a blocked time, but those you allow, and they give a reason.
 editor-no-blockings = Nothing is blocked
 editor-blocked-what = What is blocked
+editor-blocked-doctor-hint = Only when one doctor is blocked.
 editor-subject-practitioner = A doctor
 editor-subject-facility = The whole facility
 editor-subject-resource = A room or device

@@ -227,6 +227,7 @@ editor-blocking = Khóa lịch
 editor-blockings-hint = Trong khoảng bị khóa không ai được đặt mới, trừ người bạn cho phép, và họ phải ghi lý do.
 editor-no-blockings = Không có khoảng nào đang khóa
 editor-blocked-what = Khóa gì
+editor-blocked-doctor-hint = Chỉ cần khi khóa một bác sĩ.
 editor-subject-practitioner = Một bác sĩ
 editor-subject-facility = Cả cơ sở
 editor-subject-resource = Một phòng hoặc thiết bị
