@@ -82,9 +82,8 @@ class Consoles(Part):
         return minute >= point.opens and not any(start <= minute < end for start, end in point.breaks)
 
     def _press_together(self, point: Point, other: Point) -> None:
-        # Each by its own clock, as in life: a line's calls have an order, whichever comes through first.
-        presses = [self._calling(each, self._agenda.tick()) for each in (point, other)]
-        answers = self._product.both("call-next", presses)
+        now = self._agenda.tick()
+        answers = self._product.both("call-next", [self._calling(each, now) for each in (point, other)])
         for each, given in zip((point, other), answers, strict=True):
             answer = self._reload(each) if isinstance(given, Unanswered) else given
             if isinstance(answer, TicketState):

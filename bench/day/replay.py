@@ -6,12 +6,13 @@ It keeps who stands in which line from the events alone and judges each call. Pu
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 MEMORY = 13
 """So many of a line's last calls tell whose turn it is."""
 _GRACE = timedelta(minutes=2)
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def two_places(numbers: Mapping[UUID, Number], steps: Iterable[Step]) -> int:
     """Count calls of people who were called or served somewhere else at that moment."""
     busy: dict[UUID, set[UUID]] = defaultdict(set)
     found = 0
-    for step in sorted(steps, key=lambda each: each.id):
+    for step in sorted(steps, key=lambda each: (each.at, each.id)):
         number = numbers.get(step.ticket)
         if number is None or number.visit is None:
             continue
@@ -162,8 +163,8 @@ class Replay:
 
     def run(self, steps: Iterable[Step]) -> Counter[str]:
         """Return how many calls broke which rule."""
-        # Presses at once read the clock before they wait for the line: what was written first came first.
-        ordered = sorted(steps, key=lambda each: each.id)
+        # Requests at once read the clock before they wait for the line: what was written first came first.
+        ordered = sorted(steps, key=lambda each: (each.at if not self._slack else _ALWAYS, each.id))
         granted = {each.ticket: each.at for each in ordered if each.kind == "grant-priority"}
         position = 0
         for step in ordered:
@@ -340,6 +341,7 @@ class Replay:
                     kept += 1
                     if kept == MEMORY:
                         break
+        last.reverse()  # of those called at once, too, the one that was written first comes first
         return sorted(last, key=lambda each: each[0])[-MEMORY:]
 
     def _note(self, kind: str, step: Step, number: Number, why: str = "") -> None:

@@ -68,6 +68,6 @@ def test_whose_turn_passed_before_they_came_with_a_number_from_the_web_stands_af
 def test_presses_at_once_are_judged_in_the_order_they_were_written():
     morning = Morning()
     first, second = morning.give(0), morning.give(1)
-    morning.call(first, 2.001)
-    morning.call(second, 2.0)
+    morning.call(first, 2)
+    morning.call(second, 2)
     assert morning.judged() == {}
