@@ -130,7 +130,7 @@ def heads(calendar: Calendar, shown: Iterable[Block]) -> list[Head]:
             Head(
                 each.day,
                 t(f"editor-weekday-{each.day.weekday()}"),
-                f"{each.day.day}/{each.day.month}",
+                f"{each.day:%d/%m}",
                 _day_note(each, calendar.marks),
                 each.holiday or _closed(each.day, calendar.marks),
                 each.day == calendar.today,

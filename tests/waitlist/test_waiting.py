@@ -109,7 +109,7 @@ def test_accepting_moves_a_later_appointment_instead_of_making_a_second(
     line.join(lan)
     line.cancel(minh, taken[1])
     page = browser.go(link(line.run()[0]))
-    assert page.sees("Lịch đang giữ", "không tính thành hai lịch")
+    assert page.sees("Thay cho lịch", "không tính thành hai lịch")
     page.send("accept")
     (seen,) = web.get("/api/v1/appointments", headers=lan.headers).json["items"]
     assert (seen["id"], seen["slot_id"], seen["code"]) == (held["id"], taken[1]["slot_id"], held["code"])

@@ -151,7 +151,8 @@ class Cut {
     const at = new Date(press.issued_at);
     const zone = { timeZone: "Asia/Ho_Chi_Minh" };
     const time = at.toLocaleTimeString("vi-VN", { hour: "2-digit", minute: "2-digit", ...zone });
-    return text(this.root, "issued", { time, date: at.toLocaleDateString("vi-VN", zone) });
+    const date = at.toLocaleDateString("vi-VN", { day: "2-digit", month: "2-digit", year: "numeric", ...zone });
+    return text(this.root, "issued", { time, date });
   }
 
   private async print(press: Press, again: boolean): Promise<void> {
