@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 from sqlalchemy import Engine
 
 from telehealth.core.uow import system_unit_of_work
@@ -131,6 +131,23 @@ def test_a_question_left_open_goes_back_to_the_start(kiosk: Page, hospital: Hosp
     scan(kiosk, LAN_CARD)
     kiosk.get_by_text("N. T. L**").wait_for()
     kiosk.clock.run_for(61_000)
+    kiosk.get_by_role("heading", name="Quý vị cần gì?").wait_for()
+
+
+def test_a_slow_line_brings_the_start_all_the_same(kiosk: Page, hospital: Hospital, town: Town):
+    home = kiosk.url
+    kiosk.clock.install()
+    kiosk.goto(f"{home}/read?purpose=insured")
+    asked: list[Route] = []
+
+    def keep_waiting(route: Route) -> None:
+        asked.append(route)
+
+    kiosk.context.route(home, keep_waiting)
+    with kiosk.expect_request(home):
+        kiosk.clock.run_for(61_000)
+    kiosk.clock.run_for(5_000)
+    asked[0].continue_()
     kiosk.get_by_role("heading", name="Quý vị cần gì?").wait_for()
 
 

@@ -7,6 +7,8 @@ import { owesNumbers, takeStock } from "../lib/stock";
 
 const STOCK_EVERY_MS = 30_000;
 const LOOKED = "kiosk-looked";
+/** A second asking for the first page gives up the first one, which a slow line was still bringing. */
+const HOME_AGAIN_AFTER_S = 10;
 
 island("kiosk", (root) => {
   runClocks();
@@ -63,7 +65,8 @@ function clearLater(root: HTMLElement): void {
   setInterval(() => {
     left -= 1;
     bar?.style.setProperty("--th-left", String(Math.max(0, left / seconds)));
-    if (left <= 0 && (navigator.onLine || navigator.serviceWorker?.controller)) location.replace(home);
+    const due = left <= 0 && left % HOME_AGAIN_AFTER_S === 0;
+    if (due && (navigator.onLine || navigator.serviceWorker?.controller)) location.replace(home);
   }, 1_000);
 }
 
