@@ -8,7 +8,14 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from telehealth.core.uow import system_unit_of_work
-from telehealth.demo.services import PROVINCE, Demo, load_deposits, load_people, load_province, load_web_numbers
+from telehealth.demo.services import (
+    PROVINCE,
+    Demo,
+    load_deposits,
+    load_people,
+    load_province,
+    load_web_numbers,
+)
 from telehealth.scheduling.services import materialise_horizon
 from telehealth.web.context import db, services
 
