@@ -3,20 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from notifications import Outbox
 from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import DomainError, NotFound
-from telehealth.identification.reading import Unrecognised, read
+from telehealth.identification.reading import BookingCode, PhoneNumber, Reading, Unrecognised, read
+from telehealth.kiosk.errors import NoAppointmentToday
 from telehealth.kiosk.passes import Pass
-from telehealth.kiosk.queries import people_by_number, rooms_today
+from telehealth.kiosk.queries import (
+    DueView,
+    due_by_id,
+    due_by_phone,
+    due_today,
+    people_by_number,
+    rooms_today,
+)
 from telehealth.kiosk.rules import lease_size, numbers_of
-from telehealth.kiosk.services import Kiosk, Wish, new_person, patient_of, priority_of
+from telehealth.kiosk.services import Kiosk, Wish, new_person, patient_of, priority_of, tell_of_lost_slip
+from telehealth.patients import services as patients
 from telehealth.queueing import queries as queues
+from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import LeaseholderKind, PrintStatus, PriorityClass, Purpose
 from telehealth.queueing.models import NumberLease, Ticket
 from telehealth.queueing.queries import QueueView
@@ -25,6 +37,7 @@ from telehealth.queueing.services.leases import IssuedNumber, Leaseholder, Lease
 from telehealth.queueing.services.numbers import Holder
 
 _PACE_OVER = timedelta(hours=1)
+_SHOWN_AT_MOST = 40
 _LEFT = text(
     """
     SELECT q.daily_limit - coalesce(c.last - c.first + 1, 0)
@@ -44,7 +57,7 @@ class Stock:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Press:
-    """A number that a kiosk gave out in a cut; `scan` is the card that was shown, as the scanner read it."""
+    """A number that a kiosk gave out in a cut; `scan` was shown or typed: a card, a code, a telephone."""
 
     number: int
     press_key: str
@@ -100,32 +113,59 @@ def settle(
     lease_id: UUID,
     presses: Sequence[Press],
     *,
+    slip_url: str,
     now: datetime,
     cipher: FieldCipher,
+    outbox: Outbox,
 ) -> list[Settled]:
     """Write what this kiosk gave out; a card that was shown says who it is, as at the counter.
 
+    Whoever named their appointment is checked in to it with this number; where it is not found, the number
+    stands on the desk's worklist with what they named. Staff are called to a printer that gave no slip.
     Raises NotFound for another machine's lease.
     """
-    _own(session, kiosk, lease_id)
+    queue_id = _own(session, kiosk, lease_id)
     keys = [press.press_key for press in presses]
     before = set(
         session.scalars(
             select(Ticket.press_key).where(Ticket.issued_by == kiosk.device_id, Ticket.press_key.in_(keys))
         )
     )
+    whose = {
+        press.press_key: _whose(session, kiosk, press, queue_id, now, cipher)
+        for press in presses
+        if press.press_key not in before
+    }
     issued = [
         IssuedNumber(
             number=press.number,
             press_key=press.press_key,
             issued_at=press.issued_at,
-            holder=Holder() if press.press_key in before else _holder(session, kiosk, press, now, cipher),
             print_status=press.print_status,
             instead_of=press.instead_of,
+            **whose.get(press.press_key, {}),
         )
         for press in presses
     ]
-    return leases.settle_issued(session, kiosk.principal, lease_id, issued, now=now, cipher=cipher)
+    settled = leases.settle_issued(session, kiosk.principal, lease_id, issued, now=now, cipher=cipher)
+    failed = {
+        press.press_key: press.issued_at
+        for press in presses
+        if press.press_key in whose and press.print_status is PrintStatus.FAILED
+    }
+    for each in settled:
+        if each.ticket_id is not None and each.press_key in failed:
+            tell_of_lost_slip(
+                session,
+                kiosk.principal,
+                each.ticket_id,
+                slip_url=slip_url,
+                now=now,
+                cipher=cipher,
+                outbox=outbox,
+                pressed_at=failed[each.press_key],
+            )
+    return settled
 
 
 def return_rest(session: Session, kiosk: Kiosk, lease_id: UUID, used_to: int, *, now: datetime) -> None:
@@ -143,6 +183,78 @@ def _wanted(session: Session, queue: QueueView, now: datetime) -> int:
     )
     left = session.scalar(_LEFT, {"queue": queue.id, "day": day})
     return lease_size(lately or 0, queue.minutes_per_visit, queue.points, left)
+
+
+def _whose(
+    session: Session, kiosk: Kiosk, press: Press, queue_id: UUID, now: datetime, cipher: FieldCipher
+) -> dict[str, Any]:
+    """Return for whom a number was given, and what they named where no appointment is found by it."""
+    reading = read(press.scan) if press.scan else None
+    typed = isinstance(reading, BookingCode | PhoneNumber | Unrecognised)
+    booked = press.purpose is Purpose.APPOINTMENT and reading is not None
+    if not booked and not isinstance(reading, BookingCode | PhoneNumber):
+        return {"holder": _holder(session, kiosk, press, now, cipher)}
+    try:
+        with session.begin_nested():
+            return {"holder": _checked_in(session, kiosk, press, reading, queue_id, now, cipher)}
+    except _CheckedInByLostPress:
+        return {"holder": Holder(purpose=press.purpose)}
+    except DomainError:
+        given = (press.scan or "")[:_SHOWN_AT_MOST] if typed else ""
+        return {"holder": _holder(session, kiosk, press, now, cipher), "unclear": given}
+
+
+class _CheckedInByLostPress(Exception):
+    """The press whose answer was lost did check them in: the number takes over what that one was."""
+
+
+def _checked_in(
+    session: Session,
+    kiosk: Kiosk,
+    press: Press,
+    reading: Reading | Unrecognised | None,
+    queue_id: UUID,
+    now: datetime,
+    cipher: FieldCipher,
+) -> Holder:
+    """Check in the only person who is meant, to their first appointment. Raises DomainError."""
+    due = _due(session, kiosk, reading, now, cipher)
+    if len({each.person.id for each in due}) != 1:
+        raise NoAppointmentToday
+    first = min(due, key=lambda each: each.start)
+    lost = select(Ticket.id).where(
+        Ticket.issued_by == kiosk.device_id,
+        Ticket.press_key == press.instead_of,
+        Ticket.appointment_id == first.id,
+    )
+    if press.instead_of is not None and session.scalar(lost) is not None:
+        raise _CheckedInByLostPress
+    patients.link_facility(session, first.person.id, kiosk.facility_id, now)
+    return queueing.arrive_with_number(
+        session, kiosk.principal, first.id, queue_id, now=now, priority=press.priority
+    )
+
+
+def _due(
+    session: Session,
+    kiosk: Kiosk,
+    reading: Reading | Unrecognised | None,
+    now: datetime,
+    cipher: FieldCipher,
+) -> Sequence[DueView]:
+    match reading:
+        case None | Unrecognised():
+            return ()
+        case BookingCode(value=code):
+            appointment_id = queueing.find_by_code(session, code, kiosk.facility_id)
+            due = due_by_id(session, kiosk.facility_id, appointment_id)
+            return () if due is None else (due,)
+        case PhoneNumber(value=phone):
+            by_phone = due_by_phone(session, kiosk.facility_id, phone, now, cipher)
+            if by_phone:
+                return by_phone
+    people = [each.id for each in people_by_number(session, numbers_of(reading), cipher)]
+    return due_today(session, kiosk.facility_id, people, now) if people else ()
 
 
 def _holder(session: Session, kiosk: Kiosk, press: Press, now: datetime, cipher: FieldCipher) -> Holder:
@@ -171,7 +283,13 @@ def _patient(session: Session, kiosk: Kiosk, scan: str, now: datetime, cipher: F
     return patient_of(session, kiosk, held, wish, now=now, cipher=cipher)
 
 
-def _own(session: Session, kiosk: Kiosk, lease_id: UUID) -> None:
-    owner = session.scalar(select(NumberLease.holder_id).where(NumberLease.id == lease_id))
-    if owner != kiosk.device_id:
+def _own(session: Session, kiosk: Kiosk, lease_id: UUID) -> UUID:
+    """Return the queue of a lease of this kiosk. Raises NotFound."""
+    queue_id = session.scalar(
+        select(NumberLease.queue_id).where(
+            NumberLease.id == lease_id, NumberLease.holder_id == kiosk.device_id
+        )
+    )
+    if queue_id is None:
         raise NotFound
+    return queue_id

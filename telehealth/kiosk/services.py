@@ -213,10 +213,33 @@ def note_print(
     The number stands: it is on the screen, and by message where a telephone is known. Raises NotFound.
     """
     queueing.note_print(session, ticket_id, status)
-    if status is not PrintStatus.FAILED:
-        return
+    if status is PrintStatus.FAILED:
+        tell_of_lost_slip(
+            session, principal, ticket_id, slip_url=slip_url, now=now, cipher=cipher, outbox=outbox
+        )
+
+
+def tell_of_lost_slip(
+    session: Session,
+    principal: Principal,
+    ticket_id: UUID,
+    *,
+    slip_url: str,
+    now: datetime,
+    cipher: FieldCipher,
+    outbox: Outbox,
+    pressed_at: datetime | None = None,
+) -> None:
+    """Call staff to a printer that gave no slip, and send the number where a telephone is known.
+
+    `pressed_at`: when it was, at a machine that could not tell before; after two hours nobody is written to.
+    """
     ticket = session.get_one(Ticket, ticket_id)
-    queueing.call_staff(session, principal, ticket.facility_id, StaffCallKind.PRINTER, now=now)
+    queueing.call_staff(
+        session, principal, ticket.facility_id, StaffCallKind.PRINTER, now=now, pressed_at=pressed_at
+    )
+    if pressed_at is not None and now - pressed_at > _WORTH_TELLING:
+        return
     message = _slip_message(session, ticket, slip_url, now, cipher)
     if message is not None:
         outbox.enqueue(session, [message], now=now)

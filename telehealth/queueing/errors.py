@@ -111,6 +111,12 @@ class CheckInNotBooked(Conflict):
     code = "check-in-not-booked"
 
 
+class AlreadyCheckedIn(Conflict):
+    """The appointment has its number already."""
+
+    code = "already-checked-in"
+
+
 class NoClinicQueue(Conflict):
     """The facility has no queue to put the person into."""
 

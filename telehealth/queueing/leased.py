@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from telehealth.booking.codes import AppointmentStatus
 from telehealth.booking.models import Appointment
 from telehealth.core.clock import at_local
+from telehealth.core.crypto import FieldCipher
 from telehealth.core.errors import NotFound
 from telehealth.directory.codes import Modality, ServicePointKind
 from telehealth.directory.models import ServicePoint
@@ -163,7 +164,7 @@ class LeaseRow:
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """A number that was given out and waits for the desk."""
+    """A number that was given out and waits for the desk; `given` is what was said of an appointment."""
 
     id: UUID
     lease_id: UUID
@@ -176,6 +177,7 @@ class HandedIn:
     priority: PriorityClass
     purpose: Purpose
     why: HandedInReason
+    given: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +268,16 @@ def leases_of(session: Session, facility_id: UUID, day: date) -> list[LeaseRow]:
     ]
 
 
-def handed_in(session: Session, facility_id: UUID) -> list[HandedIn]:
-    """Return the worklist: numbers that were given out and could not be written by themselves."""
+def given_context(entry_id: UUID) -> str:
+    """Return what the words of an entry are sealed for."""
+    return f"handed_in_number.given:{entry_id}"
+
+
+def handed_in(session: Session, facility_id: UUID, cipher: FieldCipher) -> list[HandedIn]:
+    """Return the worklist: numbers that were given out and could not be written by themselves.
+
+    And those that count, whose holder named an appointment that was not found.
+    """
     return [
         HandedIn(
             id=row.id,
@@ -281,6 +291,7 @@ def handed_in(session: Session, facility_id: UUID) -> list[HandedIn]:
             priority=PriorityClass(row.priority_class),
             purpose=Purpose(row.purpose),
             why=HandedInReason(row.why),
+            given=cipher.open_text(row.given_sealed, given_context(row.id)),
         )
         for row in session.execute(_HANDED_IN, {"facility": facility_id})
     ]

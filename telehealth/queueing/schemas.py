@@ -393,6 +393,10 @@ class HandedInNumberSchema(Schema):
     priority = fields.String()
     purpose = fields.String()
     why = fields.Enum(HandedInReason, by_value=True)
+    given = fields.String(
+        allow_none=True,
+        metadata={"description": "What was typed, where no appointment was found by it."},
+    )
 
 
 class LentSchema(Schema):

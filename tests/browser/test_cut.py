@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select, text, update
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from telehealth.accounts.models import AccessSession, Device
+from telehealth.booking.models import Appointment
 from telehealth.core.clock import business_date
 from telehealth.core.uow import system_unit_of_work
 from telehealth.patients.models import Patient
@@ -20,7 +21,7 @@ from telehealth.printing.agent import Agent, serve
 from telehealth.printing.emulator import Emulator, Paper
 from telehealth.printing.printers import Printer
 from telehealth.queueing.leased import handed_in, numbers_of_the_day
-from telehealth.queueing.models import NumberLease, Ticket
+from telehealth.queueing.models import NumberLease, StaffCall, Ticket
 from telehealth.settings import Settings
 from tests.browser.chromium import no_faults
 from tests.conftest import MONDAY_8AM, MovableClock
@@ -29,7 +30,7 @@ from tests.queueing.hospital import Hospital
 
 pytestmark = pytest.mark.browser
 
-STANDING, TABLET = (1080, 1920), (1280, 800)
+STANDING, TABLET, TURNED = (1080, 1920), (1280, 800), (800, 1280)
 HELD = """() => new Promise(resolve => {
     const open = indexedDB.open("kiosk-numbers", 1);
     open.onsuccess = () => {
@@ -37,12 +38,13 @@ HELD = """() => new Promise(resolve => {
             const asked = open.result.transaction(name).objectStore(name).getAll();
             asked.onsuccess = () => done(asked.result);
         });
-        Promise.all([store("leases"), store("presses")]).then(([leases, presses]) => {
+        Promise.all([store("leases"), store("presses"), store("facts")]).then(([leases, presses, facts]) => {
             open.result.close();
             resolve({
                 free: leases.reduce((sum, each) => sum + each.numbers.length - each.given, 0),
                 presses: presses.map(each => each.text),
                 plain: JSON.stringify(presses),
+                calls: facts.filter(each => each.name.startsWith("call:")).length,
             });
         });
     };
@@ -218,7 +220,7 @@ def test_a_dead_server_is_a_cut_too_and_a_power_loss_shows_the_number_again(
 def test_the_slip_comes_out_of_the_printer_beside_the_machine_while_the_server_is_dead(
     chromium: Browser, app: Flask, centre: Centre, hospital: Hospital
 ):
-    paper = Paper()
+    paper, sizes = Paper(), list[float]()
     with Emulator(paper) as emulator, serve(Agent(Printer(emulator.address)), centre.address, 0) as agent:
         for each in (emulator, agent):
             Thread(target=each.serve_forever, kwargs={"poll_interval": 0.02}).start()
@@ -230,10 +232,14 @@ def test_the_slip_comes_out_of_the_printer_beside_the_machine_while_the_server_i
                 centre.stop()
                 kiosk.goto(f"{centre.address}/kiosk")
                 cut_page(kiosk)
-                for outcome in ("Vui lòng nhận phiếu", "Số này vẫn có hiệu lực"):
+                for outcome in ("Vui lòng nhận phiếu", "Số này vẫn có hiệu lực: xin ghi lại hoặc chụp ảnh"):
                     kiosk.get_by_role("button", name="Khám BHYT").click()
                     kiosk.locator("[data-queues] button").first.click()
                     kiosk.get_by_text(outcome).wait_for()
+                    no_faults(kiosk)
+                    shown = kiosk.locator("[data-screen=number] b").bounding_box()
+                    sizes.append(shown["height"] if shown else 0.0)
+                    assert kiosk.evaluate("document.documentElement.scrollHeight <= innerHeight")
                     kiosk.get_by_role("button", name="Xong").click()
                     paper.paper_out = True
                 centre.start()
@@ -244,7 +250,9 @@ def test_the_slip_comes_out_of_the_printer_beside_the_machine_while_the_server_i
             for each in (emulator, agent):
                 each.shutdown()
     assert len(paper.slips) == 1
+    assert sizes[1] > sizes[0]
     with hospital.begin() as session:
+        assert session.scalars(select(StaffCall.kind)).all() == ["printer"]
         statuses = session.scalars(select(Ticket.print_status).order_by(Ticket.number)).all()
     assert statuses == ["printed", "failed"]
 
@@ -272,6 +280,55 @@ def test_a_card_is_kept_sealed_until_its_person_is_known_and_then_wiped(
         people = session.scalars(select(Ticket.patient_id).order_by(Ticket.number)).all()
         assert people[0] == lan
         assert session.get_one(Patient, people[1]).full_name == STRANGER_CARD.split("|")[2]
+
+
+def test_a_code_typed_in_a_cut_is_kept_sealed_and_checks_its_owner_in(kiosk: Page, hospital: Hospital):
+    appointment = hospital.appointment(MONDAY_8AM + timedelta(minutes=10))
+    code = appointment.code
+    kiosk.context.set_offline(True)
+    cut_page(kiosk)
+    kiosk.get_by_role("button", name="Đã đặt lịch").click()
+    go_on = kiosk.get_by_role("button", name="Tiếp tục")
+    for char in code:
+        expect(go_on).to_be_disabled()
+        kiosk.get_by_role("button", name=char, exact=True).click()
+    go_on.click()
+    kiosk.get_by_text("Đã giữ mã").wait_for()
+    kiosk.locator("[data-queues] button").first.click()
+    kiosk.get_by_role("button", name="Xong").click()
+    assert code not in kiosk.evaluate(HELD)["plain"]
+    kiosk.get_by_role("button", name="Đã đặt lịch").click()
+    expect(kiosk.locator("[data-entry]")).to_have_value("")
+    kiosk.get_by_role("button", name="Quay lại").click()
+    kiosk.context.set_offline(False)
+    back(kiosk)
+    until_held(kiosk, lambda held: not held["presses"])
+    with hospital.begin() as session:
+        assert session.scalars(select(Ticket.appointment_id)).all() == [appointment.id]
+        assert session.get_one(Appointment, appointment.id).status == "arrived"
+
+
+def test_an_emergency_in_a_cut_rings_here_and_is_told_with_its_time(
+    kiosk: Page, hospital: Hospital, clock: MovableClock
+):
+    kiosk.context.set_offline(True)
+    cut_page(kiosk)
+    for _ in range(2):
+        kiosk.get_by_role("button", name="CẤP CỨU").click()
+        kiosk.get_by_text("Chuông đang kêu").wait_for()
+        kiosk.get_by_role("button", name="Tắt chuông").click()
+        expect(kiosk.get_by_text("Chuông đang kêu")).to_be_hidden()
+        kiosk.get_by_role("button", name="Quay lại").click()
+    assert hospital.count(StaffCall) == 0
+    clock.forward(minutes=20)
+    kiosk.context.set_offline(False)
+    back(kiosk)
+    with hospital.begin() as session:
+        call = session.scalars(select(StaffCall)).one()
+    assert (call.kind, call.presses, call.told_at) == ("emergency", 2, clock())
+    assert call.at < call.told_at - timedelta(minutes=15)
+    kiosk.evaluate("dispatchEvent(new Event('online'))")
+    until_held(kiosk, lambda held: not held["calls"])
 
 
 def test_whoever_pressed_when_the_line_broke_has_one_number(kiosk: Page, hospital: Hospital):
@@ -325,7 +382,7 @@ def test_numbers_of_a_revoked_kiosk_go_to_the_desk(kiosk: Page, hospital: Hospit
     kiosk.get_by_role("heading", name="Đưa máy vào sử dụng").wait_for(timeout=20_000)
     assert kiosk.evaluate(HELD)["presses"] == []
     with hospital.begin() as session:
-        assert [each.number_text for each in handed_in(session, hospital.id)] == given
+        assert [each.number_text for each in handed_in(session, hospital.id, hospital.cipher)] == given
     assert hospital.count(Ticket) == 0
 
 
@@ -347,7 +404,7 @@ def test_two_tabs_never_give_the_same_number_and_settle_once(
     assert sorted(f"A{number:03d}" for number, *_ in tickets(hospital)) == sorted(given)
 
 
-@pytest.mark.parametrize("size", [STANDING, TABLET])
+@pytest.mark.parametrize("size", [STANDING, TABLET, TURNED])
 def test_the_pages_of_a_cut_fit_and_have_no_faults(
     chromium: Browser, centre: Centre, hospital: Hospital, size: tuple[int, int]
 ):
@@ -357,7 +414,7 @@ def test_the_pages_of_a_cut_fit_and_have_no_faults(
         for language in ("", "?lang=en"):
             page.goto(f"{centre.address}/kiosk/cut{language}")
             page.locator("[data-screen=start]").wait_for()
-            for go in ("start", "priority", "emergency"):
+            for go in ("start", "code", "priority", "emergency"):
                 if go != "start":
                     page.locator(f"[data-screen=start] [data-go={go}]").click()
                 no_faults(page)

@@ -7,9 +7,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
+from telehealth.booking.models import Appointment
 from telehealth.kiosk.rules import lease_size
 from telehealth.patients.models import Patient
-from telehealth.queueing.models import HandedInNumber, NumberLease, Ticket
+from telehealth.queueing.models import HandedInNumber, NumberLease, StaffCall, Ticket
 from tests.conftest import MONDAY_8AM, MovableClock
 from tests.kiosk.people import LAN_CARD, STRANGER_CARD, Town
 from tests.queueing.browser import Browser
@@ -91,6 +92,83 @@ def test_a_card_that_was_shown_in_a_cut_says_who_it_is(
     assert names == ["Trần Văn Khách"]
 
 
+def test_who_named_their_appointment_in_a_cut_is_checked_in_with_that_number(
+    program: Caller, hospital: Hospital, town: Town, later: MovableClock
+):
+    lan = town.lan(at=hospital)
+    appointment = hospital.appointment(SOON, room="P001", patient_id=lan)
+    room = take(program, hospital, queue_id=str(hospital.queue("P001"))).json["id"]
+    later.forward(minutes=30)
+    typed = pressed(1, purpose="appointment", scan="0912 345 678")
+    for _ in range(2):
+        assert settle(program, room, typed).json["items"][0]["why"] is None
+    with hospital.begin() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        booked = session.get_one(Appointment, appointment.id)
+    assert (ticket.patient_id, ticket.appointment_id, ticket.appointment_start) == (lan, booked.id, SOON)
+    assert (booked.status, ticket.encounter_id is not None) == ("arrived", True)
+    assert hospital.count(HandedInNumber) == 0
+
+
+def test_a_code_typed_for_reception_checks_in_and_goes_by_arrival(
+    program: Caller, hospital: Hospital, town: Town, later: MovableClock
+):
+    appointment = hospital.appointment(SOON, patient_id=town.lan(at=hospital))
+    lease = take(program, hospital).json["id"]
+    later.forward(minutes=30)
+    settle(program, lease, pressed(1, purpose="appointment", scan=appointment.code.lower()))
+    with hospital.begin() as session:
+        ticket = session.scalars(select(Ticket)).one()
+        assert session.get_one(Appointment, appointment.id).status == "arrived"
+    assert (ticket.appointment_id, ticket.appointment_start) == (appointment.id, None)
+
+
+def test_an_appointment_that_is_not_found_stands_on_the_worklist_and_the_number_counts(
+    app: Flask, program: Caller, hospital: Hospital, later: MovableClock
+):
+    admin = Caller(app.test_client(), hospital.admin_token)
+    lease = take(program, hospital).json["id"]
+    later.forward(minutes=30)
+    for _ in range(2):
+        settle(
+            program,
+            lease,
+            pressed(1, purpose="appointment", scan="ZZZZZZZZ"),
+            pressed(2, purpose="appointment", scan="0900000000"),
+            pressed(3, purpose="appointment"),
+        )
+    waiting = admin.get(f"{API}/facilities/77001/number-leases").json["handed_in"]
+    assert [(each["number"], each["why"], each["given"]) for each in waiting] == [
+        ("A001", "appointment-unclear", "ZZZZZZZZ"), ("A002", "appointment-unclear", "0900000000"),
+    ]  # fmt: skip
+    assert hospital.count(Ticket) == 3
+    with hospital.begin() as session:
+        assert b"ZZZZ" not in session.scalars(select(HandedInNumber.given_sealed)).first()
+    assert program.post(f"{API}/kiosk/leases/{lease}/return", {"used_to": 3}).status_code == 204
+    assert admin.post(f"{API}/handed-in-numbers/{waiting[0]['id']}/settle").status_code == 204
+    assert hospital.count(Ticket) == 3
+    assert len(admin.get(f"{API}/facilities/77001/number-leases").json["handed_in"]) == 1
+
+
+def test_slips_that_did_not_come_out_in_a_cut_call_staff_to_the_printer_once(
+    program: Caller, hospital: Hospital, later: MovableClock
+):
+    lease = take(program, hospital).json["id"]
+    later.forward(minutes=30)
+    numbers = [
+        pressed(1),
+        pressed(2, print_status="failed"),
+        pressed(3, print_status="printed"),
+        pressed(4, print_status="failed"),
+    ]
+    for _ in range(2):
+        settle(program, lease, *numbers)
+    with hospital.begin() as session:
+        call = session.scalars(select(StaffCall)).one()
+    assert (call.kind, call.presses, call.at) == ("printer", 2, MONDAY_8AM + timedelta(minutes=2))
+    assert call.told_at == later()
+
+
 def test_another_machine_neither_settles_nor_returns(
     app: Flask, program: Caller, hospital: Hospital, other_hospital: Hospital
 ):
@@ -156,10 +234,12 @@ def test_the_page_for_a_cut_carries_nothing_of_a_session(machine: Browser, hospi
 
 
 def test_the_worker_s_files_are_all_there(machine: Browser):
-    script = machine.client.get("/kiosk/sw.js").get_data(as_text=True)
+    with machine.client.get("/kiosk/sw.js") as answer:
+        script = answer.get_data(as_text=True)
     shell = json.loads(script[len("const SHELL = ") : script.index(";\n")])
     for path in (*shell["pages"], *shell["files"]):
-        assert machine.client.get(path).status_code == 200, path
+        with machine.client.get(path) as answer:
+            assert answer.status_code == 200, path
 
 
 @pytest.mark.parametrize(

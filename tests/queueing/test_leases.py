@@ -194,7 +194,8 @@ def test_what_contradicts_the_lease_or_another_press_is_kept_for_the_desk(hospit
     ]  # fmt: skip
     assert settle(hospital, other, given(7))[0].ticket_id is not None
     with hospital.begin() as session:
-        assert [(each.number_text, each.why.value) for each in handed_in(session, hospital.id)] == [
+        waiting = handed_in(session, hospital.id, hospital.cipher)
+        assert [(each.number_text, each.why.value) for each in waiting] == [
             ("A001", "number-taken"), ("A002", "press-reused"), ("A007", "outside-lease"),
         ]  # fmt: skip
     assert hospital.count(Ticket) == 2
@@ -293,7 +294,7 @@ def test_what_a_machine_hands_in_after_its_token_was_taken_waits_for_the_desk(ho
         leases.hand_in(session, lease.id, lease.key, [given(1), given(2)], now=MONDAY_8AM)
         leases.hand_in(session, lease.id, lease.key, [given(1)], now=MONDAY_8AM)
     with hospital.begin() as session:
-        one, two = handed_in(session, hospital.id)
+        one, two = handed_in(session, hospital.id, hospital.cipher)
     assert (one.why, two.number_text) == (HandedInReason.DEVICE_REVOKED, "A002")
     assert told(day_of(hospital)) == [(1, 2, "handed-in"), (3, 5, "leased")]
     with hospital.begin() as session:

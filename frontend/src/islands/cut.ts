@@ -1,4 +1,5 @@
-import { readCard } from "../lib/cards";
+import { Alarm } from "../lib/alarm";
+import { readCard, readTyped } from "../lib/cards";
 import { island, text } from "../lib/dom";
 import * as held from "../lib/held";
 import type { OfferedQueue, Press, Sealed } from "../lib/held";
@@ -7,7 +8,10 @@ import { Scanner } from "../lib/scanner";
 import { takeStock } from "../lib/stock";
 
 const ASK_EVERY_MS = 5_000;
-const CLEARS_AFTER_S: Record<string, number> = { number: 25, emergency: 25, choose: 60, priority: 60, over: 60 };
+const CLEARS_AFTER_S: Record<string, number> = { number: 25, emergency: 60, code: 60, choose: 60, priority: 60, over: 60 };
+/** A number without a slip stays until its person has written it down. */
+const UNPRINTED_CLEARS_AFTER_S = 120;
+const LONGEST_TYPED = 64;
 
 interface Person {
   purpose: string;
@@ -24,7 +28,9 @@ class Cut {
   private left = 0;
   private shown: Press | null = null;
   private busy = false;
+  private unprinted = false;
   private readonly scanner = new Scanner();
+  private readonly alarm = new Alarm();
   /** The press that brought us here: its answer was lost, and its number may stand on the server. */
   private lost = new URLSearchParams(location.search).get("instead_of");
 
@@ -34,7 +40,7 @@ class Cut {
     history.replaceState(null, "", location.pathname + (document.documentElement.lang === "en" ? "?lang=en" : ""));
     document.addEventListener("click", (event) => void this.press(event));
     document.addEventListener("keydown", (event) => void this.key(event));
-    document.addEventListener("pointerdown", () => (this.left = CLEARS_AFTER_S[this.screen] ?? 0));
+    document.addEventListener("pointerdown", () => (this.left = this.seconds()));
     setInterval(() => this.tick(), 1_000);
     const before = await held.unfinished();
     if (before) this.showNumber(before);
@@ -52,6 +58,8 @@ class Cut {
   private async begin(): Promise<void> {
     this.person = { ...NOBODY };
     this.shown = null;
+    this.typed("");
+    this.lacksSlip(false);
     this.fill("[data-number],[data-room],[data-issued-at],[data-print-state]", "");
     this.card("none");
     const over = (await this.offered()).length === 0;
@@ -67,14 +75,69 @@ class Cut {
   private async press(event: Event): Promise<void> {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("button") : null;
     if (!button) return;
-    const { go, purpose, priority, queue } = button.dataset;
-    if (go) this.go(go);
+    const { go, purpose, priority, queue, key, erase } = button.dataset;
+    if (go === "emergency") await this.emergency();
+    else if (go) this.begun(go, purpose);
+    else if (key) this.typed(this.entry() + key);
+    else if (erase) this.typed(erase === "all" ? "" : this.entry().slice(0, -1));
+    else if ("typed" in button.dataset) await this.take(this.entry());
+    else if ("quiet" in button.dataset) this.quiet();
     else if (purpose) await this.choose({ purpose });
     else if (priority) await this.choose({ priority });
     else if (queue) await this.give(queue);
     else if ("finish" in button.dataset || "back" in button.dataset) await this.finish();
     else if ("printAgain" in button.dataset && this.shown) await this.print(this.shown, true);
     else if ("speak" in button.dataset) this.speak(button);
+  }
+
+  private begun(screen: string, purpose: string | undefined): void {
+    if (purpose) this.person = { ...this.person, purpose };
+    this.go(screen);
+  }
+
+  /** Rings here at once, and keeps the call for those who cannot be told now. */
+  private async emergency(): Promise<void> {
+    this.go("emergency");
+    this.rings(true);
+    this.alarm.start(() => this.rings(false));
+    await held.keepCall("emergency");
+  }
+
+  private quiet(): void {
+    this.alarm.stop();
+    this.rings(false);
+  }
+
+  private rings(on: boolean): void {
+    for (const part of this.root.querySelectorAll<HTMLElement>("[data-rings]")) part.hidden = !on;
+  }
+
+  private field(): HTMLInputElement | null {
+    return this.root.querySelector<HTMLInputElement>("[data-entry]");
+  }
+
+  private entry(): string {
+    return this.field()?.value ?? "";
+  }
+
+  private typed(value: string): void {
+    const field = this.field();
+    if (field) field.value = value.slice(0, LONGEST_TYPED);
+    this.offerWhole();
+  }
+
+  private offerWhole(): void {
+    const go = this.root.querySelector<HTMLButtonElement>("[data-typed]");
+    if (go) go.disabled = readTyped(this.entry()) === null;
+  }
+
+  /** Keeps a booking code or a telephone with the number to come, sealed as a card is. */
+  private async take(given: string): Promise<void> {
+    const typed = readTyped(given);
+    if (typed === null) return;
+    this.typed("");
+    await this.choose({ purpose: "appointment", card: await held.seal(typed) });
+    this.card("kept");
   }
 
   private async choose(wish: Partial<Person>): Promise<void> {
@@ -110,6 +173,7 @@ class Cut {
     if (scanned === null || this.screen === "number" || this.screen === "over") return;
     event.preventDefault();
     const card = readCard(scanned, await held.timeNow());
+    if (!card && readTyped(scanned) !== null) return this.take(scanned);
     if (!card) {
       await this.choose({});
       return this.card("unread");
@@ -144,6 +208,7 @@ class Cut {
     this.fill("[data-number]", press.text);
     this.fill("[data-room]", press.place);
     this.fill("[data-issued-at]", this.issued(press));
+    this.lacksSlip(press.print_status === "failed");
     this.go("number");
   }
 
@@ -169,7 +234,21 @@ class Cut {
     const outcome = await printed(this.root.dataset.agent ?? "", slip);
     await held.amend(press.press_key, { print_status: outcome === "printed" ? "printed" : "failed" });
     if (this.shown?.press_key !== press.press_key) return;
-    this.fill("[data-print-state]", text(this.root, outcome === "printed" ? "printed" : "failed"));
+    this.lacksSlip(outcome !== "printed");
+    this.fill("[data-print-state]", outcome === "printed" ? text(this.root, "printed") : "");
+    this.left = this.seconds();
+  }
+
+  /** Without a slip the number is all there is: larger, with the wish to note it, and for longer. */
+  private lacksSlip(lacks: boolean): void {
+    this.unprinted = lacks;
+    this.root.querySelector('[data-screen="number"]')?.classList.toggle("th-kiosk--no-slip", lacks);
+    for (const part of this.root.querySelectorAll<HTMLElement>("[data-unprinted]")) part.hidden = !lacks;
+    for (const part of this.root.querySelectorAll<HTMLElement>("[data-unless-unprinted]")) part.hidden = lacks;
+  }
+
+  private seconds(): number {
+    return this.screen === "number" && this.unprinted ? UNPRINTED_CLEARS_AFTER_S : (CLEARS_AFTER_S[this.screen] ?? 0);
   }
 
   private async finish(): Promise<void> {
@@ -179,8 +258,9 @@ class Cut {
   }
 
   private go(screen: string): void {
+    if (screen !== "emergency") this.quiet();
     this.screen = screen;
-    this.left = CLEARS_AFTER_S[screen] ?? 0;
+    this.left = this.seconds();
     for (const each of this.root.querySelectorAll<HTMLElement>("[data-screen]")) each.hidden = each.dataset.screen !== screen;
     const number = screen === "number";
     this.offer("[data-back]", !number && screen !== "start" && screen !== "over");
@@ -199,7 +279,7 @@ class Cut {
   }
 
   private tick(): void {
-    const seconds = CLEARS_AFTER_S[this.screen];
+    const seconds = this.seconds();
     if (!seconds) return;
     this.left -= 1;
     const bar = this.root.querySelector<HTMLElement>(".th-kiosk__timeout > span");

@@ -22,3 +22,13 @@ function fullYears(year: number, month: number, day: number, today: Date): numbe
   const had = today.getMonth() + 1 > month || (today.getMonth() + 1 === month && today.getDate() >= day);
   return today.getFullYear() - year - (had ? 0 : 1);
 }
+
+const BOOKING = /^[A-Z0-9]{8}$/;
+const TELEPHONE = /^(?:0|\+?84)\d{9}$/;
+
+/** Reads a booking code (also the end of an address) or a telephone, however it was spaced; null for anything else. */
+export function readTyped(text: string): string | null {
+  const last = text.split(/[/?#=&]/).at(-1) ?? "";
+  const shown = last.replace(/[\s.-]/g, "").toUpperCase();
+  return BOOKING.test(shown) || TELEPHONE.test(shown) ? shown : null;
+}

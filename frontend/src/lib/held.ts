@@ -38,9 +38,17 @@ export interface Press {
   priority: string;
   print_status: string;
   instead_of: string | null;
+  /** What was shown or typed of whose number it is: a card, a booking code, a telephone. */
   card: Sealed | null;
   /** Whether its person has gone: until then a restarted machine shows it again. */
   gone: boolean;
+}
+
+/** Somebody called people to the machine while it could tell nobody. */
+export interface KeptCall {
+  key: string;
+  kind: string;
+  pressed_at: string;
 }
 
 export interface Wish {
@@ -101,7 +109,7 @@ export const leases = (): Promise<Lease[]> => all<Lease>("leases");
 
 /** What was given out and the server does not have yet, in the order it was given. */
 export async function presses(): Promise<Press[]> {
-  return (await all<Press>("presses")).sort((a, b) => (a.issued_at < b.issued_at ? -1 : 1));
+  return (await all<Press>("presses")).sort((a, b) => a.issued_at.localeCompare(b.issued_at) || a.number - b.number);
 }
 
 export async function fact<T>(name: string): Promise<T | undefined> {
@@ -134,6 +142,23 @@ export async function forgetLease(id: string): Promise<void> {
 export async function forgetPresses(keys: string[]): Promise<void> {
   await transact(["presses"], "readwrite", async (tx) => keys.forEach((key) => void tx.objectStore("presses").delete(key)));
 }
+
+const CALLS = "call:";
+
+/** Keeps a call until the server has it: with the time of the press, under a key that counts it once. */
+export async function keepCall(kind: string): Promise<void> {
+  const key = crypto.randomUUID();
+  await note(CALLS + key, { key, kind, pressed_at: (await timeNow()).toISOString() });
+}
+
+export async function keptCalls(): Promise<KeptCall[]> {
+  const rows = await transact(["facts"], "readonly", (tx) =>
+    answer(tx.objectStore("facts").getAll(IDBKeyRange.bound(CALLS, `${CALLS}\uffff`)) as IDBRequest<{ value: KeptCall }[]>),
+  );
+  return rows.map((row) => row.value);
+}
+
+export const forgetCall = (key: string): Promise<void> => forgetFact(CALLS + key);
 
 /** The server's time, by the distance that was last seen: a kiosk's own clock may be wrong. */
 export async function timeNow(): Promise<Date> {

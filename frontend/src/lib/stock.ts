@@ -45,6 +45,7 @@ async function visit(): Promise<Line> {
   await held.note("queues", stock.queues);
   await held.note("slip_base", stock.slip_base);
   try {
+    await tellCalls(stock.csrf_token);
     await settle(stock.csrf_token);
     await returnWhatIsOver(stock);
     const epoch = await beginning(stock);
@@ -53,6 +54,15 @@ async function visit(): Promise<Line> {
     return "cut";
   }
   return "there";
+}
+
+/** Those who called for help come first. A call that the server refuses for good is not sent for ever. */
+async function tellCalls(csrf: string | null): Promise<void> {
+  for (const { key, kind, pressed_at } of await held.keptCalls()) {
+    const answer = await call("/api/v1/staff-calls", { kind, pressed_at }, { csrf, key });
+    if (!answer.ok && answer.status !== 422) throw new Error("not told");
+    await held.forgetCall(key);
+  }
 }
 
 /** What the server takes for no number of ours (another machine's lease, a spoilt entry) goes to the desk instead. */

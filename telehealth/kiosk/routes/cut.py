@@ -21,6 +21,7 @@ from telehealth.directory import queries as directory
 from telehealth.kiosk import cut
 from telehealth.kiosk.cut import Press
 from telehealth.kiosk.prompts import clip_path
+from telehealth.kiosk.routes.pages import KEYS
 from telehealth.kiosk.schemas import (
     HandedInSchema,
     LeaseAskedSchema,
@@ -38,7 +39,7 @@ from telehealth.queueing.services import leases
 from telehealth.queueing.services.leases import IssuedNumber, LeaseView, Settled
 from telehealth.queueing.services.numbers import Holder
 from telehealth.web.assets import asset_with_parts, built_text
-from telehealth.web.context import cipher, now, permit, principal, session, settings, unit_of_work
+from telehealth.web.context import cipher, now, outbox, permit, principal, session, settings, unit_of_work
 from telehealth.web.guard import guarded, public
 from telehealth.web.localization import current_locale
 from telehealth.web.security import csrf_token, may_connect
@@ -46,7 +47,7 @@ from telehealth.web.security import csrf_token, may_connect
 api = Blueprint("kiosk-cut-api", __name__, url_prefix="/api/v1", description="Kiosks cut off from the server")
 pages = Pages("kiosk-cut", __name__, url_prefix="/kiosk", template_folder="../templates")
 
-_SAID = ("cut", "cut-over", "priority", "slip", "emergency")
+_SAID = ("cut", "cut-over", "priority", "slip")
 _DRESS = (
     "styles/main.scss",
     "styles/kiosk.scss",
@@ -105,7 +106,17 @@ def settle(body: dict[str, Any], lease_id: UUID) -> dict[str, list[Settled]]:
     kiosk = _kiosk()
     presses = [Press(**each) for each in body["numbers"]]
     with unit_of_work() as work:
-        return {"items": cut.settle(work, kiosk, lease_id, presses, now=now(), cipher=cipher())}
+        settled = cut.settle(
+            work,
+            kiosk,
+            lease_id,
+            presses,
+            slip_url=settings().slip_base_url + url_for("queueing.follow", public_token=""),
+            now=now(),
+            cipher=cipher(),
+            outbox=outbox(),
+        )
+    return {"items": settled}
 
 
 @api.post("/kiosk/leases/<uuid:lease_id>/return")
@@ -151,6 +162,7 @@ def page() -> str:
         "kiosk/cut.html",
         facility=facility,
         agent=agent,
+        keys=KEYS,
         classes=[each for each in PriorityClass if each is not PriorityClass.NONE],
         clips={name: clip_path(current_locale(), name) for name in _SAID},
         lang=None if current_locale() == "vi" else current_locale(),
@@ -183,7 +195,11 @@ def worker() -> Response:
 @lru_cache(maxsize=1)
 def _made_from() -> str:
     """Return what stands for the kept page: a new template or new words are a page to keep anew."""
-    sources = (_HERE / "templates/kiosk/cut.html", *sorted((_HERE / "locales").glob("*.ftl")))
+    sources = (
+        _HERE / "templates/kiosk/cut.html",
+        _HERE / "templates/kiosk/_parts.html",
+        *sorted((_HERE / "locales").glob("*.ftl")),
+    )
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 

@@ -45,7 +45,7 @@ def account(facility_id: UUID) -> str:
             queues=queues,
             days=leased.numbers_by_queue(session, [each.id for each in queues], day, now()),
             leases=leased.leases_of(session, facility_id, day),
-            handed_in=leased.handed_in(session, facility_id),
+            handed_in=leased.handed_in(session, facility_id, cipher()),
             sizes=[(str(each), str(each)) for each in LINES],
             press_key=new_id(),
             now=now(),
@@ -128,7 +128,7 @@ def decide(facility_id: UUID, entry_id: UUID, decision: str) -> ResponseReturnVa
     permit("lease.settle", facility_id)
     try:
         with unit_of_work() as session:
-            if entry_id not in {each.id for each in leased.handed_in(session, facility_id)}:
+            if entry_id not in {each.id for each in leased.handed_in(session, facility_id, cipher())}:
                 raise NotFound
             if decision == "settle":
                 outcome = leases.settle_handed_in(session, principal(), entry_id, now=now(), cipher=cipher())

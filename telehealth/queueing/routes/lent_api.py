@@ -57,7 +57,7 @@ def lent(code: str) -> dict[str, Any]:
         permit("lease.read", facility.id)
         return {
             "leases": leased.leases_of(session, facility.id, business_date(now())),
-            "handed_in": leased.handed_in(session, facility.id),
+            "handed_in": leased.handed_in(session, facility.id, cipher()),
         }
 
 

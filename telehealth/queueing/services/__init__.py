@@ -1,7 +1,7 @@
 """Writing queues: making them, giving numbers, calling people, telling boards."""
 
 from telehealth.queueing.services import home as _home  # noqa: F401  names the database's refusals
-from telehealth.queueing.services.arrivals import check_in, find_by_code
+from telehealth.queueing.services.arrivals import arrive_with_number, check_in, find_by_code
 from telehealth.queueing.services.boards import announce, tell_boards
 from telehealth.queueing.services.calling import call_next
 from telehealth.queueing.services.near import tell_those_near
@@ -39,6 +39,7 @@ __all__ = [
     "announce",
     "answer_staff_call",
     "arrive_by_slip",
+    "arrive_with_number",
     "call_next",
     "call_staff",
     "check_in",

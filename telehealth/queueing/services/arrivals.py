@@ -22,6 +22,7 @@ from telehealth.identification.reading import read_code
 from telehealth.patients.models import Patient
 from telehealth.queueing.codes import PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import (
+    AlreadyCheckedIn,
     CheckInByVideo,
     CheckInElsewhere,
     CheckInNotBooked,
@@ -91,18 +92,58 @@ def check_in(
     queue = _queue_of(session, appointment)
     if appointment.status != AppointmentStatus.ARRIVED:
         booking.mark_arrived(session, principal, appointment_id, now=now)
-    encounter_id = encounters.open_visit(session, principal, _visit(appointment), now=now)
-    granted = _priority(session, principal, appointment.patient_id, priority, now)
-    holder = Holder(
+    holder = _arrived(session, principal, appointment, priority, by_time=earlier is None, now=now)
+    return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
+
+
+def arrive_with_number(
+    session: Session,
+    principal: Principal,
+    appointment_id: UUID,
+    queue_id: UUID,
+    *,
+    now: datetime,
+    priority: PriorityClass = PriorityClass.NONE,
+) -> Holder:
+    """Mark the patient arrived who holds a number already, given where nobody could look the appointment up.
+
+    Returns what the number becomes: the appointment's own. It goes by the appointment's time where it is of
+    the queue that a check-in leads to; elsewhere, as at reception, by arrival. Raises AlreadyCheckedIn, and
+    what check_in raises.
+    """
+    appointment = session.scalars(
+        select(Appointment).where(Appointment.id == appointment_id).with_for_update()
+    ).one_or_none()
+    if appointment is None:
+        raise NotFound
+    if _earlier_ticket(session, appointment_id, now) is not None:
+        raise AlreadyCheckedIn
+    _refuse(session, appointment, now)
+    by_time = _queue_of(session, appointment).id == queue_id
+    if appointment.status != AppointmentStatus.ARRIVED:
+        booking.mark_arrived(session, principal, appointment_id, now=now)
+    return _arrived(session, principal, appointment, priority, by_time=by_time, now=now)
+
+
+def _arrived(
+    session: Session,
+    principal: Principal,
+    appointment: Appointment,
+    declared: PriorityClass,
+    *,
+    by_time: bool,
+    now: datetime,
+) -> Holder:
+    granted = _priority(session, principal, appointment.patient_id, declared, now)
+    return Holder(
         priority=granted.priority,
         priority_set_by=granted.set_by,
         purpose=Purpose.APPOINTMENT,
         patient_id=appointment.patient_id,
-        encounter_id=encounter_id,
-        appointment_id=appointment_id,
-        appointment_start=appointment.start_at if earlier is None else None,
+        encounter_id=encounters.open_visit(session, principal, _visit(appointment), now=now),
+        appointment_id=appointment.id,
+        appointment_start=appointment.start_at if by_time else None,
     )
-    return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from telehealth.queueing.codes import (
     TicketStatus,
 )
 from telehealth.queueing.errors import LeaseEnded, LeaseSuperseded, NumbersStillOpen, PressReused
+from telehealth.queueing.leased import given_context
 from telehealth.queueing.models import HandedInNumber, NumberLease, QueueCounter, Ticket, TicketEvent
 from telehealth.queueing.queries import QueueView, queue_by_id
 from telehealth.queueing.services.numbers import NEXT_BLOCK, Holder, instead, public_token, refusal
@@ -135,7 +136,8 @@ class IssuedNumber:
 
     `issued_by` is the machine that was pressed, where it is not the leaseholder itself. `instead_of` is an
     earlier press of the same person whose answer never came: a number that it got is theirs no more. `seen`:
-    the person was seen meanwhile and waits no longer.
+    the person was seen meanwhile and waits no longer. `unclear`: what was said of an appointment that is not
+    found by it; the number counts, and the desk looks.
     """
 
     number: int
@@ -146,6 +148,7 @@ class IssuedNumber:
     issued_by: UUID | None = None
     instead_of: str | None = None
     seen: bool = False
+    unclear: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,13 +454,13 @@ def _settle(
     if earlier is not None:
         if (earlier.lease_id, earlier.number) == (held.id, each.number):
             return Settled(each.number, each.press_key, earlier.id)
-        return _keep(session, held, each, HandedInReason.PRESS_REUSED, now)
+        return _keep(session, held, each, HandedInReason.PRESS_REUSED, now, cipher)
     if each.press_key in known.dismissed:
         return Settled(each.number, each.press_key, None, known.dismissed[each.press_key])
     if not held.first <= each.number <= held.last:
-        return _keep(session, held, each, HandedInReason.OUTSIDE_LEASE, now)
+        return _keep(session, held, each, HandedInReason.OUTSIDE_LEASE, now, cipher)
     if each.number in known.by_number:
-        return _keep(session, held, each, HandedInReason.NUMBER_TAKEN, now)
+        return _keep(session, held, each, HandedInReason.NUMBER_TAKEN, now, cipher)
     ghost = _unanswered(session, presser, each)
     ticket = _ticket(held, each, presser, cipher) | _known_of(ghost, each)
     session.execute(insert(Ticket).values(**ticket))
@@ -468,6 +471,8 @@ def _settle(
     _close_entry(session, held, each, ticket["id"], now)
     if ghost is not None:
         _withdraw(session, principal, ghost.id, now)
+    if each.unclear is not None:
+        _keep(session, held, each, HandedInReason.APPOINTMENT_UNCLEAR, now, cipher)
     if each.holder.patient_id is not None:
         entry = Entry("ticket.issue", "Ticket", ticket["id"], each.holder.patient_id, held.facility_id)
         audit.record(session, principal, entry, now=now)
@@ -574,12 +579,18 @@ def _was_seen(session: Session, principal: Principal, ticket_id: UUID, now: date
 
 
 def _keep(
-    session: Session, held: NumberLease, each: IssuedNumber, why: HandedInReason, now: datetime
+    session: Session,
+    held: NumberLease,
+    each: IssuedNumber,
+    why: HandedInReason,
+    now: datetime,
+    cipher: FieldCipher,
 ) -> Settled:
+    entry_id = new_id()
     session.execute(
         upsert(HandedInNumber)
         .values(
-            id=new_id(),
+            id=entry_id,
             lease_id=held.id,
             facility_id=held.facility_id,
             number=each.number,
@@ -590,6 +601,7 @@ def _keep(
             print_status=each.print_status.value,
             why=why.value,
             received_at=now,
+            given_sealed=cipher.seal_text(each.unclear or None, given_context(entry_id)),
         )
         .on_conflict_do_nothing(index_elements=["lease_id", "press_key"])
     )
@@ -688,7 +700,9 @@ def _entry(session: Session, entry_id: UUID) -> HandedInNumber:
 
 def _pending(session: Session, lease_id: UUID) -> bool:
     waiting = select(HandedInNumber.id).where(
-        HandedInNumber.lease_id == lease_id, HandedInNumber.settled_at.is_(None)
+        HandedInNumber.lease_id == lease_id,
+        HandedInNumber.settled_at.is_(None),
+        HandedInNumber.why != HandedInReason.APPOINTMENT_UNCLEAR,
     )
     return session.scalar(waiting.limit(1)) is not None
 
