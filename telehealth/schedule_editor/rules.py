@@ -102,6 +102,7 @@ class WarningCode(StrEnum):
     OVER_LIMIT = "over-limit"
     EXTRA_CUT = "extra-cut"
     UNKNOWN_ROOM = "unknown-room"
+    SAME_TWICE = "same-twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,8 @@ def _collision(session: PlannedSession, other: PlannedSession) -> WarningCode | 
         return None
     if session.practitioner_id == other.practitioner_id:
         apart = (session.room, session.modality) != (other.room, other.modality)
-        return WarningCode.TWO_ROOMS if apart else None
+        if apart:
+            return WarningCode.TWO_ROOMS
+        return WarningCode.SAME_TWICE if session.service_id == other.service_id else None
     shared = session.room == other.room != "" and Modality.VIDEO not in (session.modality, other.modality)
     return WarningCode.ROOM_TWICE if shared else None

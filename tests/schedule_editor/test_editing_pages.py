@@ -157,6 +157,13 @@ def test_a_room_used_twice_is_a_warning(admin: Pages):
     assert seen.sees("cùng dùng phòng P1")
 
 
+def test_the_same_session_twice_at_once_is_a_warning(admin: Pages):
+    assert not admin.post("/desk/schedule/lines", AN_LINE).sees("mỗi giờ hiện hai lần")
+    assert admin.do("/desk/schedule/lines", AN_LINE).status == 303
+    again = admin.post("/desk/schedule/lines", {**AN_LINE, "start_minute": "14:00"})
+    assert again.sees("đã có ca của dịch vụ này cùng giờ ở đó")
+
+
 def test_a_room_that_the_facility_does_not_have_is_a_warning(admin: Pages, engine: Engine):
     with system_unit_of_work(engine) as session:
         session.add(
