@@ -43,6 +43,7 @@ from telehealth.queueing.waits import Due, Pace, Period, WaitRange, calls_until,
 from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
+_UNHEARD_AFTER = timedelta(minutes=2)
 _EXAMPLES = 3
 _LINES = text(
     """
@@ -51,6 +52,13 @@ _LINES = text(
     """
 )
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
+_FOLLOWED_AT = text(
+    """
+    SELECT f.name, f.code, h.heard_at
+      FROM facility f LEFT JOIN queue_home h ON h.facility_id = f.id AND h.node_id IS NOT NULL
+     WHERE f.id = :facility
+    """
+)
 _POINTS = text(
     """
     SELECT q.id AS queue_id, p.id, p.name
@@ -422,6 +430,12 @@ class FollowView:
     come_by: datetime | None
     """Until when a number from the web waits for its holder to come."""
     lapsed: bool
+    heard_at: datetime | None
+    """When the node that runs the facility's queues was heard of last, where one does."""
+
+    def unheard_since(self, now: datetime) -> datetime | None:
+        """Return since when that node has not been heard of; None while it is."""
+        return self.heard_at if self.heard_at is not None and self.heard_at < now - _UNHEARD_AFTER else None
 
     @property
     def pause(self) -> Pause | None:
@@ -568,15 +582,14 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
         return None
     state = line(session, calling_queue(session, queue, found.business_date), found.business_date, now)
     told = state.told(found.id, now) if found.business_date == business_date(now) else None
-    name, code = session.execute(
-        select(Facility.name, Facility.code).where(Facility.id == queue.facility_id)
-    ).one()
+    name, code, heard_at = session.execute(_FOLLOWED_AT, {"facility": queue.facility_id}).one()
     return FollowView(
         ticket_id=found.id,
         queue=queue,
         line=state,
         facility_name=name,
         facility_code=code,
+        heard_at=heard_at,
         business_date=found.business_date,
         number_text=number_text(queue.prefix, found.number),
         status=TicketStatus(found.status),
@@ -948,13 +961,3 @@ def _ticket(queue: QueueView, row: Row[Any], called_total: int) -> LineTicket:
         here_at=row.here_at,
         places_ahead=None if places is None else min(places, queue.settings.return_places),
     )
-
-
-_UNHEARD_AFTER = timedelta(minutes=2)
-_HEARD = text("SELECT heard_at FROM queue_home WHERE facility_id = :facility AND node_id IS NOT NULL")
-
-
-def unheard_since(session: Session, facility_id: UUID, now: datetime) -> datetime | None:
-    """Return since when the node that runs a facility's queues has not been heard of; None while it is."""
-    heard: datetime | None = session.scalar(_HEARD, {"facility": facility_id})
-    return heard if heard is not None and heard < now - _UNHEARD_AFTER else None
