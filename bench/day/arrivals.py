@@ -14,7 +14,19 @@ _WEIGHT = {"hospital": 18.0, "centre": 10.0, "station": 2.0}
 _USUAL_ROOMS = {"hospital": 18, "centre": 18, "station": 5}
 _SURGE = ((0.62, 300, 450, 405), (0.23, 450, 630, 480), (0.15, 750, 915, 790))
 _VILLAGE = ((0.40, 390, 480, 430), (0.40, 480, 640, 520), (0.20, 780, 915, 820))
+_WORKING_MINUTES = 450 * 0.8
 _DECLARED = (PriorityClass.PREGNANT, PriorityClass.DISABILITY, PriorityClass.MERIT, PriorityClass.UNDER_6)
+
+SERVING: Mapping[str, tuple[float, float]] = {
+    "registration": (2.2, 0.5),
+    "clinic": (5.6, 0.7),
+    "cashier": (1.8, 0.5),
+    "sampling": (2.6, 0.5),
+    "imaging": (6.0, 0.5),
+    "results": (1.2, 0.4),
+    "pharmacy": (1.9, 0.5),
+}
+"""Mean minutes of serving one person and the coefficient of variation."""
 
 
 class Way(StrEnum):
@@ -99,7 +111,20 @@ def appointment_minute(start: float, dice: random.Random) -> float:
 def rooms_needed(facility: Facility, count: int) -> int:
     """Return how many rooms are staffed: enough for the day's work at four fifths of the time."""
     minutes = count * (6.5 if facility.kind == "station" else 8.6)
-    return max(1, min(facility.rooms, math.ceil(minutes / (450 * 0.8))))
+    return max(1, min(facility.rooms, math.ceil(minutes / _WORKING_MINUTES)))
+
+
+def desks_needed(people: Sequence[Person]) -> dict[str, int]:
+    """Return how many desks of each kind are staffed, by the rule of the rooms."""
+    come = {
+        "registration": sum(each.way in (Way.DESK, Way.WEB) for each in people),
+        "cashier": sum(bool(each.tests) or not each.insured for each in people),
+        "sampling": sum(Category.LABORATORY in each.tests for each in people),
+        "imaging": sum(Category.IMAGING in each.tests for each in people),
+        "results": sum(bool(each.tests) for each in people),
+        "pharmacy": sum(each.prescribed for each in people),
+    }
+    return {kind: math.ceil(count * SERVING[kind][0] / _WORKING_MINUTES) for kind, count in come.items()}
 
 
 def _person(key: str, kind: str, dice: random.Random) -> Person:

@@ -159,6 +159,7 @@ class Consoles(Part):
         )
         if person is None or waited is None:
             self._account.strangers += 1
+            self._account.happened["stranger, unknown" if person is None else "stranger, not waiting"] += 1
             self._agenda.after(30, lambda: self._rooms.finish_stranger(point, state.id))
             return
         self._floor.waiting[waited].discard(state.id)

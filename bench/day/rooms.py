@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from bench.day.arrivals import Person
+from bench.day.arrivals import SERVING, Person
 from bench.day.floor import Floor, Part
 from bench.day.lines import Lines
 from bench.day.place import Point
@@ -11,16 +11,6 @@ from telehealth.visits import services as visits
 from telehealth.visits.codes import Category, EventKind
 from telehealth.visits.services import NewEvent, OrderRef
 
-_MINUTES = {
-    "registration": (2.2, 0.5),
-    "clinic": (5.6, 0.7),
-    "cashier": (1.8, 0.5),
-    "sampling": (2.6, 0.5),
-    "imaging": (6.0, 0.5),
-    "results": (1.2, 0.4),
-    "pharmacy": (1.9, 0.5),
-}
-"""Mean minutes of serving one person and the coefficient of variation."""
 _READING = (3.0, 0.6)
 _RESULT_MINUTES = {Category.LABORATORY: (38.0, 0.4), Category.IMAGING: (14.0, 0.4)}
 _ORDERS = "urn:bench:order"
@@ -47,7 +37,7 @@ class Rooms(Part):
             return
         if kind == "clinic" or self._dice.random() < 0.3:
             self._floor.step("start", ticket)
-        mean, variation = _READING if kind == "clinic" and person.seen else _MINUTES[kind]
+        mean, variation = _READING if kind == "clinic" and person.seen else SERVING[kind]
         minutes = self._floor.lognormal(mean * point.speed, variation)
         self._agenda.after(minutes * 60, lambda: self._finish(point, person, queue, ticket))
 

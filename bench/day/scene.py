@@ -86,6 +86,8 @@ def prepare(env: Mapping[str, str], admin_url: str, *, facilities: int, visits: 
     engine = create_engine(settings.database_url, connect_args=CONNECT_ARGS)
     try:
         with psycopg.connect(admin_url, autocommit=True) as admin:
+            for facility, facility_id in known:
+                _open_desks(admin, facility_id, arrivals.desks_needed(people[facility.code]))
             queues = _queues(admin, day)
             sessions: dict[UUID, int] = dict(admin.execute(_SESSIONS, (day,)).fetchall())
             plans = []
@@ -183,6 +185,21 @@ def _queues(admin: psycopg.Connection, day: date) -> dict[UUID, list[QueueInfo]]
     for facility_id, queue_id, kind, code, minutes, points in admin.execute(_POINTS, (day,)).fetchall():
         queues[facility_id].append(QueueInfo(queue_id, kind, code, minutes, tuple(points)))
     return queues
+
+
+def _open_desks(admin: psycopg.Connection, facility_id: UUID, needed: Mapping[str, int]) -> None:
+    """Open so many more desks at each line of a facility that its people can be served in a day."""
+    for kind, count in needed.items():
+        admin.execute(
+            """WITH there AS (
+                   SELECT count(*) AS desks FROM service_point
+                    WHERE facility_id = %(facility)s AND kind = %(kind)s AND active)
+               INSERT INTO service_point (id, facility_id, code, name, kind, active)
+               SELECT gen_random_uuid(), %(facility)s, 'X' || %(kind)s || n, 'X' || n, %(kind)s, true
+                 FROM there, generate_series(there.desks + 1, %(count)s) n
+                WHERE there.desks > 0""",
+            {"facility": facility_id, "kind": kind, "count": count},
+        )
 
 
 def _place(

@@ -123,6 +123,12 @@ class TooManyByIdentity(Conflict):
     code = "too-many-by-identity"
 
 
+class IdentityAtDesk(Conflict):
+    """An earlier record with the same number books at the desk for now; not told why, nor whose it is."""
+
+    code = "identity-at-desk"
+
+
 class NotAdmitted(Conflict):
     """Many want these places at their release hour: one comes in through the waiting room."""
 

@@ -45,6 +45,7 @@ def appointment_json(
         "coverage_basis": str(view.coverage_basis),
         "coverage_checked": view.coverage_checked,
         "companion": view.companion,
+        "mode": view.mode,
         "overbooked": view.overbooked,
         "change_until": rfc3339(view.change_until),
         "valid_from": _maybe(view.bound_from),

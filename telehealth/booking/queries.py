@@ -285,6 +285,11 @@ def full_slots(
     ]
 
 
+_RESTRICTION = """
+SELECT (SELECT r.grade FROM booking_restriction r
+         WHERE r.patient_id = %(patient)s AND r.since <= %(now)s AND r.until > %(now)s) AS grade,
+       desk_only_by_identity(%(patient)s, %(now)s) AS by_identity
+"""
 _SELECT = """
 SELECT a.id, a.code, a.status, a.version, a.start_at, a.end_at, a.modality, a.patient_id,
        a.account_id, a.channel, a.price_class, a.coverage_basis,
@@ -332,6 +337,14 @@ def appointment_by_code(session: Session, code: str) -> AppointmentView | None:
     """Return the appointment with a booking code (any case, spaces and dashes ignored), or None."""
     plain = "".join(ch for ch in code.upper() if ch.isalnum())
     return _one(session, f"WHERE a.code = %(code)s AND {_SHOWN}", {"code": plain})
+
+
+def restriction(session: Session, patient_id: UUID, *, now: datetime) -> tuple[str | None, bool]:
+    """Return the grade that missed visits have led to, and whether an earlier record with the same number
+    may book at the desk only.
+    """
+    row = session.connection().exec_driver_sql(_RESTRICTION, {"patient": patient_id, "now": now}).one()
+    return row.grade, row.by_identity
 
 
 def offer(session: Session, offer_id: UUID, *, now: datetime) -> OfferView | None:

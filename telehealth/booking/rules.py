@@ -40,7 +40,7 @@ from telehealth.core.phone import display_phone
 from telehealth.core.principal import PrincipalKind
 from telehealth.scheduling.codes import Channel, SessionStatus
 from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon
-from telehealth.scheduling.rules import POLICIES, SlotPolicy
+from telehealth.scheduling.rules import SHOWN, SlotPolicy
 
 LONGEST_REASON = 500
 LIVE = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
@@ -92,7 +92,7 @@ class Policies:
             Channel.REFERRAL: BookingPolicy(12, 6, 4, holds_per_account=10),
         }
     )
-    slots: Mapping[str, SlotPolicy] = field(default_factory=lambda: POLICIES)
+    slots: Mapping[str, SlotPolicy] = field(default_factory=lambda: SHOWN)
 
 
 DEFAULT_POLICIES = Policies()
@@ -147,18 +147,19 @@ def falls_next(kept: Sequence[Kept], door: str) -> datetime | None:
     return min((item.falls_at for item in kept if item.door != door and item.places > 0), default=None)
 
 
-def check_time(times: Times, policy: SlotPolicy, now: datetime, *, override: bool = False) -> None:
+def check_time(
+    times: Times, policy: SlotPolicy, now: datetime, *, override: bool = False, held: bool = False
+) -> None:
     """Raise SlotInPast, SlotTooSoon, NotOpenYet or SlotTooFar.
 
-    With an override a slot may have begun, as long as it has not ended.
+    With an override a slot may have begun, as long as it has not ended. What is held was taken in time.
     """
     if times.start <= now and not (override and now < times.end):
         raise SlotInPast
-    own = policy.online
-    notice = times.notice_minutes if own and times.notice_minutes is not None else policy.min_notice_minutes
-    if times.start < now + timedelta(minutes=notice) and not override:
+    notice = timedelta(minutes=policy.notice(times.notice_minutes))
+    if times.start < now + notice and not (override or held):
         raise SlotTooSoon
-    if own and times.opens_at is not None:
+    if policy.online and times.opens_at is not None:
         if now < times.opens_at:
             raise NotOpenYet(extra={"opens_at": _written(times.opens_at)}, **told(times.opens_at))
     elif times.start > now + timedelta(days=policy.window_days):

@@ -114,6 +114,7 @@ class BookingSchema(AnyDoctorFields):
 class AppointmentSchema(Schema):
     """An appointment. `coverage_checked` is false until staff have confirmed the basis.
 
+    `mode`: slot, `start` is the patient's hour; session, they come within `start` to `end`.
     `change_until`: until when the patient may cancel or move it. `valid_from`, `valid_until`: when it must
     start, by the referral or slip that it is for.
     """
@@ -128,6 +129,7 @@ class AppointmentSchema(Schema):
     practitioner = fields.Nested(DoctorSchema)
     service = fields.Nested(OfferedServiceSchema)
     modality = fields.String()
+    mode = fields.String()
     room = fields.String()
     slot_id = fields.String()
     patient_id = fields.UUID(allow_none=True)

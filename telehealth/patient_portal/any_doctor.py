@@ -64,6 +64,7 @@ class AnyDoctor:
             modality=self.modality,
             from_=self.start,
             to=self.start + _AS_LONG,
+            shown=True,
         )
 
     def later(self, facility_id: UUID) -> SlotQuery:

@@ -53,12 +53,16 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The schedule of a facility from today on: sessions by day, blockings, days over a limit, extras."""
+    """The schedule of a facility from today on: sessions by day, blockings, days over a limit, extras.
+
+    `rooms`: the codes of its desks and rooms.
+    """
 
     planned: Mapping[date, Sequence[PlannedSession]]
     blocked: frozenset[Blocked]
     over_limit: frozenset[tuple[UUID, date]]
     extras: Sequence[Extra] = ()
+    rooms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class WarningCode(StrEnum):
     TWO_ROOMS = "two-rooms"
     OVER_LIMIT = "over-limit"
     EXTRA_CUT = "extra-cut"
+    UNKNOWN_ROOM = "unknown-room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,9 @@ def doubts(before: Snapshot, after: Snapshot, effects: Iterable[DayEffect]) -> t
     for effect in effects:
         fresh = [*effect.added, *(change.after for change in effect.changed)]
         for session in fresh:
+            if _is_nowhere(session, after.rooms):
+                key = WarningCode.UNKNOWN_ROOM, session.practitioner_id, None, session.room
+                found[key].append(effect.day)
             for other in after.planned[effect.day]:
                 code = _collision(session, other)
                 if code is not None:
@@ -241,6 +249,12 @@ def _blocked(appointment: Standing, blocked: Iterable[Blocked]) -> bool:
         and (item.resource_id is None or item.resource_id in appointment.resource_ids)
         for item in blocked
     )
+
+
+def _is_nowhere(session: PlannedSession, rooms: frozenset[str]) -> bool:
+    """Tell whether patients would look for a room that the facility does not have: it gives no numbers."""
+    named = session.modality != Modality.VIDEO and session.room != ""
+    return named and bool(rooms) and session.room not in rooms
 
 
 def _collision(session: PlannedSession, other: PlannedSession) -> WarningCode | None:

@@ -17,6 +17,7 @@ from telehealth.scheduling.codes import Channel, Door, SessionMode, SessionStatu
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
     POLICIES,
+    SHOWN,
     FreeSlot,
     Grid,
     Reserve,
@@ -83,7 +84,8 @@ class SlotQuery:
 
     `near`: at facilities within `radius_km` of a place. `care_level`: of the
     facility that refers, for the channel `referral`. `override_roles` and `override_account`: who asks may
-    book in times that are blocked for others.
+    book in times that are blocked for others. `shown`: somebody chose among what was found before, and has
+    the grace of rules.SHOWN.
     """
 
     service_code: str | None = None
@@ -99,6 +101,7 @@ class SlotQuery:
     radius_km: float = NEAR_KM
     override_roles: Collection[str] = ()
     override_account: UUID | None = None
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +264,7 @@ def earliest_slots(session: Session, query: SlotQuery, *, now: datetime) -> list
     unread session could hold an earlier slot.
     """
     wanted = min(query.limit, MAX_LIMIT)
-    window = POLICIES[query.channel].window(
+    window = (SHOWN if query.shown else POLICIES)[query.channel].window(
         now,
         door_of(query.channel, query.care_level),
         first=None if query.from_ is None else epoch_minute(query.from_),
@@ -295,7 +298,7 @@ def slot_by_id(
     ):
         return None
     start = epoch_minute(at_local(row.business_date, parsed.minute))
-    window = POLICIES[channel].window(now, door_of(channel, care_level), first=start, last=start)
+    window = SHOWN[channel].window(now, door_of(channel, care_level), first=start, last=start)
     free = _free_of([row], window) if row.status == SessionStatus.OPEN else []
     slot = free[0][0] if free else FreeSlot(row.session_id, start, 0)
     return _view(slot, row)

@@ -360,11 +360,18 @@ class SlotPolicy:
     """When a place may be taken through one door, where the session does not say otherwise.
 
     Only `online` doors are bound by a session's own opening, notice and online quota; staff are not.
+    `grace_minutes`: so much of the notice is let go.
     """
 
     min_notice_minutes: int = 30
     window_days: int = 60
     online: bool = True
+    grace_minutes: int = 0
+
+    def notice(self, own: int | None) -> int:
+        """Return how many minutes before its start a slot must be taken, by a session's own notice or not."""
+        asked = own if self.online and own is not None else self.min_notice_minutes
+        return max(0, asked - self.grace_minutes)
 
     def bounds(self, now: datetime, *, opens: datetime | None, notice: int | None) -> Span:
         """Return the first and last epoch minute at which a slot may start, by a session's own terms.
@@ -372,10 +379,8 @@ class SlotPolicy:
         The first is now + notice, rounded up to a minute. The last is now + window, rounded down; for a
         session with an opening of its own there is none once that has come, and before it no slot at all.
         """
-        own = self.online
-        before = notice if own and notice is not None else self.min_notice_minutes
-        first = epoch_minute(now) + before
-        if not own or opens is None:
+        first = epoch_minute(now) + self.notice(notice)
+        if not self.online or opens is None:
             return first, _minute_reached(now) + self.window_days * DAY_MINUTES
         return first, LATEST if opens <= now else EARLIEST
 
@@ -398,6 +403,12 @@ POLICIES: Mapping[str, SlotPolicy] = {
     Channel.DESK: SlotPolicy(min_notice_minutes=0, window_days=180, online=False),
     Channel.REFERRAL: SlotPolicy(min_notice_minutes=0, window_days=180, online=False),
 }
+
+SHOWN: Mapping[str, SlotPolicy] = {
+    **POLICIES,
+    Channel.ONLINE: replace(POLICIES[Channel.ONLINE], grace_minutes=10),
+}
+"""For a place that was shown: its notice may end while a telephone number and a code are typed slowly."""
 
 _REFERRED_FROM: Mapping[str, Door] = {
     CareLevel.INITIAL: Door.REFERRAL_INITIAL,

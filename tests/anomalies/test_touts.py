@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -24,16 +24,19 @@ from tests.booking.test_races import together
 from tests.conftest import MovableClock
 
 NATIONAL_ID = "077080001234"
+LATER = NOW + timedelta(seconds=1)
 
 
-def acts_for(engine: Engine, settings: Settings, account: Person, name: str, **known: str) -> Person:
+def acts_for(
+    engine: Engine, settings: Settings, account: Person, name: str, *, at: datetime = NOW, **known: str
+) -> Person:
     """Register somebody for an account that has no near relation to them."""
     with system_unit_of_work(engine) as session:
         patient_id = patients.register(
             session,
             account.principal,
             NewPatient(name, birth_year=1980, **known),
-            now=NOW,
+            now=at,
             cipher=settings.cipher,
         )
         session.connection().exec_driver_sql(
@@ -101,6 +104,41 @@ def test_without_the_lock_of_the_identity_the_limit_is_overrun(
         with owner_engine.begin() as connection:
             connection.exec_driver_sql(guarded.replace("%", "%%"))
     assert overrun
+
+
+def restrict(owner_engine: Engine, patient_id: UUID) -> None:
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO booking_restriction VALUES (%s, 'desk-only', %s, %s)",
+            (patient_id, NOW - timedelta(days=1), NOW + timedelta(days=1)),
+        )
+
+
+def test_who_books_at_the_desk_cannot_come_again_as_a_newcomer(
+    web: FlaskClient, lan: Person, minh: Person, engine: Engine, settings: Settings, owner_engine: Engine
+):
+    first = acts_for(engine, settings, lan, "Trần Văn Một", national_id=NATIONAL_ID)
+    again = acts_for(engine, settings, minh, "Trần Văn Mốt", at=LATER, national_id=NATIONAL_ID)
+    free = list({slot["start"]: slot for slot in slots(web, limit=20)}.values())
+    assert book(web, again, slot_id=free[0]["id"]).status_code == 201, "nothing holds yet"
+    restrict(owner_engine, first.patient_id)
+    refused = book(web, again, slot_id=free[1]["id"])
+    assert (refused.status_code, refused.json["code"]) == (409, "identity-at-desk")
+    held = web.post("/api/v1/holds", json={"slot_id": free[1]["id"]}, headers=again.headers).json
+    confirmed = book(web, again, hold_id=held["id"])
+    assert (confirmed.status_code, confirmed.json["code"]) == (409, "identity-at-desk")
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE healthcare_service SET code = 'emergency' WHERE code = 'internal'")
+    assert book(web, again, slot_id=free[2]["id"]).status_code == 201, "emergency care is never refused"
+
+
+def test_a_strangers_misses_under_my_number_do_not_close_the_door_to_me(
+    web: FlaskClient, lan: Person, minh: Person, engine: Engine, settings: Settings, owner_engine: Engine
+):
+    mine = acts_for(engine, settings, lan, "Trần Văn Một", national_id=NATIONAL_ID)
+    stranger = acts_for(engine, settings, minh, "Trần Văn Một", at=LATER, national_id=NATIONAL_ID)
+    restrict(owner_engine, stranger.patient_id)
+    assert book(web, mine, slot_id=slots(web)[0]["id"]).status_code == 201
 
 
 def test_a_telephone_counts_over_all_records_that_share_it(

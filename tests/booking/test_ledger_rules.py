@@ -348,7 +348,7 @@ def test_a_session_opens_and_closes_online_at_its_own_times(
     assert early.json["opens_at"] == "2026-11-30T09:00:00+07:00"
     assert "09:00 ngày 30/11/2026" in early.json["detail"]
     own(
-        "UPDATE clinic_session SET opens_at = :at, notice_minutes = 1441 WHERE id = :id",
+        "UPDATE clinic_session SET opens_at = :at, notice_minutes = 1451 WHERE id = :id",
         at=NOW, id=sessions["an"],
     )  # fmt: skip
     late = post(web, lan, lan, slot)

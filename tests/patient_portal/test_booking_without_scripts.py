@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import text
 
 from telehealth.core.uow import system_unit_of_work
@@ -326,6 +328,28 @@ def test_a_slot_that_is_too_soon_says_why_and_shows_others(
     browser.send(code=browser.code())
     assert browser.status == 409
     assert browser.sees("Chưa giữ được giờ này", "Những giờ trống gần nhất")
+
+
+@pytest.mark.parametrize("doctor", [DOCTORS["an"], None], ids=["a doctor", "any doctor"])
+def test_a_time_that_was_shown_can_be_taken_though_typing_takes_its_time(
+    browser: Browser, clock: MovableClock, set_database_clock, doctor: str | None
+):
+    def at(minute: int) -> None:
+        clock.now = datetime(2026, 12, 1, 0, minute, tzinfo=UTC)
+        set_database_clock(clock.now)
+
+    chosen = "" if doctor is None else f"&practitioner={doctor}"
+    times = f"/book/times?service=internal&facility=77001&modality=in-person&from={TUESDAY}{chosen}"
+    at(30)
+    shown = browser.go(times).links("/book/slots/")[0]
+    at(38)
+    assert shown not in browser.go(times).links("/book/slots/"), "22 minutes before: not shown any more"
+    browser.go(shown).send(phone=PHONE)
+    at(39)
+    browser.send(code=browser.code()).send(**ME)
+    at(43)
+    browser.send(coverage_basis="registered-here").send(agree="yes")
+    assert browser.sees("Đã đặt lịch xong"), "what is held was taken in time"
 
 
 def test_the_pages_of_a_hold_open_only_for_who_holds_it(new_browser: Callable[[], Browser]):

@@ -129,6 +129,26 @@ def test_the_family_is_shown_with_masked_numbers(browser: Browser):
     assert not browser.sees("077162000123")
 
 
+def test_who_missed_too_many_visits_hears_so_when_chosen_not_at_the_end(
+    browser: Browser, new_browser: Callable[[], Browser], owner_engine: Engine
+):
+    to_confirmation(browser, national_id="077162000123")
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            """INSERT INTO booking_restriction
+               SELECT id, 'desk-only', created_at, created_at + interval '30 days' FROM patient"""
+        )
+    browser.go(browser.address.replace("/confirm", "/who"))
+    browser.send(who=re.findall(r'name="who" value="([0-9a-f-]{36})"', browser.text)[0])
+    assert browser.status == 409
+    assert browser.sees("Vì đã vắng một số lịch hẹn", "tổng đài", "cấp cứu", "Người khác")
+    newcomer = to_slot(new_browser()).send(phone="0987654321")
+    newcomer.send(code=newcomer.code()).send(**ME, national_id="077162000123")
+    assert newcomer.status == 409
+    assert newcomer.sees("Số giấy tờ này cần được kiểm tra")
+    assert not newcomer.sees("vắng")
+
+
 def test_pages_that_name_the_family_while_booking_leave_a_row_each(browser: Browser):
     to_confirmation(browser)
 

@@ -66,6 +66,17 @@ def test_ten_desks_at_once_call_ten_different_people(hospital: Hospital):
     assert sorted(called) == [f"A{n:03d}" for n in range(1, 31)]
 
 
+def test_presses_of_one_instant_are_called_one_after_the_other(hospital: Hospital):
+    """Whose turn is next goes by the last calls: their instants must say which came last."""
+    for _ in range(8):
+        hospital.number("registration")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: hospital.call("registration"), range(8), timeout=60))
+    with hospital.begin() as session:
+        times = session.scalars(text("SELECT called_at FROM ticket ORDER BY number")).all()
+    assert times == sorted(set(times))
+
+
 def test_without_the_locks_two_desks_call_one_person(hospital: Hospital):
     """The control: the same update without SKIP LOCKED and without looking at the status again."""
     for _ in range(2):

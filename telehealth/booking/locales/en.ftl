@@ -64,6 +64,7 @@ calendar-description = Booking code: { $code }. See or cancel: { $link }
 error-remote-not-allowed = This condition may not be treated by video. Please choose a time in person, so that the doctor can examine you.
 error-too-many-by-account = This account has booked many visits today. Please go on tomorrow, or call us for help.
 error-too-many-by-phone = People with this phone number have many visits ahead. Please call the facility to book another one.
+error-identity-at-desk = This identity number has to be checked before booking online. Please book at the desk or by telephone with the facility. In an emergency, please come to a health facility at once.
 error-too-many-by-identity = This person has many visits ahead. Please cancel those not needed, or call the facility to book another one.
 error-waiting-room = These places have just been released and many people want one. Please come in through the waiting room.
 error-series-without-days = There is no day for a visit. Please check the first day, the number of visits and the holidays.

@@ -64,6 +64,7 @@ calendar-description = Mã lịch hẹn: { $code }. Xem hoặc hủy lịch: { $
 error-remote-not-allowed = Bệnh này chưa thuộc danh mục được khám, chữa bệnh từ xa. Vui lòng chọn giờ khám trực tiếp để bác sĩ khám kỹ hơn.
 error-too-many-by-account = Số điện thoại đăng nhập này đã đặt nhiều lịch trong hôm nay. Vui lòng đặt tiếp vào ngày mai, hoặc gọi tổng đài để được giúp.
 error-too-many-by-phone = Những người dùng chung số điện thoại này đã có nhiều lịch khám sắp tới. Vui lòng gọi nơi khám để đặt thêm.
+error-identity-at-desk = Số giấy tờ này cần được kiểm tra trước khi đặt trực tuyến. Vui lòng đặt lịch tại quầy hoặc qua tổng đài của nơi khám. Khi cần cấp cứu, vui lòng đến ngay cơ sở y tế.
 error-too-many-by-identity = Người này đã có nhiều lịch khám sắp tới. Vui lòng hủy lịch không cần, hoặc gọi nơi khám để đặt thêm.
 error-waiting-room = Vừa đến giờ mở đặt lịch, nhiều người cùng vào. Vui lòng vào phòng chờ; đến lượt là quý vị chọn giờ được ngay.
 error-series-without-days = Không có ngày nào để hẹn. Vui lòng xem lại ngày bắt đầu, số buổi và ngày nghỉ lễ.

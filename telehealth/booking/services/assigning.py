@@ -6,7 +6,7 @@ another wins meanwhile costs nothing but the next try.
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -39,6 +39,7 @@ from telehealth.scheduling.errors import SlotClosed
 from telehealth.scheduling.queries import SlotQuery, SlotView, earliest_slots
 
 _TRIES = 60
+_ONE_START = timedelta(minutes=1)
 _SLOTS_LOOKED_AT = 10
 _NOT_THAT_SLOT = (SlotTaken, SlotClosed, TimeBlocked, PatientBusy)
 _NOT_THAT_DOCTOR = (
@@ -188,6 +189,7 @@ def _slots_of(search: _Search, candidate: Candidate) -> SlotQuery:
         limit=_SLOTS_LOOKED_AT,
         channel=search.channel,
         care_level=search.referring_level,
+        shown=wanted.to - wanted.from_ <= _ONE_START,
     )
 
 

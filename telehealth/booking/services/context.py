@@ -216,9 +216,15 @@ def slot_parameters(context: Context, start: datetime) -> dict[str, Any]:
 
 
 def checked_slot(
-    context: Context, channel: str, policies: Policies, now: datetime, *, override: bool = False
+    context: Context,
+    channel: str,
+    policies: Policies,
+    now: datetime,
+    *,
+    override: bool = False,
+    held: bool = False,
 ) -> datetime:
-    """Return the slot's start.
+    """Return the slot's start. `held`: by who takes it.
 
     Raises SlotUnknown, SlotInPast, SlotTooSoon, NotOpenYet, SlotTooFar, RestrictedToDesk.
     """
@@ -227,7 +233,7 @@ def checked_slot(
         raise SlotUnknown
     start = at_local(context.business_date, context.minute)
     times = Times(start, start + context.visit, context.opens_at, context.notice_minutes)
-    check_time(times, policies.slots[channel], now, override=override)
+    check_time(times, policies.slots[channel], now, override=override, held=held)
     if channel == Channel.ONLINE:
         check_restriction(context.restriction, context.service_code, context.facility_hotline)
     return start

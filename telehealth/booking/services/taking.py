@@ -178,7 +178,7 @@ def _plan(
         check_right(context, principal, request.channel)
     check_delegated(principal, context.patient_id)
     confirm = context.hold_id is not None
-    start = checked_slot(context, request.channel, policies, now, override=over or override)
+    start = checked_slot(context, request.channel, policies, now, override=over or override, held=confirm)
     condition = stated_condition(context.modality, request.need or RemoteNeed())
     _check_place(context, principal, request, start)
     if request.bound is not None:

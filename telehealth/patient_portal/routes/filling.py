@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from telehealth.booking.codes import CoverageBasis
 from telehealth.booking.conditions import in_person_instead
-from telehealth.core.errors import DomainError, Unprocessable, http_status
+from telehealth.booking.services.identity import check_person
+from telehealth.core.errors import Conflict, DomainError, Unprocessable, http_status
 from telehealth.core.text import clean, sort_key
 from telehealth.directory.codes import Modality
 from telehealth.invitations.rules import RELATIONS as INVITED_RELATIONS
@@ -26,6 +27,7 @@ from telehealth.patients.queries import PatientView
 from telehealth.patients.services import family, note_read, register
 from telehealth.referrals.routes.means import care
 from telehealth.web.context import cipher, enter_again, now, permit, principal, unit_of_work
+from telehealth.web.errors import error_text
 from telehealth.web.forms import form_errors
 from telehealth.web.guard import guarded
 from telehealth.web.localization import current_locale, t
@@ -61,6 +63,9 @@ def choose_who(hold_id: UUID) -> ResponseReturnValue:
         known = next((view for view in people if str(view.id) == chosen), None)
         if known is None:
             return _who_page(session, draft, people, {"who": t("portal-who-missing")}), 422
+        refusal = _refusal(session, draft, known.id)
+        if refusal is not None:
+            return _who_page(session, draft, people, {"who": error_text(refusal)}), http_status(refusal)
     keep(replace(draft, patient_id=known.id))
     return redirect(url_for("portal.details", hold_id=hold_id), 303)
 
@@ -89,6 +94,12 @@ def add_person(hold_id: UUID) -> ResponseReturnValue:
         with unit_of_work() as session:
             page = _person_page(session, draft_of(session, hold_id), form, form_errors(error))
         return page, http_status(error)
+    enter_again()
+    with unit_of_work() as session:
+        refusal = _refusal(session, draft, patient_id)
+        if refusal is not None:
+            page = _who_page(session, draft, _bookable(session), {"who": error_text(refusal)})
+            return page, http_status(refusal)
     keep(replace(draft, patient_id=patient_id))
     return redirect(url_for("portal.details", hold_id=hold_id), 303)
 
@@ -157,6 +168,15 @@ def _not_remote_page(session: Session, draft: Draft) -> str:
         other=OTHER,
         errors={},
     )
+
+
+def _refusal(session: Session, draft: Draft, patient_id: UUID) -> Conflict | None:
+    """Return why the place cannot be booked online for somebody, said before they are asked anything more."""
+    try:
+        check_person(session, held(session, draft.hold_id), patient_id, now=now())
+    except Conflict as refusal:
+        return refusal
+    return None
 
 
 def _bookable(session: Session) -> list[PatientView]:

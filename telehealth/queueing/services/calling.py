@@ -1,7 +1,7 @@
 """Calling the next person."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -81,8 +81,9 @@ def call_next(
     _refuse(session, state)
     if queue.settings.skips_by_itself:
         _skip_absent(session, principal, state, point, now)
-    ticket = _first(session, state.waiting, point, now)
-    note_step(session, principal, ticket, "call", now=now)
+    called_at = _in_turn(state, now)
+    ticket = _first(session, state.waiting, point, called_at)
+    note_step(session, principal, ticket, "call", now=called_at)
     tell_those_near(session, line_again(session, state, now), now=now, cipher=cipher, outbox=outbox)
     following = [each.number_text for each in state.waiting if each.id != ticket.id][:FOLLOWING]
     giver = _given_by(session, ticket, queue)
@@ -90,6 +91,14 @@ def call_next(
     if state.day.merged_here:
         tell_followers(session, queue.id, *state.day.merged_here)
     return state_of(session, ticket, giver)
+
+
+def _in_turn(state: Line, now: datetime) -> datetime:
+    """Return the instant of the next call, after all before it: whose turn it is goes by the last calls, and
+    those who press at once have read the clock before they wait for the line.
+    """
+    last = max((each.called_at for each in state.last_calls if each.called_at is not None), default=now)
+    return now if last < now else last + timedelta(microseconds=1)
 
 
 def _given_by(session: Session, ticket: Ticket, queue: QueueView) -> QueueView:

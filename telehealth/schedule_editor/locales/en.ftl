@@ -144,6 +144,7 @@ editor-again-text = They leave the list of appointments to move.
 editor-doubts = Please note
 editor-doubt-room-twice = { $doctor } and { $other } use room { $room } at the same time, from { $day } ({ $days } days).
 editor-doubt-two-rooms = { $doctor } has two sessions in two places here at the same time, from { $day } ({ $days } days).
+editor-doubt-unknown-room = The facility has no room { $room }: patients will not find it and it gives no numbers. Session of { $doctor }, from { $day } ({ $days } days).
 editor-doubt-over-limit = { $doctor } has more people than the daily limit, from { $day } ({ $days } days).
 editor-doubt-extra-cut = { $doctor } is on leave or already has that session then, so the extra session does not open in full, from { $day } ({ $days } days).
 editor-by-day = Day by day

@@ -135,6 +135,7 @@ editor-again-text = Những lịch này sẽ ra khỏi danh sách cần dời.
 editor-doubts = Cần để ý
 editor-doubt-room-twice = { $doctor } và { $other } cùng dùng phòng { $room }, từ { $day } ({ $days } ngày).
 editor-doubt-two-rooms = { $doctor } có hai ca ở hai nơi trong cơ sở cùng giờ, từ { $day } ({ $days } ngày).
+editor-doubt-unknown-room = Cơ sở chưa có phòng { $room } trong danh mục: người bệnh không tìm được, phòng không phát số. Ca của { $doctor }, từ { $day } ({ $days } ngày).
 editor-doubt-over-limit = { $doctor } đã nhận quá số người mỗi ngày, từ { $day } ({ $days } ngày).
 editor-doubt-extra-cut = { $doctor } nghỉ hoặc đã có ca cùng giờ đó, nên ca thêm không mở hết, từ { $day } ({ $days } ngày).
 editor-by-day = Theo từng ngày

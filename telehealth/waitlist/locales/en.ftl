@@ -84,6 +84,7 @@ waitlist-place-open-title = A place is free for you
 waitlist-place-open-text = Please answer before { $until }. After that it goes to the next person, and you keep your place in line.
 waitlist-place-accepted-title = The place is yours
 waitlist-place-accepted-text = You will get a message about the visit. Please come 15 minutes early and bring your papers and insurance card, if you have one.
+waitlist-place-accepted-text-within = You will get a message about the visit. Please come between { $from } and { $to } and bring your papers and insurance card, if you have one.
 waitlist-place-declined-title = You left this place to the next
 waitlist-place-declined-text = You keep your place in line; we tell you of the next one at once.
 waitlist-place-lapsed-title = The time to answer is over

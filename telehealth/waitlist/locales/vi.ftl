@@ -83,6 +83,7 @@ waitlist-place-open-title = Có chỗ khám cho quý vị
 waitlist-place-open-text = Vui lòng trả lời trước { $until }. Quá giờ, chỗ này mời người kế tiếp và quý vị vẫn giữ thứ tự chờ.
 waitlist-place-accepted-title = Đã nhận chỗ
 waitlist-place-accepted-text = Quý vị sẽ nhận tin nhắn báo lịch khám. Vui lòng đến trước giờ hẹn 15 phút, mang theo giấy tờ tùy thân và thẻ BHYT (nếu có).
+waitlist-place-accepted-text-within = Quý vị sẽ nhận tin nhắn báo lịch khám. Vui lòng đến trong khoảng { $from } đến { $to }, mang theo giấy tờ tùy thân và thẻ BHYT (nếu có).
 waitlist-place-declined-title = Quý vị đã nhường chỗ này
 waitlist-place-declined-text = Chỗ này mời người kế tiếp. Quý vị vẫn giữ thứ tự chờ; có chỗ khác chúng tôi báo ngay.
 waitlist-place-lapsed-title = Đã quá giờ trả lời
