@@ -459,12 +459,18 @@ class FollowView:
 
 @dataclass(frozen=True, slots=True)
 class StaffCallView:
-    """An open call from a kiosk."""
+    """An open call from a kiosk: since when, how often and when last it was pressed.
+
+    `told_at`: when it came from a machine that was cut off; None where it came at once.
+    """
 
     id: UUID
     kind: str
     place: str
     at: datetime
+    presses: int
+    pressed_at: datetime
+    told_at: datetime | None
 
 
 def queue_by_id(session: Session, queue_id: UUID) -> QueueView | None:
@@ -708,7 +714,27 @@ def open_staff_calls(session: Session, facility_id: UUID) -> list[StaffCallView]
         .where(StaffCall.facility_id == facility_id, StaffCall.answered_at.is_(None))
         .order_by(StaffCall.kind, StaffCall.at)
     )
-    return [StaffCallView(row.id, row.kind, row.place, row.at) for row in rows]
+    return [_staff_call(row) for row in rows]
+
+
+def staff_call(session: Session, call_id: UUID) -> StaffCallView:
+    """Return a call. Raises NotFound."""
+    found = session.get(StaffCall, call_id, populate_existing=True)
+    if found is None:
+        raise NotFound
+    return _staff_call(found)
+
+
+def _staff_call(row: StaffCall) -> StaffCallView:
+    return StaffCallView(
+        id=row.id,
+        kind=row.kind,
+        place=row.place,
+        at=row.at,
+        presses=row.presses,
+        pressed_at=row.pressed_again_at or row.at,
+        told_at=row.told_at,
+    )
 
 
 def facility_of_staff_call(session: Session, call_id: UUID) -> UUID:
