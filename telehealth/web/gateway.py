@@ -150,6 +150,8 @@ def _environ(scope: Scope, body: bytes) -> Environ:
         "wsgi.run_once": False,
     }
     for raw, value in scope["headers"]:
+        if b"_" in raw:  # X_Forwarded_For would pass for X-Forwarded-For, which only our front may say
+            continue
         name = _NAMED.get(raw.lower()) or "HTTP_" + raw.decode("latin1").upper().replace("-", "_")
         said = value.decode("latin1")
         environ[name] = _joined(name, environ[name], said) if name in environ else said

@@ -115,3 +115,15 @@ def test_what_the_application_raises_reaches_the_server_unanswered():
 
     with pytest.raises(LookupError):
         ask(broken, piece())
+
+
+def test_a_header_that_would_pass_for_another_is_left_out(flask: Flask):
+    seen: dict[str, str] = {}
+
+    @flask.before_request
+    def look() -> None:
+        seen.update(request.headers)
+
+    ask(flask, piece(), headers=[(b"x_forwarded_for", b"10.0.0.1"), (b"x-other", b"1")])
+    assert seen["X-Other"] == "1"
+    assert "X-Forwarded-For" not in seen
