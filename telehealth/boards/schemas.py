@@ -124,6 +124,9 @@ class OpenStaffCallSchema(Schema):
     kind = fields.String()
     place = fields.String()
     at = Instant()
+    presses = fields.Integer()
+    pressed_at = Instant()
+    told_at = Instant(allow_none=True)
 
 
 class HallSchema(Schema):

@@ -8,7 +8,14 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from telehealth.core.uow import system_unit_of_work
-from telehealth.demo.services import PROVINCE, Demo, load_deposits, load_people, load_province
+from telehealth.demo.services import (
+    PROVINCE,
+    Demo,
+    load_deposits,
+    load_people,
+    load_province,
+    load_web_numbers,
+)
 from telehealth.scheduling.services import materialise_horizon
 from telehealth.web.context import db, services
 
@@ -38,6 +45,7 @@ def load(province: Path) -> None:
         sessions = materialise_horizon(session, loader.now)
         people = load_people(session, loader, _known(path))
         load_deposits(session, loader)
+        load_web_numbers(session, loader)
     _keep(path, people)
     for table in report.tables:
         click.echo(f"{table.table}: {table.added + table.changed + table.unchanged}")

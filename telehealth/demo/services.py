@@ -3,11 +3,12 @@
 import base64
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from notifications.sandbox.bank import SECRET
@@ -17,19 +18,23 @@ from telehealth.core.clock import business_date
 from telehealth.core.crypto import FieldCipher, derive_key
 from telehealth.core.principal import SYSTEM
 from telehealth.demo.people import KIOSKS, PATIENTS, STAFF, DemoPatient, DemoStaff
+from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.keys import facility_key, practitioner_key, service_key
-from telehealth.directory.models import HealthcareService
+from telehealth.directory.models import Facility, HealthcareService
 from telehealth.directory.queries import facility_by_code
 from telehealth.patients.services import NewPatient, find_by_identifier, link_facility, register
 from telehealth.payments.queries import DepositTerms, account_of
 from telehealth.payments.rules import Account
 from telehealth.payments.services import AccountSettings, set_account, set_terms
 from telehealth.provincial_import.services import ImportReport, import_province, moved_to
+from telehealth.queueing.queries import queues_of
+from telehealth.queueing.services.arranging import configure
 
 PROVINCE = Path(__file__).parent / "province"
 
 KIOSK = "kiosk"
 DEPOSIT_FACILITY, DEPOSIT_SERVICE = "77001", "endocrinology"
+WEB_NUMBERS, WEB_UNTIL_MINUTE = 30, 15 * 60 + 30
 NATIONAL_ID = "national-id"
 
 
@@ -75,6 +80,15 @@ def load_deposits(session: Session, demo: Demo) -> None:
     set_account(session, SYSTEM, facility, account, version=0, now=demo.now, cipher=demo.cipher)
     service = session.get_one(HealthcareService, service_key(DEPOSIT_FACILITY, DEPOSIT_SERVICE))
     set_terms(session, SYSTEM, service, DepositTerms(50_000, 60, 1440, 50), version=0, now=demo.now)
+
+
+def load_web_numbers(session: Session, demo: Demo) -> None:
+    """Let every reception give numbers to the web; what a facility has set itself stays."""
+    for facility_id in session.scalars(select(Facility.id)):
+        for queue in queues_of(session, facility_id):
+            if queue.kind is ServicePointKind.REGISTRATION and queue.version == 1:
+                wished = replace(queue.settings, web_limit=WEB_NUMBERS, web_until_minute=WEB_UNTIL_MINUTE)
+                configure(session, SYSTEM, queue.id, wished, version=1, now=demo.now)
 
 
 def _staff(session: Session, demo: Demo, person: DemoStaff) -> dict[str, Any]:

@@ -88,12 +88,20 @@ class StaffCallSchema(RequestSchema):
     """Why people are called to the machine."""
 
     kind = fields.Enum(StaffCallKind, by_value=True, required=True)
+    pressed_at = fields.AwareDateTime(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "When it was pressed, where the machine was cut off then."},
+    )
 
 
 class StaffCallMadeSchema(Schema):
-    """A call that shows on the consoles until somebody goes."""
+    """A call that shows on the consoles until somebody goes; until then a further press is the same one."""
 
     id = fields.UUID()
+    at = Instant()
+    presses = fields.Integer()
+    pressed_at = Instant(metadata={"description": "When it was pressed last."})
 
 
 class OpinionSchema(RequestSchema):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from notifications import Message, Outbox
@@ -62,7 +62,7 @@ from telehealth.queueing import queries as queues
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PrintStatus, PriorityClass, Purpose, StaffCallKind
 from telehealth.queueing.errors import QueueClosed
-from telehealth.queueing.models import StaffCall, Ticket
+from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import FollowView, QueueView
 from telehealth.queueing.rules import statutory_class
 from telehealth.queueing.services.numbers import Holder, TicketView, issue, set_by, view
@@ -216,7 +216,7 @@ def note_print(
     if status is not PrintStatus.FAILED:
         return
     ticket = session.get_one(Ticket, ticket_id)
-    _call_to_printer(session, principal, ticket.facility_id, now)
+    queueing.call_staff(session, principal, ticket.facility_id, StaffCallKind.PRINTER, now=now)
     message = _slip_message(session, ticket, slip_url, now, cipher)
     if message is not None:
         outbox.enqueue(session, [message], now=now)
@@ -396,20 +396,6 @@ def priority_of(
     if computed is not PriorityClass.NONE:
         return computed, "birth-date"
     return wish.priority, None if wish.priority is PriorityClass.NONE else set_by(kiosk.principal)
-
-
-def _call_to_printer(session: Session, principal: Principal, facility_id: UUID, now: datetime) -> None:
-    """Call staff once to a printer, however many slips fail until somebody goes."""
-    called = session.scalar(
-        select(StaffCall.id).where(
-            StaffCall.facility_id == facility_id,
-            StaffCall.kind == StaffCallKind.PRINTER,
-            StaffCall.device_id.is_not_distinct_from(principal.device_id),
-            StaffCall.answered_at.is_(None),
-        )
-    )
-    if called is None:
-        queueing.call_staff(session, principal, facility_id, StaffCallKind.PRINTER, now=now)
 
 
 def _slip_message(

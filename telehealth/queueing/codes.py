@@ -107,6 +107,7 @@ class HandedInReason(StrEnum):
     NUMBER_TAKEN = "number-taken"
     PRESS_REUSED = "press-reused"
     DEVICE_REVOKED = "device-revoked"
+    APPOINTMENT_UNCLEAR = "appointment-unclear"
 
 
 class NumberFate(StrEnum):

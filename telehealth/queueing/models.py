@@ -344,6 +344,7 @@ class HandedInNumber(Base):
     print_status: Mapped[str]
     why: Mapped[str]
     received_at: Mapped[datetime]
+    given_sealed: Mapped[bytes | None]
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket.id"))
@@ -390,12 +391,28 @@ class BoardEvent(Base):
 
 
 class StaffCall(Base):
-    """Somebody at a kiosk needs a person: an emergency, or help with the screen."""
+    """Somebody at a kiosk needs a person: an emergency, or help with the screen.
+
+    Until somebody answers, a further press of that kind there counts on this row. `told_at`: when it reached
+    us from a machine that was cut off at `at`.
+    """
 
     __tablename__ = "staff_call"
     __table_args__ = (
         CheckConstraint(one_of("kind", StaffCallKind), name="kind"),
+        CheckConstraint(
+            "presses >= 1 AND (presses > 1) = (pressed_again_at IS NOT NULL)"
+            " AND coalesce(pressed_again_at >= at, true)",
+            name="presses",
+        ),
         Index("ix_staff_call_open", "facility_id", postgresql_where=text("answered_at IS NULL")),
+        Index(
+            "uq_staff_call_open",
+            "device_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("answered_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -404,5 +421,8 @@ class StaffCall(Base):
     device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"))
     place: Mapped[str]
     at: Mapped[datetime]
+    presses: Mapped[int] = mapped_column(server_default="1", default=1)
+    pressed_again_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     answered_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from telehealth.accounts.services import enrol_device
 from telehealth.core.principal import Principal, PrincipalKind
 from telehealth.core.uow import system_unit_of_work
 from telehealth.queueing.codes import StaffCallKind
@@ -423,10 +426,28 @@ def test_patients_and_strangers_do_not_come_behind_the_desk(desk: Browser, lan: 
     )
 
 
-def kiosk_call(engine: Engine, facility: str, kind: StaffCallKind, place: str) -> None:
-    machine = Principal(kind=PrincipalKind.KIOSK, display_name=place)
+def kiosk_call(
+    engine: Engine, facility: str, kind: StaffCallKind, place: str, device: UUID | None = None, at: int = 0
+) -> None:
+    machine = Principal(kind=PrincipalKind.KIOSK, display_name=place, device_id=device)
+    pressed = MONDAY_8AM + timedelta(minutes=at)
     with system_unit_of_work(engine) as session:
-        call_staff(session, machine, FACILITIES[facility], kind, now=MONDAY_8AM)
+        call_staff(session, machine, FACILITIES[facility], kind, now=pressed)
+
+
+def test_a_call_that_is_pressed_again_says_how_often_and_when_last(
+    desk: Browser, engine: Engine, clock: MovableClock
+):
+    with system_unit_of_work(engine) as session:
+        facility = FACILITIES["77001"]
+        device = enrol_device(
+            session, kind="kiosk", facility_id=facility, name="A", enrolled_by=None, now=MONDAY_8AM
+        )
+    for at in (0, 4, 12):
+        kiosk_call(engine, "77001", StaffCallKind.EMERGENCY, "Kiosk sảnh A", device.device_id, at)
+    page = " ".join(desk.go("/desk/staff-calls").text.split())
+    assert page.count("CẤP CỨU tại Kiosk sảnh A") == 1
+    assert "CẤP CỨU tại Kiosk sảnh A, lúc 08:00, bấm 3 lần, lần cuối 08:12" in page
 
 
 def test_a_kiosks_call_is_shown_on_every_page_until_somebody_goes(desk: Browser, engine: Engine):

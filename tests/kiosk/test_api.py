@@ -1,13 +1,19 @@
 """What the kiosk's pages do, over the API; and feedback, from the machine to the staff."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
-from sqlalchemy import select, text
+from flask import Flask
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
 
 from telehealth.accounts.models import Membership
 from telehealth.kiosk.models import Feedback
+from telehealth.queueing.codes import StaffCallKind
 from telehealth.queueing.models import StaffCall, Ticket
-from tests.conftest import MONDAY_8AM
+from telehealth.queueing.services import call_staff
+from tests.conftest import MONDAY_8AM, MovableClock
 from tests.kiosk.people import LAN_CARD, STRANGER_CARD, Town
 from tests.queueing.hospital import Caller, Hospital
 
@@ -52,6 +58,86 @@ def test_staff_are_no_kiosk(staff: Caller):
 def test_a_kiosk_calls_staff(program: Caller, hospital: Hospital):
     assert program.post("/api/v1/staff-calls", {"kind": "emergency"}).status_code == 201
     assert hospital.count(StaffCall) == 1
+
+
+def open_calls(app: Flask, hospital: Hospital) -> list[dict[str, object]]:
+    hall = Caller(app.test_client(), hospital.admin_token).get("/api/v1/facilities/77001/hall")
+    return hall.json["staff_calls"]
+
+
+def test_pressed_again_it_is_the_same_call_until_somebody_goes(
+    app: Flask, program: Caller, hospital: Hospital, clock: MovableClock
+):
+    def press(kind: str = "emergency", **more: object) -> dict[str, object]:
+        return program.post("/api/v1/staff-calls", {"kind": kind} | more).json
+
+    first = press()
+    clock.forward(minutes=2)
+    assert press("help")["presses"] == 1
+    clock.forward(minutes=8)
+    again = press()
+    assert (again["id"], again["presses"], again["at"]) == (first["id"], 2, first["at"])
+    shown = open_calls(app, hospital)[0]
+    assert (shown["presses"], shown["pressed_at"][11:16], shown["told_at"]) == (2, "08:10", None)
+    with hospital.begin() as session:
+        session.execute(update(StaffCall).values(answered_at=clock()))
+    assert press()["id"] != first["id"]
+    assert hospital.count(StaffCall) == 3
+
+
+def test_a_call_that_was_kept_in_a_cut_has_the_time_of_its_press(
+    app: Flask, program: Caller, hospital: Hospital, clock: MovableClock
+):
+    minute = timedelta(minutes=1)
+    clock.forward(minutes=30)
+    late, early = (MONDAY_8AM + minute * 12).isoformat(), (MONDAY_8AM + minute * 2).isoformat()
+    for _ in range(2):  # its first answer was lost
+        program.post("/api/v1/staff-calls", {"kind": "help", "pressed_at": late}, Idempotency_Key="late")
+    program.post("/api/v1/staff-calls", {"kind": "help", "pressed_at": early}, Idempotency_Key="early")
+    (call,) = open_calls(app, hospital)
+    times = [call[name][11:16] for name in ("at", "pressed_at", "told_at")]
+    assert (call["presses"], times) == (2, ["08:02", "08:12", "08:30"])
+    clock.forward(days=3)
+    ahead = program.post("/api/v1/staff-calls", {"kind": "emergency", "pressed_at": "2027-01-01T00:00:00Z"})
+    assert (
+        ahead.json["at"] == ahead.json["pressed_at"] == (MONDAY_8AM + minute * 30 + timedelta(3)).isoformat()
+    )
+
+
+PRESSES = 6
+
+
+def press_at_once(hospital: Hospital, press) -> list[object]:
+    start = Barrier(PRESSES)
+
+    def one(_: int) -> object:
+        with hospital.begin() as session:
+            start.wait()
+            return press(session)
+
+    with ThreadPoolExecutor(PRESSES) as pool:
+        return list(pool.map(one, range(PRESSES), timeout=60))
+
+
+def test_six_hands_at_once_are_one_alarm(hospital: Hospital):
+    def press(session: Session) -> object:
+        return call_staff(session, hospital.kiosk, hospital.id, StaffCallKind.EMERGENCY, now=MONDAY_8AM)
+
+    assert len(set(press_at_once(hospital, press))) == 1
+    with hospital.begin() as session:
+        assert session.scalars(select(StaffCall.presses)).one() == PRESSES
+
+
+def test_without_the_index_looking_first_stacks_alarms(hospital: Hospital):
+    """The control: the same presses, each of which looks for an open call and then writes its own."""
+
+    def press(session: Session) -> object:
+        known = session.scalar(select(StaffCall.id).where(StaffCall.answered_at.is_(None)))
+        session.execute(text("SELECT pg_sleep(0.1)"))
+        values = {"facility_id": hospital.id, "kind": "emergency", "place": "Kiosk", "at": MONDAY_8AM}
+        return known or session.scalar(insert(StaffCall).values(**values).returning(StaffCall.id))
+
+    assert len(set(press_at_once(hospital, press))) > 1
 
 
 def promote(hospital: Hospital) -> None:

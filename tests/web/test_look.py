@@ -14,7 +14,14 @@ from telehealth.settings import Settings
 from telehealth.web.assets import DIST
 
 FIRST_PAGE_LIMIT = 100_000
-WHAT_PEOPLE_COME_FOR = ["Đặt lịch khám", "Tái khám", "Lịch của tôi", "Gọi tổng đài", "Cấp cứu: 115"]
+WHAT_PEOPLE_COME_FOR = [
+    "Đặt lịch khám",
+    "Tái khám",
+    "Lịch của tôi",
+    "Lấy số hôm nay",
+    "Gọi tổng đài",
+    "Cấp cứu: 115",
+]
 
 
 def page(client: FlaskClient, path: str, status: int = 200) -> str:

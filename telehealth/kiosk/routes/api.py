@@ -31,6 +31,7 @@ from telehealth.kiosk.schemas import (
 from telehealth.kiosk.services import Kiosk, Opinion, Seen, Wish
 from telehealth.queueing import queries as queues
 from telehealth.queueing import services as queueing
+from telehealth.queueing.queries import StaffCallView
 from telehealth.queueing.routes.api import press_key
 from telehealth.queueing.schemas import EmptySchema, PrintSchema, TicketSchema
 from telehealth.queueing.services import TicketView
@@ -106,11 +107,22 @@ def rooms() -> dict[str, Any]:
 @guarded("kiosk.use")
 @api.arguments(StaffCallSchema)
 @api.response(201, StaffCallMadeSchema)
-def call_staff(body: dict[str, Any]) -> dict[str, UUID]:
-    """Call people to this machine; it shows on their consoles until somebody goes."""
+def call_staff(body: dict[str, Any]) -> StaffCallView:
+    """Call people to this machine; it shows on their consoles until somebody goes.
+
+    Until then a further press of the kind gives the same call with one press more.
+    """
     kiosk = _kiosk()
     with unit_of_work() as work:
-        return {"id": queueing.call_staff(work, principal(), kiosk.facility_id, body["kind"], now=now())}
+        call_id = queueing.call_staff(
+            work,
+            principal(),
+            kiosk.facility_id,
+            body["kind"],
+            now=now(),
+            pressed_at=body["pressed_at"],
+        )
+        return queues.staff_call(work, call_id)
 
 
 @api.post("/tickets/<uuid:ticket_id>/print-status")
