@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, surroundings: Surroundings) -> dict[str, ob
         ]
         with front(database.env, options.port, options.workers, options.server) as address:
             warm = play(address, requests[:WARM_UP], clients=options.clients, seconds=60)
-            _analyse(database.admin_url)
+            analyse(database.admin_url)
             before = cpu_seconds(database.admin_url)
             measured = play(address, requests[WARM_UP:], clients=options.clients, seconds=options.seconds)
             spent = cpu_seconds(database.admin_url) - before
@@ -70,7 +70,7 @@ _EXPECTED = {
 }
 
 
-def _analyse(admin_url: str) -> None:
+def analyse(admin_url: str) -> None:
     """Let the planner see that the ledger is not empty any more, as autovacuum does within a minute.
 
     Plans that the functions made over empty tables read them whole.

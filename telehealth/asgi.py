@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from telehealth.app import create_app
+from telehealth.app import MAX_BODY, create_app
 from telehealth.realtime.app import lifespan, routes
+from telehealth.web.gateway import WsgiGateway
 
-# a2wsgi types the two gateway protocols more narrowly than Flask and Starlette do.
-_flask: Any = create_app()
-_front: Any = WSGIMiddleware(_flask, workers=16)
+# Starlette types the gateway protocol more narrowly than Flask does.
+_front: Any = WsgiGateway(create_app(), threads=16, most=MAX_BODY)
 
 app = Starlette(routes=[*routes, Mount("/", app=_front)], lifespan=lifespan)

@@ -108,3 +108,32 @@ describe("a call for help", () => {
     expect(await held.keptCalls()).toEqual([two]);
   });
 });
+
+const block = (over: Partial<Lease> = {}): Lease => ({
+  id: "l1",
+  queue: "reception",
+  place: "Quầy tiếp đón",
+  business_date: "2026-11-23",
+  key: "k",
+  numbers: [1, 2, 3].map((number) => ({ number, text: `A00${number}`, slip: `s${number}` })),
+  given: 0,
+  ...over,
+});
+
+describe("the numbers of a queue", () => {
+  it("are those of this queue and this day that were not given out, over all blocks", () => {
+    const blocks = [
+      block({ given: 3 }),
+      block({ id: "l2", given: 1 }),
+      block({ id: "l3", queue: "pharmacy" }),
+      block({ id: "l4", business_date: "2026-11-22" }),
+    ];
+    expect(held.left(blocks, "reception", "2026-11-23")).toBe(2);
+    expect(held.left(blocks, "reception", "2026-11-24")).toBe(0);
+  });
+
+  it("are of the hospital's day, wherever the machine's clock believes to be", () => {
+    expect(held.dayOf(new Date("2026-11-22T16:59:59Z"))).toBe("2026-11-22");
+    expect(held.dayOf(new Date("2026-11-22T17:00:00Z"))).toBe("2026-11-23");
+  });
+});

@@ -5,7 +5,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, jsonify, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint as ApiBlueprint
 
@@ -26,6 +26,7 @@ from telehealth.core.errors import NotFound
 from telehealth.directory.queries import ServiceView, service
 from telehealth.web.context import now, permit, principal, session, unit_of_work
 from telehealth.web.guard import guarded
+from telehealth.web.localization import t
 from telehealth.web.requests import rfc3339
 
 api = ApiBlueprint("admission-api", __name__, url_prefix="/api/v1", description="Waiting rooms of releases")
@@ -49,6 +50,15 @@ def enter_room(service_id: UUID) -> Response:
     answer = jsonify(_json(_entered(service_id)))
     answer.status_code = 201
     return answer
+
+
+@api.delete("/services/<uuid:service_id>/waiting-room/place")
+@guarded("admission.wait")
+@api.response(204)
+def leave_room(service_id: UUID) -> Response:
+    """Give up one's place in the line."""
+    _left(service_id)
+    return Response(status=204)
 
 
 @api.get("/waiting-rooms")
@@ -106,6 +116,18 @@ def enter(service_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("admission.room", service_id=service_id), 303)
 
 
+@pages.post("/<uuid:service_id>/leave")
+@guarded("admission.wait")
+def leave(service_id: UUID) -> ResponseReturnValue:
+    """Give up one's place in the line."""
+    try:
+        _left(service_id)
+    except NoWaitingRoom:
+        return redirect(url_for("portal.services"), 303)
+    flash(t("admission-left"), "success")
+    return redirect(url_for("admission.room", service_id=service_id), 303)
+
+
 def _room(service_id: UUID) -> RoomView:
     with unit_of_work() as work:
         found = queries.room(work, service_id, principal().id, now=now())
@@ -117,6 +139,11 @@ def _room(service_id: UUID) -> RoomView:
 def _entered(service_id: UUID) -> RoomView:
     with unit_of_work() as work:
         return services.enter(work, principal(), service_id, now=now())
+
+
+def _left(service_id: UUID) -> None:
+    with unit_of_work() as work:
+        services.leave(work, principal(), service_id, now=now())
 
 
 def _arranged(service_id: UUID, terms: Terms | None) -> Response:

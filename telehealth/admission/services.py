@@ -39,6 +39,16 @@ def enter(session: Session, principal: Principal, service_id: UUID, *, now: date
     return found
 
 
+def leave(session: Session, principal: Principal, service_id: UUID, *, now: datetime) -> None:
+    """Give up one's place in the line, if there is one; the others keep theirs. Raises NoWaitingRoom."""
+    found = queries.room(session, service_id, principal.id, now=now)
+    if found is None:
+        raise NoWaitingRoom
+    session.connection().exec_driver_sql("SELECT leave_release(%s, %s, %s)", (service_id, principal.id, now))
+    entry = Entry("admission.leave", "HealthcareService", service_id, facility_id=found.facility_id)
+    record(session, principal, entry, now=now)
+
+
 def draw_due(session: Session, *, now: datetime) -> int:
     """Draw the lines whose hour has come; returns how many."""
     due = (

@@ -31,8 +31,13 @@ def miss_json(miss: MissView, locale: str) -> dict[str, Any]:
 
 
 def standing_text(standing: Standing) -> str:
-    """Say in plain words what holds, and until when."""
+    """Say in plain words to the person what holds for them, and until when."""
     return t(f"attendance-grade-{standing.grade}", until=format_date(standing.until, "short"))
+
+
+def standing_of_person(standing: Standing) -> str:
+    """Say to staff what holds for a person, and until when."""
+    return t(f"attendance-person-{standing.grade}", until=format_date(standing.until, "short"))
 
 
 def _standing_json(standing: Standing) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from telehealth.attendance import queries, services
 from telehealth.attendance.codes import Excuse
 from telehealth.attendance.errors import MissUnknown
-from telehealth.attendance.presentation import attendance_json, miss_json, standing_text
+from telehealth.attendance.presentation import attendance_json, miss_json, standing_of_person, standing_text
 from telehealth.attendance.schemas import AttendanceSchema, ExcuseSchema, MissSchema
 from telehealth.audit.services import Entry, record
 from telehealth.booking import queries as bookings
@@ -35,6 +35,7 @@ from telehealth.web.requests import if_match
 api = ApiBlueprint("attendance-api", __name__, url_prefix="/api/v1", description="Missed appointments")
 pages = Blueprint("attendance", __name__, template_folder="templates")
 pages.add_app_template_filter(standing_text, "standing_text")
+pages.add_app_template_filter(standing_of_person, "standing_of_person")
 
 
 @api.get("/patients/<uuid:patient_id>/attendance")

@@ -77,7 +77,7 @@ def stock(session: Session, kiosk: Kiosk, now: datetime) -> list[Stock]:
         for queue in queues.queues_of(session, kiosk.facility_id)
         if queue.kind == "registration" or queue.id in rooms
     ]
-    return [Stock(queue, _wanted(session, queue, now)) for queue in offered]
+    return [Stock(queue, _wanted(session, kiosk, queue, now)) for queue in offered]
 
 
 def epoch(session: Session, kiosk: Kiosk) -> int:
@@ -174,11 +174,14 @@ def return_rest(session: Session, kiosk: Kiosk, lease_id: UUID, used_to: int, *,
     leases.return_rest(session, kiosk.principal, lease_id, used_to=used_to, now=now)
 
 
-def _wanted(session: Session, queue: QueueView, now: datetime) -> int:
+def _wanted(session: Session, kiosk: Kiosk, queue: QueueView, now: datetime) -> int:
     day = business_date(now)
     lately = session.scalar(
         select(func.count()).where(
-            Ticket.queue_id == queue.id, Ticket.business_date == day, Ticket.issued_at > now - _PACE_OVER
+            Ticket.queue_id == queue.id,
+            Ticket.business_date == day,
+            Ticket.issued_by == kiosk.device_id,
+            Ticket.issued_at > now - _PACE_OVER,
         )
     )
     left = session.scalar(_LEFT, {"queue": queue.id, "day": day})

@@ -22,6 +22,7 @@ PASS_LASTS = timedelta(minutes=3)
 
 LEAST_LEASE, LARGEST_LEASE = 6, 60
 _SHARE_OF_THE_REST = 4
+_FIRST_MINUTES = 30
 
 Number = tuple[IdentifierSystem, str]
 
@@ -64,11 +65,13 @@ def look_up_limits(device_id: UUID) -> tuple[Limit, ...]:
 
 
 def lease_size(lately: int, minutes_per_visit: int, points: int, left: int | None) -> int:
-    """Return how many numbers a kiosk holds for a cut: those of an hour.
+    """Return how many numbers a kiosk holds for a cut: as many as it gave in the last hour.
 
-    `lately` were given in the last hour; before there were any, the configured pace of `points` rooms
-    counts. Of a day's contingent a kiosk holds at most a quarter of what is `left`.
+    Whoever presses elsewhere gets a number behind the block, so it is no larger than a cut needs: `lately`
+    are the kiosk's own presses, for each kiosk of a hall gives but its share. Before there were any, it is
+    half an hour of the configured pace of `points` rooms. Of a day's contingent a kiosk holds at most a
+    quarter of what is `left`.
     """
-    pace = max(lately, -(-60 * points // max(minutes_per_visit, 1)))
+    pace = lately or -(-_FIRST_MINUTES * points // max(minutes_per_visit, 1))
     size = min(max(pace, LEAST_LEASE), LARGEST_LEASE)
     return size if left is None else max(min(size, left // _SHARE_OF_THE_REST), 0)

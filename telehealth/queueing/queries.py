@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from telehealth.booking.models import Appointment
 from telehealth.core.clock import at_local, business_date, minute_of_day
 from telehealth.core.crypto import token_hash
 from telehealth.core.errors import NotFound
+from telehealth.core.sql import fetch_one
 from telehealth.directory.codes import ServicePointKind
 from telehealth.directory.hours import OpeningPeriod
 from telehealth.directory.models import Facility, ServicePoint
@@ -21,6 +23,7 @@ from telehealth.queueing.codes import PauseReason, PriorityClass, TicketStatus
 from telehealth.queueing.explanation import Explanation, Why, explain, explain_call
 from telehealth.queueing.models import Queue, QueueCounter, StaffCall, Ticket
 from telehealth.queueing.rules import (
+    DEFAULT_POLICY,
     LONGEST_TOKEN,
     Lane,
     Placed,
@@ -40,6 +43,7 @@ from telehealth.queueing.waits import Due, Pace, Period, WaitRange, calls_until,
 from telehealth.scheduling.models import ClinicSession
 
 _ROOMS_NAMED = 3
+_UNHEARD_AFTER = timedelta(minutes=2)
 _EXAMPLES = 3
 _LINES = text(
     """
@@ -48,6 +52,13 @@ _LINES = text(
     """
 )
 _BY_TOKEN = text("SELECT * FROM ticket_by_token(ticket_now(:token_hash))")
+_FOLLOWED_AT = text(
+    """
+    SELECT f.name, f.code, h.heard_at
+      FROM facility f LEFT JOIN queue_home h ON h.facility_id = f.id AND h.node_id IS NOT NULL
+     WHERE f.id = :facility
+    """
+)
 _POINTS = text(
     """
     SELECT q.id AS queue_id, p.id, p.name
@@ -56,6 +67,36 @@ _POINTS = text(
     """
 )
 _STANDING = text("SELECT * FROM queue_standing(:queue, :day, :now, :early, :late, :grace)")
+_SETTINGS = tuple(field.name for field in fields(QueueSettings))
+_OWN = (
+    "id",
+    "facility_id",
+    "code",
+    "name",
+    "kind",
+    "service_point_id",
+    "prefix",
+    "active",
+    "version",
+    "practitioner_id",
+)
+# A queue and how it stands, in one round trip: what every press at a kiosk reads.
+_APPROACH = f"""
+    SELECT {", ".join(f"q.{name}" for name in (*_OWN, *_SETTINGS))},
+           coalesce(room.name, q.name) AS place, cast(f.hours AS text) AS hours,
+           CASE WHEN q.service_point_id IS NULL
+                THEN (SELECT count(*) FROM service_point p
+                       WHERE p.facility_id = q.facility_id AND p.kind = q.kind AND p.active)
+                ELSE 1 END AS points,
+           s.priority, s.due, s.early, s.walk_in, s.back, s.called, s.lanes, s.rooms
+      FROM queue q
+      JOIN facility f ON f.id = q.facility_id
+      LEFT JOIN service_point room ON room.id = q.service_point_id
+      CROSS JOIN LATERAL queue_standing(
+           q.id, %(day)s, %(now)s, make_interval(mins => q.early_minutes),
+           make_interval(mins => q.late_minutes), %(grace)s) s
+     WHERE q.id = %(queue)s
+    """
 _OF_POINT = text(
     """
     SELECT q.id FROM queue q
@@ -85,7 +126,6 @@ _PAUSES = text(
      WHERE q.facility_id = :facility AND c.business_date = :day
     """
 )
-_SETTINGS = tuple(field.name for field in fields(QueueSettings))
 
 
 def _select_queues() -> Select[Any]:
@@ -390,6 +430,12 @@ class FollowView:
     come_by: datetime | None
     """Until when a number from the web waits for its holder to come."""
     lapsed: bool
+    heard_at: datetime | None
+    """When the node that runs the facility's queues was heard of last, where one does."""
+
+    def unheard_since(self, now: datetime) -> datetime | None:
+        """Return since when that node has not been heard of; None while it is."""
+        return self.heard_at if self.heard_at is not None and self.heard_at < now - _UNHEARD_AFTER else None
 
     @property
     def pause(self) -> Pause | None:
@@ -542,15 +588,14 @@ def follow(session: Session, public_token: str, now: datetime) -> FollowView | N
         return None
     state = line(session, calling_queue(session, queue, found.business_date), found.business_date, now)
     told = state.told(found.id, now) if found.business_date == business_date(now) else None
-    name, code = session.execute(
-        select(Facility.name, Facility.code).where(Facility.id == queue.facility_id)
-    ).one()
+    name, code, heard_at = session.execute(_FOLLOWED_AT, {"facility": queue.facility_id}).one()
     return FollowView(
         ticket_id=found.id,
         queue=queue,
         line=state,
         facility_name=name,
         facility_code=code,
+        heard_at=heard_at,
         business_date=found.business_date,
         number_text=number_text(queue.prefix, found.number),
         status=TicketStatus(found.status),
@@ -700,6 +745,7 @@ def facility_of_staff_call(session: Session, call_id: UUID) -> UUID:
     return found
 
 
+@lru_cache(maxsize=1024)
 def _hours(stored: str) -> tuple[OpeningPeriod, ...]:
     return tuple(OpeningPeriod.from_json(period) for period in json.loads(stored))
 
@@ -841,6 +887,56 @@ def prospect(session: Session, queue: QueueView, day: date, now: datetime, newco
     return Prospect(queue.place_on(state.day.rooms), told.ahead, told.wait)
 
 
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """A queue, and how it stands for somebody without an appointment who comes now."""
+
+    queue: QueueView
+    standing: Standing
+    last_lanes: tuple[Lane, ...]
+    last_calls: tuple[datetime, ...]
+    rooms: tuple[str, ...]
+
+    def told(self, now: datetime, *, has_priority: bool) -> Prospect:
+        """Return what they may be told."""
+        ahead = newcomer_place(
+            self.standing, self.last_lanes, self.queue.settings.policy, has_priority=has_priority
+        )
+        pace = _pace(self.queue, self.last_calls, len(self.last_lanes), len(self.rooms), now)
+        return Prospect(self.queue.place_on(self.rooms), ahead, wait_range(ahead, pace, now))
+
+
+def approach(session: Session, queue_id: UUID, day: date, now: datetime) -> Approach | None:
+    """Return a queue as somebody comes to it."""
+    asked = {"queue": queue_id, "day": day, "now": now, "grace": DEFAULT_POLICY.grace}
+    row = fetch_one(session, _APPROACH, asked)
+    if row is None:
+        return None
+    own, settings = dict(zip(_OWN, row, strict=False)), row[len(_OWN) : len(_OWN) + len(_SETTINGS)]
+    place, hours, points, *stood = row[len(_OWN) + len(_SETTINGS) :]
+    own["kind"] = ServicePointKind(own["kind"])
+    queue = QueueView(
+        **own,
+        place=place,
+        points=points,
+        settings=QueueSettings(*settings),
+        hours=_hours(hours),
+    )
+    return _approach(queue, stood)
+
+
+def _approach(queue: QueueView, stood: Sequence[Any]) -> Approach:
+    priority, due, early, walk_in, back, called, lanes, rooms = stood
+    most = queue.settings.return_places
+    return Approach(
+        queue,
+        Standing(priority, due, early, walk_in, tuple(min(places, most) for places in back)),
+        tuple(Lane(each) for each in lanes),
+        tuple(called),
+        tuple(rooms),
+    )
+
+
 def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, has_priority: bool) -> Prospect:
     policy = queue.settings.policy
     asked = {
@@ -851,12 +947,7 @@ def _counted(session: Session, queue: QueueView, day: date, now: datetime, *, ha
         "late": policy.late,
         "grace": policy.grace,
     }
-    row = session.execute(_STANDING, asked).one()
-    most = queue.settings.return_places
-    standing = Standing(row.priority, row.due, row.early, row.walk_in, tuple(min(b, most) for b in row.back))
-    ahead = newcomer_place(standing, [Lane(each) for each in row.lanes], policy, has_priority=has_priority)
-    wait = wait_range(ahead, _pace(queue, row.called, len(row.lanes), len(row.rooms), now), now)
-    return Prospect(queue.place_on(row.rooms), ahead, wait)
+    return _approach(queue, session.execute(_STANDING, asked).one()).told(now, has_priority=has_priority)
 
 
 def _pace(queue: QueueView, calls: Sequence[datetime], in_turn: int, points: int, now: datetime) -> Pace:
@@ -896,13 +987,3 @@ def _ticket(queue: QueueView, row: Row[Any], called_total: int) -> LineTicket:
         here_at=row.here_at,
         places_ahead=None if places is None else min(places, queue.settings.return_places),
     )
-
-
-_UNHEARD_AFTER = timedelta(minutes=2)
-_HEARD = text("SELECT heard_at FROM queue_home WHERE facility_id = :facility AND node_id IS NOT NULL")
-
-
-def unheard_since(session: Session, facility_id: UUID, now: datetime) -> datetime | None:
-    """Return since when the node that runs a facility's queues has not been heard of; None while it is."""
-    heard: datetime | None = session.scalar(_HEARD, {"facility": facility_id})
-    return heard if heard is not None and heard < now - _UNHEARD_AFTER else None

@@ -1,6 +1,7 @@
 """Boards as streams, of a facility or of an area: the last calls, then each event as it happens, numbered."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from starlette.requests import Request
@@ -16,6 +17,9 @@ from telehealth.realtime.store import BOARD_REPLAY, BoardArea, BoardEvent, Store
 MAX_CODE = 64
 SHOWN_CALLS = 5
 SHOWN_MISSED = 8
+STILL_SPOKEN = timedelta(minutes=3)
+"""As the board's page has it (STALE_MS): a call that is older is shown, and no longer spoken."""
+_OF_A_CALL = ("called", "withdrawn")
 
 
 class Screen(Subscriber):
@@ -54,10 +58,11 @@ class Boards:
     async def open(self, facility_id: UUID, area: BoardArea | None, last_event_id: int | None) -> Screen:
         """Return a subscriber that stands where its page stands.
 
-        A page that missed a few of today's events gets just those; a new page, or one that missed many,
-        gets the last calls as a `snapshot`.
+        A page that missed a few of today's events gets just those; a new page gets the last calls as a
+        `snapshot`. One that missed many gets in it besides whoever was called meanwhile, and not long ago.
         """
         head = await self._store.board_head(facility_id)
+        since = head
         if last_event_id is not None and last_event_id <= head:
             missed = await self._store.board_events(facility_id, after=last_event_id, area=area)
             if len(missed) <= BOARD_REPLAY:
@@ -66,9 +71,11 @@ class Boards:
                     screen.tell(told, _chunk(told))
                 screen.position = max(screen.position, head)
                 return screen
+            since = last_event_id
         screen = Screen(head, area)
         shown = [told for told in await self._store.board_last(facility_id, area) if told.seq <= head]
-        data = {"calls": [_shown(call) for call in last_calls(shown)], "missed": missed_numbers(shown)}
+        calls = last_calls(shown, since=since)
+        data = {"calls": [_shown(call) for call in calls], "missed": missed_numbers(shown)}
         screen.put(event("snapshot", data, event_id=head))
         return screen
 
@@ -92,21 +99,37 @@ class Boards:
         self._feed.close()
 
 
-def last_calls(events: Sequence[BoardEvent]) -> list[BoardEvent]:
-    """Return the last calls of different numbers, oldest first; a recall stands for the call before it."""
+def last_calls(events: Sequence[BoardEvent], *, since: int) -> list[BoardEvent]:
+    """Return the last calls of different numbers, oldest first; a recall stands for the call before it.
+
+    The last few; and of those after the event `since` all who are still expected and whose call is as young
+    as one that is still spoken.
+    """
     by_number: dict[object, BoardEvent] = {}
     for told in reversed(events):
-        if told.kind in ("called", "withdrawn"):
+        if told.kind in _OF_A_CALL:
             by_number.setdefault(told.body.get("number"), told)
-    return [told for told in by_number.values() if told.kind == "called"][:SHOWN_CALLS][::-1]
+    calls = [told for told in by_number.values() if told.kind == "called"]
+    absent = set(_absent(events))
+    young = events[-1].created_at - STILL_SPOKEN if events else None
+    return [
+        call
+        for place, call in enumerate(calls)
+        if place < SHOWN_CALLS
+        or (call.seq > since and young and call.created_at > young and call.body.get("number") not in absent)
+    ][::-1]
 
 
 def missed_numbers(events: Sequence[BoardEvent]) -> list[object]:
     """Return the numbers of which the last word is that they did not come, newest first."""
+    return _absent(events)[:SHOWN_MISSED]
+
+
+def _absent(events: Sequence[BoardEvent]) -> list[object]:
     last: dict[object, str] = {}
     for told in reversed(events):
         last.setdefault(told.body.get("number"), told.kind)
-    return [number for number, kind in last.items() if kind == "missed"][:SHOWN_MISSED]
+    return [number for number, kind in last.items() if kind == "missed"]
 
 
 def _chunk(told: BoardEvent) -> bytes:

@@ -13,7 +13,7 @@ from telehealth.provincial_import.province import FacilityFacts
 from telehealth.roster_import.rules import Stored
 from telehealth.schedule_editor.queries import LineView, lines
 from telehealth.scheduling.drafts import LineDraft, QuotaDraft
-from telehealth.scheduling.models import Resource
+from telehealth.scheduling.models import Resource, Schedule
 
 _EVERY = 10_000
 
@@ -28,8 +28,8 @@ class Codes:
     resources: Mapping[str, UUID]
 
 
-def codes_of(session: Session, facility_id: UUID, stored: list[Stored]) -> Codes:
-    """Return what the facility has; a room that is in use counts, whether it is a service point or not."""
+def codes_of(session: Session, facility_id: UUID) -> Codes:
+    """Return what the facility has; a room that a line names or named counts, a service point or not."""
     facility = session.get_one(Facility, facility_id)
     services = session.scalars(
         select(HealthcareService).where(
@@ -40,6 +40,7 @@ def codes_of(session: Session, facility_id: UUID, stored: list[Stored]) -> Codes
         select(Practitioner.licence_no, Practitioner.id).where(Practitioner.active)
     ).all()
     rooms = session.scalars(select(ServicePoint.code).where(ServicePoint.facility_id == facility_id)).all()
+    used = session.scalars(select(Schedule.room).where(Schedule.facility_id == facility_id).distinct()).all()
     resources = session.execute(
         select(Resource.code, Resource.id).where(Resource.facility_id == facility_id, Resource.active)
     ).all()
@@ -48,7 +49,7 @@ def codes_of(session: Session, facility_id: UUID, stored: list[Stored]) -> Codes
             code=facility.code,
             services={row.code: tuple(row.modalities) for row in services},
             licences=frozenset(row.licence_no for row in doctors),
-            rooms=frozenset(rooms) | {each.draft.room for each in stored},
+            rooms=frozenset(rooms) | frozenset(used),
             resources=frozenset(row.code for row in resources),
         ),
         practitioners={row.licence_no: row.id for row in doctors},

@@ -67,7 +67,7 @@ def _plan(session: Session, facility_id: UUID, file: RosterFile, today: date) ->
     if len(file.raw) > MOST_BYTES:
         raise FileTooLarge(most=MOST_BYTES // 1024)
     stored = stored_lines(session, facility_id, today)
-    codes = codes_of(session, facility_id, stored)
+    codes = codes_of(session, facility_id)
     rows, findings = read_table(_TABLE, file.name, file.raw)
     rosters = read_rosters(rows, codes.facts, findings)
     if not rows and not findings:

@@ -15,7 +15,7 @@ from telehealth.core.clock import at_local, local
 from telehealth.core.errors import NotFound
 from telehealth.directory.calendar import CalendarDayView
 from telehealth.directory.calendar import day_kind as kind_of
-from telehealth.directory.models import HealthcareService, Practitioner
+from telehealth.directory.models import HealthcareService, Practitioner, ServicePoint
 from telehealth.directory.queries import calendar_overrides
 from telehealth.schedule_editor.rules import Blocked, Extra, Standing
 from telehealth.scheduling.codes import ExceptionKind, SessionStatus
@@ -282,6 +282,12 @@ def exceptions(
     if after is not None:
         query = query.where(ScheduleException.id > after)
     return session.scalars(query.order_by(ScheduleException.id).limit(limit)).all()
+
+
+def room_codes(session: Session, facility_id: UUID) -> frozenset[str]:
+    """Return the codes of a facility's desks and rooms in use."""
+    asked = select(ServicePoint.code).where(ServicePoint.facility_id == facility_id, ServicePoint.active)
+    return frozenset(session.scalars(asked))
 
 
 def extras(session: Session, facility_id: UUID, from_: date) -> list[Extra]:

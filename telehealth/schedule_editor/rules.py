@@ -53,12 +53,16 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The schedule of a facility from today on: sessions by day, blockings, days over a limit, extras."""
+    """The schedule of a facility from today on: sessions by day, blockings, days over a limit, extras.
+
+    `rooms`: the codes of its desks and rooms.
+    """
 
     planned: Mapping[date, Sequence[PlannedSession]]
     blocked: frozenset[Blocked]
     over_limit: frozenset[tuple[UUID, date]]
     extras: Sequence[Extra] = ()
+    rooms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class WarningCode(StrEnum):
     TWO_ROOMS = "two-rooms"
     OVER_LIMIT = "over-limit"
     EXTRA_CUT = "extra-cut"
+    UNKNOWN_ROOM = "unknown-room"
+    SAME_TWICE = "same-twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,9 @@ def doubts(before: Snapshot, after: Snapshot, effects: Iterable[DayEffect]) -> t
     for effect in effects:
         fresh = [*effect.added, *(change.after for change in effect.changed)]
         for session in fresh:
+            if _is_nowhere(session, after.rooms):
+                key = WarningCode.UNKNOWN_ROOM, session.practitioner_id, None, session.room
+                found[key].append(effect.day)
             for other in after.planned[effect.day]:
                 code = _collision(session, other)
                 if code is not None:
@@ -243,11 +252,19 @@ def _blocked(appointment: Standing, blocked: Iterable[Blocked]) -> bool:
     )
 
 
+def _is_nowhere(session: PlannedSession, rooms: frozenset[str]) -> bool:
+    """Tell whether patients would look for a room that the facility does not have: it gives no numbers."""
+    named = session.modality != Modality.VIDEO and session.room != ""
+    return named and bool(rooms) and session.room not in rooms
+
+
 def _collision(session: PlannedSession, other: PlannedSession) -> WarningCode | None:
     if session.id == other.id or not (session.start_at < other.end_at and other.start_at < session.end_at):
         return None
     if session.practitioner_id == other.practitioner_id:
         apart = (session.room, session.modality) != (other.room, other.modality)
-        return WarningCode.TWO_ROOMS if apart else None
+        if apart:
+            return WarningCode.TWO_ROOMS
+        return WarningCode.SAME_TWICE if session.service_id == other.service_id else None
     shared = session.room == other.room != "" and Modality.VIDEO not in (session.modality, other.modality)
     return WarningCode.ROOM_TWICE if shared else None

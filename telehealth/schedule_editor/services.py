@@ -139,6 +139,7 @@ def _snapshot(session: Session, facility_id: UUID, first: date, last: date, now:
         blocked=queries.blocked_from(session, facility_id, now),
         over_limit=queries.days_over_limit(session, facility_id, now),
         extras=queries.extras(session, facility_id, first),
+        rooms=queries.room_codes(session, facility_id),
     )
 
 

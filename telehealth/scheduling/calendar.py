@@ -69,7 +69,7 @@ _DAYS = f"""{COUNTED_NOW}, scope AS MATERIALIZED (
     SELECT {SESSION_COLUMNS}, s.slot_count * s.capacity AS places, l.doors IS NOT NULL AS refilled,
            s.end_at > %(now)s AND s.bookable AND (NOT %(online)s OR s.bookable_online
                 AND (s.opens_at IS NULL OR s.opens_at <= %(now)s)) AS open,
-           (s.resource_ids <> '{{{{}}}}' OR s.end_at > %(until)s OR s.start_at < %(now)s
+           (s.resource_ids <> '{{{{}}}}' OR s.end_at > %(until)s OR s.start_at <= %(now)s
                 + make_interval(mins => CASE WHEN %(online)s AND s.notice_minutes IS NOT NULL
                                              THEN s.notice_minutes ELSE %(notice)s END)) AS odd
       FROM clinic_session s LEFT JOIN lapsed_sessions l ON l.clinic_session_id = s.id

@@ -376,10 +376,11 @@ class SlotPolicy:
     def bounds(self, now: datetime, *, opens: datetime | None, notice: int | None) -> Span:
         """Return the first and last epoch minute at which a slot may start, by a session's own terms.
 
-        The first is now + notice, rounded up to a minute. The last is now + window, rounded down; for a
-        session with an opening of its own there is none once that has come, and before it no slot at all.
+        The first is now + notice, rounded up to a minute; what begins now has begun. The last is
+        now + window, rounded down; for a session with an opening of its own there is none once that has
+        come, and before it no slot at all.
         """
-        first = epoch_minute(now) + self.notice(notice)
+        first = max(epoch_minute(now) + self.notice(notice), _minute_reached(now) + 1)
         if not self.online or opens is None:
             return first, _minute_reached(now) + self.window_days * DAY_MINUTES
         return first, LATEST if opens <= now else EARLIEST

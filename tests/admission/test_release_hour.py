@@ -198,3 +198,57 @@ def test_moving_there_oneself_takes_a_turn_too(
         headers={**lan.headers, "If-Match": f'"{moved.json["version"]}"'},
     )
     assert own.status_code == 200, own.json
+
+
+def test_who_leaves_gives_up_the_place_and_nobody_else_s_turn_changes(
+    hour: Hour, chief: Employee, web: FlaskClient, lan: Person, minh: Person, engine: Engine
+):
+    place = f"{ROOM}/place"
+    assert web.delete(place, headers=lan.headers).json["code"] == "no-waiting-room"
+    hour.arrange(chief, rate_per_minute=1)
+    hour.go_to(NINE - timedelta(minutes=5))
+    hour.enter(lan)
+    assert web.delete(place, headers=lan.headers).status_code == 204
+    assert web.delete(place, headers=lan.headers).status_code == 204
+    assert hour.see(lan)["standing"] == "outside"
+    hour.enter(minh)
+    hour.go_to(NINE)
+    hour.draw()
+    assert hour.see(minh)["standing"] == "admitted", "who has left is not drawn"
+    turn = hour.enter(lan)
+    third = hour.crowd(3000, 1)[0]
+    behind = hour.enter(third)
+    assert web.delete(place, headers=lan.headers).status_code == 204
+    assert hour.see(third)["admit_at"] == behind["admit_at"]
+    assert hour.see(minh)["standing"] == "admitted", "others cannot be sent away"
+    hour.go_to(datetime.fromisoformat(turn["admit_at"]))
+    free = slots(web, practitioner=DOCTORS["an"], limit=1)[0]
+    assert hold(web, lan, free).json["code"] == "waiting-room"
+    assert hour.enter(lan)["admit_at"] > behind["admit_at"]
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT count(*) FROM audit_event WHERE action = 'admission.leave' AND actor_id = %s",
+            (lan.account_id,),
+        ).scalar_one()
+    assert rows == 3
+
+
+def test_the_button_to_leave_works_without_scripts_and_says_what_it_gives_up(
+    hour: Hour, chief: Employee, app: Flask, engine: Engine, lan: Person
+):
+    hour.arrange(chief, rate_per_minute=1)
+    hour.go_to(NINE - timedelta(minutes=5))
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = lan.token
+    browser = Browser(client, engine, hour.settings.cipher, hour.clock)
+    path = f"/book/waiting-room/{SERVICE}"
+    assert not browser.go(path).sees("Rời phòng chờ")
+    browser.send("waiting-room")
+    assert browser.sees("Rời phòng chờ thì bỏ chỗ đang xếp")
+    browser.send("/leave")
+    assert browser.sees("không còn giữ chỗ xếp hàng", "Vào phòng chờ")
+    browser.send("waiting-room")
+    hour.go_to(NINE)
+    hour.draw()
+    assert browser.go(path).sees("Đến lượt quý vị", "Rời phòng chờ")

@@ -221,3 +221,22 @@ def test_one_that_cannot_be_released_keeps_no_other(
     for who, each in made:
         seen = web.get(f"/api/v1/appointments/{each['id']}", headers=who.headers).json
         assert seen["status"] == ("booked" if each["id"] == stuck else "cancelled")
+
+
+def test_the_desk_reads_about_a_person_what_the_family_reads_about_itself(
+    days: Days, web: FlaskClient, lan: Person, desk: Employee
+):
+    own = {**lan.headers, "Accept": "text/html"}
+    behind_the_desk = {**desk.headers, "Accept": "text/html"}
+    path = f"/desk/people/{lan.patient_id}/missed"
+    assert "Được đặt lịch như thường." in web.get(path, headers=behind_the_desk).text
+    for told, spoken in (
+        ("Nhắc người bệnh lần sau", "Quý vị đặt lịch như thường"),
+        ("người bệnh phải xác nhận sẽ đến", "quý vị cần xác nhận sẽ đến"),
+        ("Đặt giúp tại đây như thường", "quý vị đặt lịch tại quầy"),
+    ):
+        days.miss(lan)
+        page = web.get(path, headers=behind_the_desk).text
+        assert told in page
+        assert "quý vị" not in page.lower()
+        assert spoken in web.get("/missed", headers=own).text

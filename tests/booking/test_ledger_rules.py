@@ -30,7 +30,9 @@ from telehealth.core.clock import at_local
 from telehealth.core.ids import new_id
 from telehealth.core.principal import SYSTEM, Grant, Principal, PrincipalKind, Role
 from telehealth.core.uow import system_unit_of_work
+from telehealth.scheduling.calendar import DaysQuery, free_days
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import SlotQuery, earliest_slots
 from telehealth.settings import Settings
 from tests.booking.clinic import (
     DOCTORS,
@@ -533,6 +535,30 @@ def test_the_desk_books_a_slot_that_has_begun_only_by_overruling(
         post(web, desk, lan, f"{sessions['an']}.490", override={"reason": "Ghi lại"}).json["code"]
         == "slot-in-past"
     )
+
+
+@pytest.mark.parametrize(("seconds", "refusal"), [(-1, None), (0, "slot-in-past"), (1, "slot-in-past")])
+def test_at_the_minute_a_slot_begins_search_count_and_booking_agree(
+    web: FlaskClient,
+    lan: Person,
+    desk: Employee,
+    sessions: dict[str, UUID],
+    engine: Engine,
+    clock: MovableClock,
+    seconds: int,
+    refusal: str | None,
+):
+    clock.now = at_local(TUESDAY, 480) + timedelta(seconds=seconds)
+    first = f"{sessions['an']}.480"
+    asked = {"service_code": "internal", "practitioner_id": DOCTORS["an"], "channel": Channel.DESK}
+    with system_unit_of_work(engine) as session:
+        found = earliest_slots(session, SlotQuery(**asked, to=EVENING, limit=100), now=clock())
+        (doctor,) = free_days(session, DaysQuery(TUESDAY, TUESDAY, **asked), now=clock())
+    assert (first in {slot.id for slot in found}) == (refusal is None)
+    assert doctor.free[TUESDAY] == sum(slot.free for slot in found)
+    answer = post(web, desk, lan, first)
+    assert answer.status_code == (201 if refusal is None else 409)
+    assert refusal in (None, answer.json["code"])
 
 
 def test_any_doctor_is_who_has_seen_the_patient_else_who_has_the_fewest(

@@ -119,3 +119,28 @@ def test_the_desk_sees_the_line_and_answers_for_those_who_call(
         line.join(minh)
         eyes.look(page, "/desk/waitlist", "desk-line-phone")
     assert eyes.found == []
+
+
+def test_who_answers_too_late_is_told_why_on_the_page_and_behind_the_link(
+    eyes: Eyes, line: Line, lan: Person, minh: Person, taken: list[dict]
+):
+    (next_one,) = line.people(5)
+    line.join(lan)
+    line.join(next_one)
+    line.cancel(minh, taken[0])
+    (first,) = line.run(minutes=1)
+    with eyes.of(PHONE) as page:
+        page.goto(f"{eyes.site}{link(first)}")
+        line.clock.forward(hours=4)
+        page.get_by_role("button", name="Nhận chỗ này").click()
+        page.get_by_role("heading", name="Đã quá giờ trả lời").wait_for()
+        assert page.get_by_role("button", name="Nhận chỗ này").count() == 0
+        eyes.read(page, "place-lapsed")
+    second = line.run()[-1]
+    assert second["to"] != first["to"]
+    with eyes.of(PHONE, lan.token) as page:
+        eyes.look(page, "/waitlist", "mine-lapsed")
+        page.get_by_text("Chưa trả lời kịp lời mời lúc 08:00").first.wait_for()
+        page.get_by_text("Đã có những gì").click()
+        eyes.read(page, "mine-lapsed-history")
+    assert eyes.found == []

@@ -82,7 +82,7 @@ def test_as_many_people_as_there_are_places_get_the_same_time_and_then_it_is_sai
     assert sorted(doctors(people[0])) == ["an", "binh", "binh"]
     people[3].send(phone="0912345673")
     assert people[3].status == 409
-    assert people[3].sees("Giờ này vừa có người đặt", "Những giờ trống gần nhất", "Bác sĩ nào cũng được")
+    assert people[3].sees("Giờ này không còn chỗ", "Những giờ trống gần nhất", "Bác sĩ nào cũng được")
     others = people[3].links("/book/slots/any")
     assert len(others) == 3
     signed_in(people[3].go(others[0]), "0912345673")

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
+from telehealth.core.clock import at_local
 from telehealth.core.uow import system_unit_of_work
 from tests.booking.clinic import DOCTORS, TUESDAY
 from tests.conftest import MovableClock
@@ -131,9 +132,10 @@ def test_a_lost_slot_shows_the_next_three(new_browser: Callable[[], Browser]):
     quick, slow = new_browser(), new_browser()
     to_slot(quick)
     slow.go(quick.address)
-    signed_in(quick)
     slow.send(phone="0987654321")
-    slow.send(code=slow.code())
+    code = slow.code()
+    signed_in(quick)
+    slow.send(code=code)
     assert slow.status == 409
     assert slow.sees("Giờ này vừa có người đặt", "Những giờ trống gần nhất")
     others = slow.links("/book/slots/")
@@ -321,13 +323,83 @@ def test_changing_one_s_mind_lets_the_slot_before_go(browser: Browser):
 def test_a_slot_that_is_too_soon_says_why_and_shows_others(
     browser: Browser, clock: MovableClock, set_database_clock
 ):
-    slot = to_slot(browser).address
-    clock.now = clock.now.replace(month=12, day=1)
+    clock.now = at_local(TUESDAY, 7 * 60 + 39)
     set_database_clock(clock())
-    browser.go(slot).send(phone=PHONE)
+    browser.go(ANY_DOCTOR).send(phone=PHONE)
+    clock.forward(minutes=2)
+    set_database_clock(clock())
     browser.send(code=browser.code())
     assert browser.status == 409
-    assert browser.sees("Chưa giữ được giờ này", "Những giờ trống gần nhất")
+    assert browser.sees("Giờ này đã quá sát", "Những giờ trống gần nhất", "đến thẳng quầy tiếp đón")
+
+
+ANY_DOCTOR = "/book/slots/any~77001~internal~in-person~20261201T0800"
+
+
+@pytest.mark.parametrize("any_doctor", [False, True], ids=["a doctor", "any doctor"])
+@pytest.mark.parametrize(
+    ("minutes_before", "told"),
+    [(30, None), (20, None), (19, "Giờ này đã quá sát"), (1, "Giờ này đã quá sát"), (0, "Giờ này đã qua")],
+)
+def test_an_old_link_tells_the_true_reason(
+    browser: Browser,
+    clock: MovableClock,
+    set_database_clock,
+    any_doctor: bool,
+    minutes_before: int,
+    told: str | None,
+):
+    link = ANY_DOCTOR if any_doctor else first_of_an(browser)
+    clock.now = at_local(TUESDAY, 8 * 60 - minutes_before)
+    set_database_clock(clock())
+    browser.go(link)
+    if told is None:
+        assert (browser.status, browser.sees("Gửi mã cho tôi")) == (200, True)
+        return
+    assert (browser.status, browser.sees(told, "Giờ quý vị chọn: 08:00")) == (409, True)
+    assert browser.sees("quầy tiếp đón") == (told == "Giờ này đã quá sát")
+    assert not browser.sees("có người đặt")
+    assert not browser.sees("hết chỗ")
+    assert browser.go(browser.links("/book/slots/")[0]).sees("Gửi mã cho tôi")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("status = 'closed'", ("Buổi khám này tạm ngưng nhận lịch", "chọn giờ khác")),
+        ("opens_at = start_at - interval '1 hour'", ("Chưa đến giờ mở đặt lịch", "từ 07:00 ngày 01/12/2026")),
+        ("online_quota = 0", ("Chưa giữ được giờ này", "hết chỗ đặt qua mạng")),
+    ],
+)
+def test_an_old_link_to_a_session_that_changed_tells_how(
+    browser: Browser, owner_engine: Engine, change: str, told: tuple[str, str]
+):
+    link = first_of_an(browser)
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(f"UPDATE clinic_session SET {change} WHERE id = :id"),
+            {"id": link.rsplit("/", 1)[1].split(".")[0]},
+        )
+    assert browser.go(link).status == 409
+    assert browser.sees(*told, "Giờ quý vị chọn", "Những giờ trống gần nhất")
+    assert 'name="phone"' not in browser.text, "nobody is sent a code for what cannot be had"
+
+
+def test_an_old_link_to_a_place_that_is_taken_says_so_but_not_to_who_holds_it(
+    new_browser: Callable[[], Browser],
+):
+    mine, theirs = new_browser(), new_browser()
+    link = first_of_an(mine)
+    signed_in(mine.go(link))
+    assert theirs.go(link).sees("Giờ này vừa có người đặt", "Những giờ trống gần nhất")
+    assert theirs.status == 409
+    assert mine.go(link).sees("Giữ chỗ này")
+
+
+def first_of_an(browser: Browser) -> str:
+    """Return the address of the doctor's first slot on Tuesday."""
+    path = f"/book/times?service=internal&facility=77001&practitioner={DOCTORS['an']}&from={TUESDAY}"
+    return browser.go(path).links("/book/slots/")[0]
 
 
 @pytest.mark.parametrize("doctor", [DOCTORS["an"], None], ids=["a doctor", "any doctor"])

@@ -10,7 +10,7 @@ from telehealth.directory.models import ServicePoint
 from telehealth.queueing import services
 from tests.booking.clinic import statements
 from tests.queueing.browser import Browser
-from tests.queueing.hospital import Hospital
+from tests.queueing.hospital import Caller, Hospital
 
 PAGES = {
     "/clinic/queues/{id}": 8,
@@ -58,3 +58,14 @@ def test_a_page_costs_the_same_few_statements_however_many_queues_there_are(
             browser.open(address)
         counts.append(len(seen))
     assert counts[0] == counts[1] <= PAGES[page], counts
+
+
+def test_a_press_is_three_statements(kiosk: Caller, engine: Engine, hospital: Hospital):
+    path = f"/api/v1/queues/{hospital.queue('registration')}/tickets"
+    kiosk.post(path)
+    with statements(engine) as seen:
+        assert kiosk.post(path).json["number"] == "A002"
+    assert ["app_enter" in seen[0], "queue_standing" in seen[1], "INSERT INTO ticket" in seen[2]] == [
+        True
+    ] * 3
+    assert len(seen) == 3, seen

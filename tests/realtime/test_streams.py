@@ -187,11 +187,21 @@ def test_a_board_that_was_away_gets_just_what_it_missed(one: Server, two: Server
         assert stream.event()["number"] == "A004"
 
 
-def test_a_board_that_was_away_too_long_begins_anew(one: Server, board: Board) -> None:
-    for seq in range(1, 60):
+def test_a_board_that_missed_very_much_still_calls_whoever_is_expected(one: Server, board: Board) -> None:
+    long_ago = datetime.now(UTC) - timedelta(minutes=10)
+    for seq in range(1, 42):
+        board.call(seq, f"A{seq:03}", long_ago)
+    for seq in range(42, 61):
         board.call(seq, f"A{seq:03}")
+    board.tell(61, "missed", {"number": "A044"})
+    board.tell(62, "withdrawn", {"number": "A045"})
     with following(one, board.path, 1) as stream:
-        assert stream.event()["name"] == "snapshot"
+        snapshot = stream.event()
+    assert (snapshot["name"], snapshot["id"], snapshot["missed"]) == ("snapshot", "62", ["A044"])
+    expected = [f"A{seq:03}" for seq in range(42, 61) if seq not in (44, 45)]
+    assert [call["number"] for call in snapshot["calls"]] == expected
+    with following(one, board.path) as stream:
+        assert [call["number"] for call in stream.event()["calls"]] == expected[-5:]
 
 
 def test_a_recall_does_not_push_other_numbers_off_the_board(one: Server, board: Board) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from telehealth.core.ids import new_id
 from telehealth.core.principal import Role
 from telehealth.core.uow import system_unit_of_work
+from telehealth.directory.models import ServicePoint
 from tests.booking.clinic import DOCTORS, FACILITIES, TUESDAY, add_schedule, service_id
 from tests.schedule_editor.conftest import AN_LINE, Pages
 
@@ -153,6 +155,23 @@ def test_a_room_used_twice_is_a_warning(admin: Pages):
     seen = admin.post("/desk/schedule/lines", twice)
     assert seen.status == 200
     assert seen.sees("cùng dùng phòng P1")
+
+
+def test_the_same_session_twice_at_once_is_a_warning(admin: Pages):
+    assert not admin.post("/desk/schedule/lines", AN_LINE).sees("mỗi giờ hiện hai lần")
+    assert admin.do("/desk/schedule/lines", AN_LINE).status == 303
+    again = admin.post("/desk/schedule/lines", {**AN_LINE, "start_minute": "14:00"})
+    assert again.sees("đã có ca của dịch vụ này cùng giờ ở đó")
+
+
+def test_a_room_that_the_facility_does_not_have_is_a_warning(admin: Pages, engine: Engine):
+    with system_unit_of_work(engine) as session:
+        session.add(
+            ServicePoint(id=new_id(), facility_id=FACILITIES["77001"], code="P1", name="P1", kind="clinic")
+        )
+    nowhere = admin.post("/desk/schedule/lines", {**AN_LINE, "room": "P404"})
+    assert nowhere.sees("chưa có phòng P404")
+    assert not admin.post("/desk/schedule/lines", {**AN_LINE, "room": "P1"}).sees("chưa có phòng")
 
 
 def test_a_clerk_changes_the_coming_weeks_and_no_regular_sessions(clerk: Pages, admin: Pages):

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telehealth.booking.rules import Times, check_time
 from telehealth.directory.places import Place
 from telehealth.scheduling.codes import Channel, Door
+from telehealth.scheduling.errors import SlotInPast, SlotTooSoon
 from telehealth.scheduling.rules import (
     DAY_MINUTES,
     LATEST,
@@ -74,6 +77,29 @@ def test_a_part_of_a_minute_never_lets_anybody_in_early():
     window = policy.window(instant_of(1000) + timedelta(seconds=30), Door.ONLINE)
     assert starts(grid(), {}, window)[0] == 1020
     assert starts(grid(start=1001 + DAY_MINUTES), {}, window) == []
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+@pytest.mark.parametrize("notice", [0, 5, 30])
+@pytest.mark.parametrize("grace", [0, 10])
+def test_what_is_offered_about_the_end_of_a_notice_is_what_booking_takes(
+    seconds: int, notice: int, grace: int
+):
+    policy = SlotPolicy(min_notice_minutes=notice, window_days=1, online=False, grace_minutes=grace)
+    now = instant_of(1000) + timedelta(seconds=seconds)
+    offered = set(starts(grid(), {}, policy.window(now, Door.COUNTER)))
+    for start in range(1000, 1060, 10):
+        times = Times(instant_of(start), instant_of(start + 10))
+        assert taken(times, policy, now) == (start in offered), start
+
+
+def taken(times: Times, policy: SlotPolicy, now: datetime) -> bool:
+    """Tell whether booking has nothing against the time."""
+    try:
+        check_time(times, policy, now)
+    except (SlotInPast, SlotTooSoon):
+        return False
+    return True
 
 
 def test_a_session_with_an_opening_of_its_own_opens_then_and_not_before():

@@ -59,7 +59,8 @@ def test_a_place_goes_down_the_line_one_after_another(
     assert to(offers) == [LAN, HOA]
     assert line.told(lan, first) == ["joined", "offered", "lapsed", "answered"]
     assert browser.go(link(offers[0])).status == 410
-    assert browser.sees("Đã quá giờ trả lời", "giữ thứ tự chờ")
+    assert browser.sees("Đã quá giờ trả lời", "giữ thứ tự chờ", "08:00", "Xem các giờ đang trống")
+    assert "/accept" not in browser.text
     browser.go(link(offers[1])).send("decline")
     assert browser.sees("Quý vị đã nhường chỗ này")
     assert line.told(hoa, second) == ["joined", "offered", "declined"]

@@ -10,6 +10,7 @@ from telehealth.accounts import browser, queries, services
 from telehealth.accounts.routes.blueprint import pages
 from telehealth.accounts.routes.staff_pages import chosen_password
 from telehealth.accounts.services.sign_in_staff import change_own_password
+from telehealth.accounts.sign_in_devices import sign_in_device
 from telehealth.core.errors import DomainError, NotFound, Unauthenticated, http_status
 from telehealth.core.principal import PrincipalKind
 from telehealth.web.context import cipher, now, permit, principal, session, unit_of_work
@@ -94,6 +95,18 @@ def change_pin() -> ResponseReturnValue:
         return _page(form_errors(error, "password_for_pin")), http_status(error)
     flash(t("accounts-pin-set"), "success")
     return redirect(url_for("accounts.own_account"))
+
+
+@pages.app_template_filter()
+def device_in_words(user_agent: str | None) -> str:
+    """Say which browser and system somebody signed in with."""
+    if not user_agent:
+        return t("accounts-unknown-device")
+    device = sign_in_device(user_agent)
+    browser_name = device.browser or t("accounts-other-browser")
+    if device.system is None:
+        return browser_name
+    return t("accounts-device-on", browser=browser_name, system=device.system)
 
 
 def _me() -> UUID:

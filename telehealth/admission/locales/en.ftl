@@ -22,4 +22,7 @@ admission-place = Place
 admission-enter = Enter the waiting room
 admission-choose = Choose a time
 admission-stay = This page updates by itself; keep it open. Everybody has one place in line, more pages do not help.
+admission-leave-text = No longer need a time? Leaving the waiting room gives up your place; who comes back after the hour joins the end of the line.
+admission-leave = Leave the waiting room
+admission-left = You have left the waiting room and no longer have a place in line.
 admission-near = New times open at { $opens }. Please come in through the waiting room.

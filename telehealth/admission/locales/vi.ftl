@@ -21,4 +21,7 @@ admission-place = Nơi khám
 admission-enter = Vào phòng chờ
 admission-choose = Chọn giờ khám
 admission-stay = Trang tự cập nhật. Quý vị giữ trang này mở; mỗi người chỉ có một chỗ xếp hàng, mở nhiều trang không nhanh hơn.
+admission-leave-text = Không đặt nữa? Rời phòng chờ thì bỏ chỗ đang xếp; vào lại sau giờ mở phải xếp từ cuối.
+admission-leave = Rời phòng chờ
+admission-left = Quý vị đã rời phòng chờ và không còn giữ chỗ xếp hàng.
 admission-near = Giờ khám mới mở đặt lúc { $opens }. Mời quý vị vào phòng chờ để được xếp thứ tự.

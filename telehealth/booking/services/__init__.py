@@ -2,7 +2,7 @@
 
 from telehealth.booking.services.answering import confirm, set_out
 from telehealth.booking.services.assigning import AnyPractitioner, book_any, hold_any
-from telehealth.booking.services.holding import Hold, hold, release
+from telehealth.booking.services.holding import Hold, hindrance, hold, release
 from telehealth.booking.services.lifecycle import (
     cancel,
     confirm_coverage,
@@ -57,6 +57,7 @@ __all__ = [
     "confirm_coverage",
     "decline_offer",
     "expire_overdue_holds",
+    "hindrance",
     "hold",
     "hold_any",
     "mark_arrived",

@@ -6,24 +6,30 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from telehealth.booking.errors import HoldUnknown, TooManyHolds
+from telehealth.booking.errors import HoldUnknown, OnlineQuotaFull, SlotTaken, TooManyHolds
 from telehealth.booking.rules import DEFAULT_POLICIES, Policies, check_place
 from telehealth.booking.services.context import (
+    CONTEXT,
     account_of,
+    answered,
     check_reach,
     checked_slot,
     context_of,
     holder_of,
     place_of,
+    question,
     raise_refusal,
     slot_parameters,
 )
 from telehealth.booking.services.identity import identity_limits
 from telehealth.booking.services.ledger import give_back
 from telehealth.booking.services.orders import CODE_LENGTH
+from telehealth.core.errors import Conflict, DomainError
 from telehealth.core.ids import new_code, new_id
 from telehealth.core.principal import Principal
+from telehealth.core.sql import fetch_one
 from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.queries import slot_by_id
 from telehealth.scheduling.rules import SlotId, door_of
 
 
@@ -88,6 +94,35 @@ def hold(
         )
     raise_refusal(outcome, found, door)
     return Hold(identifier, slot_id, expires_at)
+
+
+def hindrance(
+    session: Session,
+    principal: Principal | None,
+    slot_id: str,
+    *,
+    now: datetime,
+    channel: str = Channel.ONLINE,
+    policies: Policies = DEFAULT_POLICIES,
+) -> DomainError | None:
+    """Return what `hold` would say of a slot to anybody, or None when it may be held or the caller holds it.
+
+    What only taking it decides is told as SlotTaken. Raises SlotUnknown.
+    """
+    asked = question(principal, slot_id, None, None, now)
+    found = answered(fetch_one(session, CONTEXT, asked), None)
+    if found.hold_id is not None:
+        return None
+    online = channel == Channel.ONLINE
+    try:
+        start = checked_slot(found, channel, policies, now)
+        check_place(place_of(found, start), online=online)
+    except Conflict as refusal:
+        return refusal
+    if online and found.online_left <= 0:
+        return OnlineQuotaFull()
+    seen = slot_by_id(session, slot_id, now, channel=channel)
+    return None if seen is not None and seen.free else SlotTaken()
 
 
 def hold_among(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec
@@ -21,7 +21,7 @@ from telehealth.accounts.services.otp import SIGN_IN, request_again
 from telehealth.booking import queries
 from telehealth.booking import services as booking
 from telehealth.booking.attempts import attempt
-from telehealth.booking.errors import HoldUnknown, NobodyFree, NotAdmitted, SlotTaken
+from telehealth.booking.errors import HoldUnknown, NobodyFree, NotAdmitted, NotOpenYet, SlotTaken
 from telehealth.booking.services import Hold
 from telehealth.core.errors import Conflict, DomainError, Gone, Unprocessable, http_status
 from telehealth.core.principal import PrincipalKind
@@ -35,7 +35,8 @@ from telehealth.patient_portal.routes.blueprint import pages
 from telehealth.patient_portal.routes.held import keep
 from telehealth.patient_portal.rules import prepare
 from telehealth.payments.queries import deposit_terms
-from telehealth.scheduling.errors import SlotUnknown
+from telehealth.scheduling.codes import Channel
+from telehealth.scheduling.errors import SlotClosed, SlotInPast, SlotTooFar, SlotTooSoon, SlotUnknown
 from telehealth.scheduling.queries import SlotView, earliest_slots, slot_by_id
 from telehealth.web.context import cipher, enter_again, now, outbox, permit, principal, unit_of_work
 from telehealth.web.errors import error_text
@@ -45,6 +46,9 @@ from telehealth.web.localization import current_locale, t
 
 _STEP = "portal-code"
 _ALTERNATIVES = 3
+_TITLED = frozenset(
+    each.code for each in (SlotTaken, NobodyFree, SlotTooSoon, SlotInPast, SlotTooFar, SlotClosed, NotOpenYet)
+)
 
 _Given = ParamSpec("_Given")
 
@@ -58,12 +62,21 @@ class _Lost:
     facility: str
     modality: str
     practitioner_id: UUID | None = None
+    hotline: str = ""
 
 
-def _unless_nobody_is_free(
+class _NotToBeHad(Exception):
+    """A slot that cannot be held now; says why."""
+
+    def __init__(self, refusal: DomainError) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+def _unless_it_cannot_be_had(
     view: Callable[_Given, ResponseReturnValue],
 ) -> Callable[_Given, ResponseReturnValue]:
-    """Show what is free instead when the last doctor of a time has been taken."""
+    """Show why and what is free instead when a time is over, too near, taken, closed or not open yet."""
 
     @wraps(view)
     def shown(*args: _Given.args, **kwargs: _Given.kwargs) -> ResponseReturnValue:
@@ -71,25 +84,29 @@ def _unless_nobody_is_free(
             return view(*args, **kwargs)
         except NobodyFree as refusal:
             return gone_page(str(kwargs["slot_id"]), refusal)
+        except _NotToBeHad as found:
+            return gone_page(str(kwargs["slot_id"]), found.refusal)
 
     return shown
 
 
 @pages.get("/book/slots/<slot_id>")
 @public
-@_unless_nobody_is_free
+@_unless_it_cannot_be_had
 def slot(slot_id: str) -> ResponseReturnValue:
     """Show a slot: where, with whom, for how much. Who is not signed in gives a phone number here."""
+    _check(slot_id)
     return _slot_page(_slot(slot_id), {})
 
 
 @pages.post("/book/slots/<slot_id>")
 @public
-@_unless_nobody_is_free
+@_unless_it_cannot_be_had
 def take_slot(slot_id: str) -> ResponseReturnValue:
     """Hold the slot, or send a code to the phone first."""
     if principal().kind is PrincipalKind.PATIENT:
         return _hold(slot_id)
+    _check(slot_id)
     phone = request.form.get("phone", "")[:254]
     try:
         with unit_of_work() as session:
@@ -113,7 +130,7 @@ def take_slot(slot_id: str) -> ResponseReturnValue:
 
 @pages.get("/book/slots/<slot_id>/code")
 @public
-@_unless_nobody_is_free
+@_unless_it_cannot_be_had
 def code(slot_id: str) -> ResponseReturnValue:
     """Ask for the code."""
     if principal().kind is PrincipalKind.PATIENT or _STEP not in cookie:
@@ -123,7 +140,7 @@ def code(slot_id: str) -> ResponseReturnValue:
 
 @pages.post("/book/slots/<slot_id>/code")
 @public
-@_unless_nobody_is_free
+@_unless_it_cannot_be_had
 def check_code(slot_id: str) -> ResponseReturnValue:
     """Sign in with the code and hold the slot at once."""
     if principal().kind is PrincipalKind.PATIENT:
@@ -188,10 +205,14 @@ def gone_page(slot_id: str, refusal: DomainError) -> ResponseReturnValue:
     enter_again()
     anybody = AnyDoctor.parse(slot_id)
     with unit_of_work() as session:
+        if anybody is not None and isinstance(refusal, NobodyFree):
+            refusal = _why_nobody(session, anybody, refusal)
         page = render_template(
             "patient_portal/taken.html",
             lost=_lost(session, slot_id),
+            title=t(f"portal-gone-title-{refusal.code}" if refusal.code in _TITLED else "portal-gone-title"),
             taken=isinstance(refusal, SlotTaken | NobodyFree),
+            too_soon=isinstance(refusal, SlotTooSoon),
             why=error_text(refusal),
             anybody=anybody is not None,
             alternatives=booking.alternatives(session, slot_id, now=now())
@@ -204,11 +225,33 @@ def gone_page(slot_id: str, refusal: DomainError) -> ResponseReturnValue:
 def _lost(session: Session, slot_id: str) -> _Lost | None:
     anybody = AnyDoctor.parse(slot_id)
     if anybody is not None:
-        return _Lost(anybody.start, anybody.service, anybody.facility, anybody.modality)
+        place = facility_by_code(session, anybody.facility)
+        return _Lost(anybody.start, anybody.service, place.code, anybody.modality, hotline=place.hotline)
     found = slot_by_id(session, slot_id[:80], now())
     if found is None:
         return None
-    return _Lost(found.start, found.service.code, found.facility.code, found.modality, found.practitioner.id)
+    where = found.facility
+    return _Lost(
+        found.start,
+        found.service.code,
+        where.code,
+        found.modality,
+        found.practitioner.id,
+        where.hotline,
+    )
+
+
+def _why_nobody(session: Session, anybody: AnyDoctor, refusal: NobodyFree) -> DomainError:
+    """Return why nobody can be had at that time: what holds back a place that the desk could still give."""
+    if anybody.start <= now():
+        return SlotInPast()
+    facility_id = facility_by_code(session, anybody.facility).id
+    at_desk = replace(anybody.query(facility_id), channel=Channel.DESK, shown=False)
+    reasons = (
+        booking.hindrance(session, None, slot.id, now=now())
+        for slot in earliest_slots(session, at_desk, now=now())
+    )
+    return next((reason for reason in reasons if reason is not None), refusal)
 
 
 def _other_times(session: Session, anybody: AnyDoctor) -> Sequence[SlotView]:
@@ -270,6 +313,17 @@ def _slot(slot_id: str) -> SlotView:
     if found is None:
         raise SlotUnknown
     return found
+
+
+def _check(slot_id: str) -> None:
+    """Raise _NotToBeHad, SlotUnknown. Times of any doctor are looked for where they are shown."""
+    if AnyDoctor.parse(slot_id) is not None:
+        return
+    known = principal() if principal().kind is PrincipalKind.PATIENT else None
+    with unit_of_work() as session:
+        refusal = booking.hindrance(session, known, slot_id[:80], now=now())
+    if refusal is not None:
+        raise _NotToBeHad(refusal)
 
 
 def _first_of(session: Session, anybody: AnyDoctor) -> SlotView:

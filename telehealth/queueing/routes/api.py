@@ -107,18 +107,20 @@ def why_between(query: dict[str, Any], queue_id: UUID) -> Between:
 @located("queueing-api.follow", "public_token", "public_token")
 @keeps_its_own_keys
 @guarded("ticket.issue")
-@api.arguments(PressSchema)
+@api.arguments(PressSchema())  # made once: a press is the busiest request there is
 @api.response(201, TicketSchema)
 @attempted
 def take_number(body: dict[str, Any], queue_id: UUID) -> TicketView:
     """Give the next number. The same Idempotency-Key gives the same number again."""
     with unit_of_work() as session:
-        queue = _queue(session, queue_id)
-        permit("ticket.issue", queue.facility_id)
+        at = queries.approach(session, queue_id, business_date(now()), now())
+        if at is None:
+            raise NotFound
+        permit("ticket.issue", at.queue.facility_id)
         return services.take_number(
             session,
             principal(),
-            queue,
+            at,
             priority=body["priority"],
             purpose=body["purpose"],
             press_key=press_key(),

@@ -22,7 +22,6 @@ def follow(public_token: str) -> ResponseReturnValue:
     """Follow a number from a phone; `?part=state` is just what changes."""
     with unit_of_work() as session:
         found = queries.follow(session, public_token, now())
-        unheard = queries.unheard_since(session, found.queue.facility_id, now()) if found else None
     if found is None:
         raise NotFound
     asked = request.args.get("number", "").strip()[:LONGEST_NUMBER]
@@ -38,7 +37,7 @@ def follow(public_token: str) -> ResponseReturnValue:
         asked=asked,
         answer=found.line.why(found.ticket_id, asked, now()) if asked else None,
         before_me=found.before_me(now()),
-        unheard=unheard,
+        unheard=found.unheard_since(now()),
         now=now(),
     )
 

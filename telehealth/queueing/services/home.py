@@ -2,6 +2,7 @@
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, ExceptionContext
+from sqlalchemy.exc import DBAPIError
 
 from telehealth.queueing.errors import NodeNotOnDuty, QueuesAtTheNode
 
@@ -14,3 +15,9 @@ def _name_refusal(context: ExceptionContext) -> None:
     refusal = _REFUSALS.get(getattr(context.original_exception, "sqlstate", None) or "")
     if refusal is not None:
         raise refusal from context.original_exception
+
+
+def named(error: DBAPIError) -> Exception:
+    """Return the refusal behind an error of a statement that went straight to the driver, else the error."""
+    refusal = _REFUSALS.get(getattr(error.orig, "sqlstate", None) or "")
+    return error if refusal is None else refusal()

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from telehealth.audit import services as audit
@@ -15,6 +16,7 @@ from telehealth.core.crypto import FieldCipher, token_hash
 from telehealth.core.errors import Conflict, NotFound
 from telehealth.core.ids import new_id
 from telehealth.core.principal import Principal, PrincipalKind
+from telehealth.core.sql import Row, fetch_one
 from telehealth.queueing.codes import PrintStatus, PriorityBasis, PriorityClass, Purpose, TicketStatus
 from telehealth.queueing.errors import (
     NoNumbersAtTheNode,
@@ -24,52 +26,61 @@ from telehealth.queueing.errors import (
     WebNumbersGone,
 )
 from telehealth.queueing.models import Ticket
-from telehealth.queueing.queries import QueueView, calling_queue, line, prospect, queue_by_id, room_of
+from telehealth.queueing.queries import (
+    Approach,
+    Prospect,
+    QueueView,
+    approach,
+    calling_queue,
+    line,
+    prospect,
+    queue_by_id,
+    room_of,
+)
 from telehealth.queueing.rules import Waiting, number_text
+from telehealth.queueing.services.home import named
 from telehealth.queueing.waits import WaitRange
 
 # One statement: the press is looked up, the counter steps on within its limit, the ticket and its first
 # event are written. The counter's row stays locked until commit, so a rollback leaves no gap.
-ISSUE = text(
-    """
-    WITH pressed AS (
-        SELECT FROM ticket WHERE issued_by = :issued_by AND press_key = :press_key
-    ), counter AS (
-        INSERT INTO queue_counter (queue_id, business_date, first, last, web)
-        SELECT q.id, :day, q.first_number, q.first_number, :web FROM queue q
-        WHERE q.id = :queue AND q.active AND coalesce(q.daily_limit, 1) > 0 AND q.web_limit >= :web
-          AND NOT EXISTS (SELECT FROM pressed)
-        ON CONFLICT (queue_id, business_date) DO UPDATE
-           SET last = queue_counter.last + 1, web = queue_counter.web + excluded.web
-        WHERE NOT queue_counter.closed AND queue_counter.merged_into IS NULL
-          AND queue_counter.last < coalesce(queue_counter.ceiling, 2147483647)
-          AND EXISTS (
-              SELECT FROM queue q WHERE q.id = excluded.queue_id
-                 AND queue_counter.last < coalesce(q.last_number, 2147483647)
-                 AND queue_counter.last - queue_counter.first + 1 < coalesce(q.daily_limit, 2147483647)
-                 AND (excluded.web = 0 OR queue_counter.web < q.web_limit))
-        RETURNING last
-    ), issued AS (
-        INSERT INTO ticket (
-            id, queue_id, facility_id, business_date, number, public_token_hash, status, version,
-            priority_class, priority_set_by, priority_basis, appointment_id, encounter_id, patient_id,
-            appointment_start, purpose, transferred_from_id, issued_by, press_key, print_status, issued_at,
-            waiting_since, web_until, call_count)
-        SELECT :id, :queue, :facility, :day, counter.last, :token_hash, 'waiting', 1,
-               :priority, :priority_set_by, :priority_basis, :appointment, :encounter, :patient,
-               :appointment_start, :purpose, :transferred_from, :issued_by, :press_key, 'unprinted', :now,
-               :waiting_since, :web_until, 0
-        FROM counter
-        ON CONFLICT (issued_by, press_key) DO NOTHING
-        RETURNING id, number, visit_id
-    ), noted AS (
-        INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id)
-        SELECT id, 'issued', :now, :actor_kind, :issued_by FROM issued
-    )
-    SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number,
-           (SELECT visit_code(visit_id) FROM issued) AS visit_code
-    """
+ISSUE = """
+WITH pressed AS (
+    SELECT FROM ticket WHERE issued_by = %(issued_by)s AND press_key = %(press_key)s
+), counter AS (
+    INSERT INTO queue_counter (queue_id, business_date, first, last, web)
+    SELECT q.id, %(day)s, q.first_number, q.first_number, %(web)s FROM queue q
+    WHERE q.id = %(queue)s AND q.active AND coalesce(q.daily_limit, 1) > 0 AND q.web_limit >= %(web)s
+      AND NOT EXISTS (SELECT FROM pressed)
+    ON CONFLICT (queue_id, business_date) DO UPDATE
+       SET last = queue_counter.last + 1, web = queue_counter.web + excluded.web
+    WHERE NOT queue_counter.closed AND queue_counter.merged_into IS NULL
+      AND queue_counter.last < coalesce(queue_counter.ceiling, 2147483647)
+      AND EXISTS (
+          SELECT FROM queue q WHERE q.id = excluded.queue_id
+             AND queue_counter.last < coalesce(q.last_number, 2147483647)
+             AND queue_counter.last - queue_counter.first + 1 < coalesce(q.daily_limit, 2147483647)
+             AND (excluded.web = 0 OR queue_counter.web < q.web_limit))
+    RETURNING last
+), issued AS (
+    INSERT INTO ticket (
+        id, queue_id, facility_id, business_date, number, public_token_hash, status, version,
+        priority_class, priority_set_by, priority_basis, appointment_id, encounter_id, patient_id,
+        appointment_start, purpose, transferred_from_id, issued_by, press_key, print_status, issued_at,
+        waiting_since, web_until, call_count)
+    SELECT %(id)s, %(queue)s, %(facility)s, %(day)s, counter.last, %(token_hash)s, 'waiting', 1,
+           %(priority)s, %(priority_set_by)s, %(priority_basis)s, %(appointment)s, %(encounter)s, %(patient)s,
+           %(appointment_start)s, %(purpose)s, %(transferred_from)s, %(issued_by)s, %(press_key)s,
+           'unprinted', %(now)s, %(waiting_since)s, %(web_until)s, 0
+    FROM counter
+    ON CONFLICT (issued_by, press_key) DO NOTHING
+    RETURNING id, number, visit_id
+), noted AS (
+    INSERT INTO ticket_event (ticket_id, kind, at, actor_kind, actor_id)
+    SELECT id, 'issued', %(now)s, %(actor_kind)s, %(issued_by)s FROM issued
 )
+SELECT (SELECT last FROM counter) AS counted, (SELECT number FROM issued) AS number,
+       (SELECT visit_code(visit_id) FROM issued) AS visit_code
+"""
 
 # Two of the same press at once: the later one gives its number back while the counter's row is still its own.
 _GIVE_BACK = text(
@@ -146,7 +157,7 @@ class TicketView:
 def take_number(
     session: Session,
     principal: Principal,
-    queue: QueueView | UUID,
+    queue: Approach | UUID,
     *,
     priority: PriorityClass,
     press_key: str,
@@ -159,9 +170,10 @@ def take_number(
 
     Raises NotFound, QueueClosed, QueueFull, PressReused.
     """
-    if isinstance(queue, UUID):
-        queue = _queue(session, queue)
-    if not queue.active:
+    at = queue if isinstance(queue, Approach) else approach(session, queue, business_date(now), now)
+    if at is None:
+        raise NotFound
+    if not at.queue.active:
         raise QueueClosed
     holder = Holder(
         priority=priority,
@@ -169,7 +181,8 @@ def take_number(
         purpose=purpose,
         patient_id=patient_id,
     )
-    return issue(session, principal, queue, holder, press_key=press_key, now=now, cipher=cipher)
+    told = at.told(now, has_priority=priority is not PriorityClass.NONE)
+    return issue(session, principal, at.queue, holder, press_key=press_key, now=now, cipher=cipher, told=told)
 
 
 def issue(
@@ -181,15 +194,17 @@ def issue(
     press_key: str,
     now: datetime,
     cipher: FieldCipher,
+    told: Prospect | None = None,
 ) -> TicketView:
     """Give the next number of a queue, or of the one that it is merged into today.
 
-    Raises QueueClosed, QueueFull, WebNumbersGone, PressReused.
+    `told`: how the queue stands for them, where that was read already. Raises QueueClosed, QueueFull,
+    WebNumbersGone, PressReused.
     """
     day, ticket_id = business_date(now), new_id()
     token = public_token(ticket_id, cipher)
     # Read first: while the counter's row is held, nobody else gets a number.
-    told = prospect(session, queue, day, now, _newcomer(ticket_id, holder, now))
+    told = told or prospect(session, queue, day, now, _newcomer(ticket_id, holder, now))
     parameters = {
         "id": ticket_id,
         "queue": queue.id,
@@ -213,15 +228,15 @@ def issue(
         "waiting_since": holder.waiting_since or now,
         "actor_kind": principal.kind.value,
     }
-    outcome = session.execute(ISSUE, parameters).one()
+    counted, number, visit_code = _issue(session, parameters)
     for _ in range(_MOST_BLOCKS):
-        if outcome.counted is not None or not session.scalar(NEXT_BLOCK, {"queue": queue.id, "day": day}):
+        if counted is not None or not session.scalar(NEXT_BLOCK, {"queue": queue.id, "day": day}):
             break
-        outcome = session.execute(ISSUE, parameters).one()
-    if outcome.number is None:
-        if outcome.counted is not None:
+        counted, number, visit_code = _issue(session, parameters)
+    if number is None:
+        if counted is not None:
             session.execute(_GIVE_BACK, {"queue": queue.id, "day": day, "web": parameters["web"]})
-        target = instead(session, queue, day) if outcome.counted is None else None
+        target = instead(session, queue, day) if counted is None else None
         earlier = _pressed_before(session, principal, press_key)
         if earlier is not None:
             if not _same_press(earlier, {queue.id, target}, day, holder):
@@ -236,8 +251,8 @@ def issue(
         audit.record(session, principal, entry, now=now)
     return TicketView(
         id=ticket_id,
-        number_text=number_text(queue.prefix, outcome.number),
-        visit_code=outcome.visit_code,
+        number_text=number_text(queue.prefix, number),
+        visit_code=visit_code,
         public_token=token,
         queue=queue,
         room=told.room,
@@ -251,6 +266,15 @@ def issue(
         people_ahead=told.people_ahead,
         wait_range=told.wait,
     )
+
+
+def _issue(session: Session, parameters: dict[str, object]) -> Row:
+    """Return what the counter came to, the number that was given and its visit's code."""
+    try:
+        found = fetch_one(session, ISSUE, parameters)
+    except DBAPIError as error:
+        raise named(error) from error
+    return found or (None, None, None)
 
 
 def instead(session: Session, queue: QueueView, day: date) -> UUID | None:
@@ -359,10 +383,3 @@ def public_token(ticket_id: UUID, cipher: FieldCipher) -> str:
 def set_by(principal: Principal) -> str:
     """Return who stands behind a priority: the person at the kiosk, or a member of staff."""
     return f"staff:{principal.id}" if principal.kind is PrincipalKind.STAFF else "self"
-
-
-def _queue(session: Session, queue_id: UUID) -> QueueView:
-    queue = queue_by_id(session, queue_id)
-    if queue is None:
-        raise NotFound
-    return queue
