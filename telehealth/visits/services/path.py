@@ -23,7 +23,7 @@ from telehealth.encounters import services as encounters
 from telehealth.encounters.models import Encounter, EncounterStatus
 from telehealth.queueing import services as queueing
 from telehealth.queueing.codes import PriorityClass, Purpose, TicketStatus
-from telehealth.queueing.errors import QueueClosed, QueueFull
+from telehealth.queueing.errors import NoNumbersAtTheNode, QueueClosed, QueueFull
 from telehealth.queueing.models import Ticket
 from telehealth.queueing.queries import QueueView, queue_by_id
 from telehealth.queueing.services.boards import tell_followers
@@ -239,10 +239,12 @@ def _send(
     now: datetime,
     cipher: FieldCipher,
 ) -> None:
-    """Give the next number. A full or closed line gives none: the desk sees who stands nowhere."""
+    """Give the next number. A line that is full, closed or out of lent numbers gives none: whoever was with
+    the person is done all the same, and the desk sees who stands nowhere.
+    """
     try:
         given = give_number(session, principal, visit, tickets, queue, now=now, cipher=cipher)
-    except (QueueFull, QueueClosed):
+    except (QueueFull, QueueClosed, NoNumbersAtTheNode):
         return
     if why is Why.COME_BACK:
         queueing.let_in_soon(session, principal, given, path.places_ahead, now=now)
