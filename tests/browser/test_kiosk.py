@@ -40,8 +40,10 @@ def town(hospital: Hospital, settings: Settings) -> Town:
 def open_kiosk(chromium: Browser, site: str, hospital: Hospital) -> Iterator[object]:
     contexts = []
 
-    def opened(size: tuple[int, int] = STANDING) -> Page:
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, locale="vi-VN")
+    def opened(size: tuple[int, int] = STANDING, *, workers: str = "allow") -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale="vi-VN", service_workers=workers
+        )
         contexts.append(context)
         page = context.new_page()
         page.add_init_script("window.print = () => undefined")
@@ -134,7 +136,8 @@ def test_a_question_left_open_goes_back_to_the_start(kiosk: Page, hospital: Hosp
     kiosk.get_by_role("heading", name="Quý vị cần gì?").wait_for()
 
 
-def test_a_slow_line_brings_the_start_all_the_same(kiosk: Page, hospital: Hospital, town: Town):
+def test_a_slow_line_brings_the_start_all_the_same(open_kiosk, hospital: Hospital, town: Town):
+    kiosk = open_kiosk(workers="block")  # a worker in between asks unseen: nobody could make it wait
     home = kiosk.url
     kiosk.clock.install()
     kiosk.goto(f"{home}/read?purpose=insured")

@@ -52,7 +52,7 @@ def test_a_load_moves_dated_lines_to_these_days_and_makes_people_once(
 
 
 def test_numbers_from_the_web_are_there_until_a_facility_decides_otherwise(
-    engine: Engine, settings: Settings, clock: MovableClock
+    clean_database: None, engine: Engine, settings: Settings, clock: MovableClock
 ):
     demo = Demo(settings.secret_key, settings.cipher, clock())
     with system_unit_of_work(engine) as session:

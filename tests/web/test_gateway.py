@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -36,7 +37,11 @@ def ask(app: Any, *pieces: dict[str, Any], method: str = "POST", headers: Any = 
     async def send(message: dict[str, Any]) -> None:
         sent.append(dict(message))
 
-    asyncio.run(WsgiGateway(app, threads=2, most=MOST)(scope, receive, send))
+    async def served() -> None:
+        await WsgiGateway(app, threads=2, most=MOST)(scope, receive, send)
+
+    with ThreadPoolExecutor(1) as pool:  # the thread of a test may have a loop of a browser's already
+        pool.submit(asyncio.run, served()).result()
     return sent
 
 
