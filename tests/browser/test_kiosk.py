@@ -142,15 +142,22 @@ def test_a_slow_line_brings_the_start_all_the_same(open_kiosk, hospital: Hospita
     kiosk.clock.install()
     kiosk.goto(f"{home}/read?purpose=insured")
     asked: list[Route] = []
+    released: list[bool] = []
 
     def keep_waiting(route: Route) -> None:
         asked.append(route)
+        if released:
+            route.continue_()
 
     kiosk.context.route(home, keep_waiting)
     with kiosk.expect_request(home):
         kiosk.clock.run_for(61_000)
     kiosk.clock.run_for(5_000)
-    asked[0].continue_()
+    assert len(asked) <= 2, "not anew in every second: each would give up the one before"
+    released.append(True)
+    for route in asked:
+        with suppress(Error):  # given up for a later one
+            route.continue_()
     kiosk.get_by_role("heading", name="Quý vị cần gì?").wait_for()
 
 
