@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from telehealth.accounts.contacts import contact_fault, read_contact
 from telehealth.accounts.services.otp import account_of
 from telehealth.core.clock import business_date
-from telehealth.core.errors import BadRequest, DomainError, Unprocessable, http_status
+from telehealth.core.errors import DomainError, Unprocessable, http_status
 from telehealth.delegations import queries as delegations
 from telehealth.delegations import services as delegating
 from telehealth.delegations.errors import BadDelegation, DelegationNotFound
@@ -20,6 +20,7 @@ from telehealth.delegations.rules import Scope, choices_of_end
 from telehealth.delegations.services import NewDelegation
 from telehealth.desk.forms import written
 from telehealth.desk.frame import desk_here, frame, known_person
+from telehealth.desk.given import uuid_of
 from telehealth.identities import services as identities
 from telehealth.identities.errors import BadMerge
 from telehealth.identities.queries import Described, overlaps, possible_doubles
@@ -149,10 +150,10 @@ def merge(patient_id: UUID) -> ResponseReturnValue:
     try:
         with unit_of_work() as work:
             known_person(work, patient_id)
-            merged = known_person(work, _uuid(other))
+            merged = known_person(work, uuid_of(other))
             if request.form.get("same") != "yes":
                 raise BadMerge({"same": ["identities-same-missing"]})
-            kept = [_uuid(value) for name, value in request.form.items() if name.startswith("keep-")]
+            kept = [uuid_of(value) for name, value in request.form.items() if name.startswith("keep-")]
             identities.merge(
                 work,
                 principal(),
@@ -198,7 +199,7 @@ def _merge_page(patient_id: UUID, other: str, errors: dict[str, Any]) -> str:
     desk = desk_here()
     with unit_of_work() as work:
         view = known_person(work, patient_id)
-        merged = known_person(work, _uuid(other)) if other else None
+        merged = known_person(work, uuid_of(other)) if other else None
         found = _likely(work, view, desk.facility_id)
         clashes = overlaps(work, view.id, merged.id, now()) if merged else []
         shown = [view.id, *[each.id for each in found], *([merged.id] if merged else [])]
@@ -236,10 +237,3 @@ def _date(given: str) -> date | None:
         return date.fromisoformat(given)
     except ValueError:
         return None
-
-
-def _uuid(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError as error:
-        raise BadRequest from error

@@ -22,10 +22,10 @@ from telehealth.booking.series_schemas import SeriesMoveSchema, SeriesRuleSchema
 from telehealth.booking.services import BookingRequest, Proposal, SeriesChange, SeriesOrder
 from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, DomainError, Unprocessable, http_status
-from telehealth.core.text import whole_number
 from telehealth.desk import services
 from telehealth.desk.errors import NobodyAsked, NoService
 from telehealth.desk.frame import desk_here, frame, known_person
+from telehealth.desk.given import version_of
 from telehealth.desk.rules import Asked
 from telehealth.desk.services import Desk
 from telehealth.directory import queries as directory
@@ -94,7 +94,7 @@ def cancel(series_id: UUID) -> ResponseReturnValue:
             session,
             principal(),
             series_id,
-            version=_version(),
+            version=version_of(),
             from_=_day("from"),
             reason_code=CancelReason.PATIENT.value,
             means=means(),
@@ -114,7 +114,7 @@ def move(series_id: UUID) -> ResponseReturnValue:
             session,
             principal(),
             series_id,
-            version=_version(),
+            version=version_of(),
             from_=_day("from"),
             minute=minute_of(asked["time"]),
             means=means(),
@@ -258,13 +258,6 @@ def _day(name: str) -> date | None:
         return date.fromisoformat(request.form.get(name, ""))
     except ValueError as error:
         raise BadRequest from error
-
-
-def _version() -> int:
-    version = whole_number(request.form.get("version", ""))
-    if version is None:
-        raise BadRequest
-    return version
 
 
 def _is_uuid(given: str) -> bool:

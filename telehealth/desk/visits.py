@@ -12,6 +12,7 @@ from telehealth.core.clock import business_date
 from telehealth.core.errors import BadRequest, DomainError, Forbidden, NotFound, http_status
 from telehealth.core.text import clean, whole_number
 from telehealth.desk.frame import desk_here, frame
+from telehealth.desk.given import version_of
 from telehealth.directory.codes import ServicePointKind
 from telehealth.queueing.queries import queues_of
 from telehealth.visits import queries, services
@@ -69,7 +70,7 @@ def move(visit_id: UUID) -> ResponseReturnValue:
         with unit_of_work() as work:
             permit("visit.repair", queries.facility_of_visit(work, visit_id))
             services.move(
-                work, principal(), visit_id, queue_id, now=now(), cipher=cipher(), version=_version()
+                work, principal(), visit_id, queue_id, now=now(), cipher=cipher(), version=version_of()
             )
 
     return _done(visit_id, unit, "visits-moved")
@@ -83,7 +84,7 @@ def end(visit_id: UUID) -> ResponseReturnValue:
     def unit() -> None:
         with unit_of_work() as work:
             permit("visit.repair", queries.facility_of_visit(work, visit_id))
-            services.finish(work, principal(), visit_id, now=now(), version=_version())
+            services.finish(work, principal(), visit_id, now=now(), version=version_of())
 
     return _done(visit_id, unit, "visits-was-ended")
 
@@ -160,7 +161,7 @@ def change_path() -> ResponseReturnValue:
     )
     try:
         with unit_of_work() as work:
-            services.set_path(work, principal(), desk.facility_id, wanted, version=_version(), now=now())
+            services.set_path(work, principal(), desk.facility_id, wanted, version=version_of(), now=now())
     except DomainError as error:
         return _rule(error_text(error)), http_status(error)
     flash(t("visits-path-kept"), "success")
@@ -238,10 +239,3 @@ def _done(visit_id: UUID, unit: Any, text: str) -> ResponseReturnValue:
         return _page(visit_id, error_text(error)), http_status(error)
     flash(t(text), "success")
     return redirect(url_for("desk-visits.show", visit_id=visit_id), 303)
-
-
-def _version() -> int:
-    version = whole_number(request.form.get("version", ""))
-    if version is None:
-        raise BadRequest
-    return version

@@ -20,8 +20,8 @@ from telehealth.desk import services
 from telehealth.desk.forms import written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
+from telehealth.desk.given import version_of
 from telehealth.desk.routes.blueprint import pages
-from telehealth.desk.routes.given import version_of
 from telehealth.desk.routes.looking import GROUNDS
 from telehealth.desk.routes.noting import is_today, note
 from telehealth.desk.routes.paper import paper

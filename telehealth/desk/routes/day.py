@@ -16,8 +16,8 @@ from telehealth.desk.errors import NothingTyped
 from telehealth.desk.forms import PersonForm, written
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
+from telehealth.desk.given import uuid_of
 from telehealth.desk.routes.blueprint import pages
-from telehealth.desk.routes.given import uuid_of
 from telehealth.desk.routes.noting import note_list
 from telehealth.desk.rules import read_box
 from telehealth.queueing import queries as queues

@@ -14,9 +14,9 @@ from telehealth.desk.errors import NoQueue
 from telehealth.desk.frame import desk_here as _desk
 from telehealth.desk.frame import frame as _frame
 from telehealth.desk.frame import known_person as _seen
+from telehealth.desk.given import uuid_of
 from telehealth.desk.routes.appointments import appointment_page
 from telehealth.desk.routes.blueprint import pages
-from telehealth.desk.routes.given import uuid_of
 from telehealth.desk.routes.looking import choice_of, person_page
 from telehealth.desk.routes.paper import qr
 from telehealth.patients import services as people

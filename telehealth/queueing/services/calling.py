@@ -97,8 +97,8 @@ def _in_turn(state: Line, now: datetime) -> datetime:
     """Return the instant of the next call, after all before it: whose turn it is goes by the last calls, and
     those who press at once have read the clock before they wait for the line.
     """
-    last = max((each.called_at for each in state.last_calls if each.called_at is not None), default=now)
-    return now if last < now else last + timedelta(microseconds=1)
+    last = max((each.called_at for each in state.last_calls if each.called_at is not None), default=None)
+    return now if last is None or last < now else last + timedelta(microseconds=1)
 
 
 def _given_by(session: Session, ticket: Ticket, queue: QueueView) -> QueueView:

@@ -9,7 +9,7 @@ from telehealth.core.text import whole_number
 
 
 def version_of() -> int:
-    """Return which version of the appointment the page showed. Raises BadRequest."""
+    """Return which version of the thing the page showed. Raises BadRequest."""
     version = whole_number(request.form.get("version", ""))
     if version is None:
         raise BadRequest
